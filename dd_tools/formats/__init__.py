@@ -1,0 +1,1 @@
+"""The files the commands exchange: every reader validates once, at the door, and every writer is atomic."""

@@ -1,0 +1,69 @@
+"""Speech features, latents and motion: one bare NPY array a file, or through a pipe where the name is ``-``."""
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from dd_tools.errors import DataError
+from dd_tools.formats.atomic import atomic_output
+
+PIPE = "-"
+
+SPEECH_RATE = 50  # speech feature frames a second
+LATENT_RATE = 25  # latents a second
+
+
+def read_speech(path: str | Path) -> np.ndarray:
+    """Speech features (L, T, D) float16: L layers, T frames at `SPEECH_RATE`, D features. Raises `DataError`."""
+    return _read(path, ("L layers", "T frames", "D features")).astype(np.float16, copy=False)
+
+
+def read_latents(path: str | Path) -> np.ndarray:
+    """Latents (T, Z) float32, T frames at `LATENT_RATE`. Raises `DataError`."""
+    return _read(path, ("T frames", "Z values")).astype(np.float32, copy=False)
+
+
+def read_array(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
+    """Any finite numeric array with one dimension for each name in `axes`. Raises `DataError`."""
+    return _read(path, axes)
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write `array` as NPY to a file (atomically) or, for ``-``, to standard output."""
+    if str(path) == PIPE:
+        stream = io.BytesIO()
+        np.save(stream, array, allow_pickle=False)
+        sys.stdout.buffer.write(stream.getbuffer())
+        sys.stdout.buffer.flush()
+        return
+    with atomic_output(path) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def _read(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
+    name = "standard input" if str(path) == PIPE else f"'{path}'"
+    wanted = f"({', '.join(axes)})"
+    try:
+        if str(path) == PIPE:
+            array = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
+        else:
+            array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"cannot read {name}: no such file") from None
+    except OSError as error:
+        raise DataError(f"cannot read {name}: {error.strerror or 'not an NPY file, or truncated'}") from None
+    except (ValueError, EOFError):
+        raise DataError(f"cannot read {name}: not an NPY array file, or truncated") from None
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"cannot read {name}: an NPZ archive where one NPY array {wanted} is expected")
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+        raise DataError(f"cannot read {name}: holds {array.dtype}, expected numbers {wanted}")
+    if array.ndim != len(axes):
+        raise DataError(f"cannot read {name}: shape {array.shape}, expected {wanted}")
+    if 0 in array.shape:
+        raise DataError(f"cannot read {name}: empty, shape {array.shape}, expected {wanted}")
+    if not np.isfinite(array).all():
+        raise DataError(f"cannot read {name}: holds NaN or infinite values")
+    return array

@@ -1,0 +1,186 @@
+"""The clip: one speaker's track as HDF5, what `dd-prep` writes and every later stage reads.
+
+Datasets (T frames, S crop pixels, F face-image pixels), one frame a chunk, gzip:
+``frames`` uint8 (T,S,S,3) RGB crop; ``landmarks`` float32 (T,68,2) x,y in crop pixels, iBUG order; ``mask`` uint8 (T,S,S),
+1 = repaint; ``face`` uint8 (T,F,F,3), the semantic encoder's input; ``crop_to_source`` float64 (T,2,3), affine map from
+crop to source pixel coordinates; ``pts`` float64 (T) seconds; ``status`` uint8 (T), see `Status`.
+In frames whose status is not OK the crop is kept where one exists; landmarks, mask and face image are zero.
+"""
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from dd_tools.errors import DataError
+
+FORMAT = "dd-clip"
+VERSION = 1
+
+
+class Status(enum.IntEnum):
+    """Whether a frame has a face that can be dubbed, or why not."""
+
+    OK = 0
+    NO_FACE = 1  # the detector found none
+    OUT_OF_FRAME = 2  # the mouth region reaches beyond the picture
+    TOO_SMALL = 3  # fewer pixels than a mouth needs
+
+
+@dataclass(frozen=True)
+class Source:
+    """The video (or picture) a clip was cut from. width, height: pixels as displayed, after rotation metadata.
+
+    path: as the user gave it, made absolute; the file may have moved since. frame_rate: nominal, frames a second;
+    0 for a still picture.
+    """
+
+    name: str
+    path: str
+    sha256: str
+    width: int
+    height: int
+    frame_rate: float
+
+    @property
+    def is_still(self) -> bool:
+        return self.frame_rate == 0
+
+
+def _layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape of one frame's share and type of every dataset."""
+    return {
+        "frames": ((size, size, 3), "u1"),
+        "landmarks": ((68, 2), "<f4"),
+        "mask": ((size, size), "u1"),
+        "face": ((face_size, face_size, 3), "u1"),
+        "crop_to_source": ((2, 3), "<f8"),
+        "pts": ((), "<f8"),
+        "status": ((), "u1"),
+    }
+
+
+_SCALARS = ("pts", "status")
+
+
+class ClipWriter:
+    """Append frames to a new clip file at `path` (use it inside `atomic_output`); a context manager.
+
+    settings: every option that shaped the content. detector: ``{"name", "version"}``. history: list of history entries.
+    """
+
+    def __init__(
+        self, path: str | Path, *, size: int, face_size: int, source: Source, detector: Mapping, settings: Mapping,
+        history: list[dict],
+    ):
+        self._file = h5py.File(path, "w", libver=("earliest", "v110"))
+        self._datasets = {}
+        for name, (shape, dtype) in _layout(size, face_size).items():
+            chunk = (1024,) if name in _SCALARS else (1, *shape)
+            self._datasets[name] = self._file.create_dataset(
+                name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunk, compression="gzip", compression_opts=1,
+                shuffle=False, track_times=False,
+            )
+        attributes = {
+            "format": FORMAT,
+            "version": VERSION,
+            "source": json.dumps(asdict(source), sort_keys=True),
+            "detector": json.dumps(dict(detector), sort_keys=True),
+            "settings": json.dumps(dict(settings), sort_keys=True),
+            "history": json.dumps(history, sort_keys=True),
+        }
+        self._file.attrs.update(attributes)
+        self.length = 0
+
+    def append(self, **values: np.ndarray | float | int) -> None:
+        """Add one frame: a value for every dataset, shaped as in the module's table without T."""
+        for name, dataset in self._datasets.items():
+            dataset.resize(self.length + 1, axis=0)
+            dataset[self.length] = values[name]
+        self.length += 1
+
+    def __enter__(self) -> "ClipWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+class Clip:
+    """A clip file opened for reading and checked; a context manager.
+
+    `frames`, `mask` and `face` are HDF5 datasets, read frame by frame; the small tracks `landmarks`, `crop_to_source`, `pts`
+    and `status` are arrays in memory. Raises `DataError` for anything that is not a whole clip of this version.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._file = _open(self.path)
+        try:
+            self._check()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _check(self) -> None:
+        attributes = self._file.attrs
+        if attributes.get("format") != FORMAT:
+            raise DataError(f"cannot read '{self.path}': not a dd-clip file")
+        if attributes.get("version") != VERSION:
+            raise DataError(
+                f"cannot read '{self.path}': clip version {attributes.get('version')}, this program reads {VERSION}"
+            )
+        try:
+            self.source = Source(**json.loads(attributes["source"]))
+            self.detector: dict = json.loads(attributes["detector"])
+            self.settings: dict = json.loads(attributes["settings"])
+            self.history: list[dict] = json.loads(attributes["history"])
+            self.frames, self.mask, self.face = (self._file[name] for name in ("frames", "mask", "face"))
+            self.size, self.face_size = self.frames.shape[1], self.face.shape[1]
+            self.length = self.frames.shape[0]
+            for name, (shape, dtype) in _layout(self.size, self.face_size).items():
+                found = self._file[name]
+                if found.shape != (self.length, *shape) or found.dtype != np.dtype(dtype):
+                    raise DataError(
+                        f"cannot read '{self.path}': {name} is {found.dtype} {found.shape}, "
+                        f"expected {np.dtype(dtype)} {(self.length, *shape)}"
+                    )
+            self.landmarks, self.crop_to_source, self.pts, self.status = (
+                self._file[name][:] for name in ("landmarks", "crop_to_source", "pts", "status")
+            )
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
+            raise DataError(f"cannot read '{self.path}': damaged clip file ({error})") from None
+        if self.length == 0:
+            raise DataError(f"cannot read '{self.path}': a clip without frames")
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Indices (int64) of the frames whose status is OK."""
+        return np.flatnonzero(self.status == Status.OK)
+
+    def __enter__(self) -> "Clip":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except FileNotFoundError:
+        raise DataError(f"cannot read '{path}': no such file") from None
+    except OSError as error:
+        if path.is_dir():
+            reason = "it is a folder"
+        elif "truncated" in str(error):
+            reason = "truncated HDF5 file"
+        elif error.errno in (13, 1):
+            reason = "permission denied"
+        else:
+            reason = "not a dd-clip file"
+        raise DataError(f"cannot read '{path}': {reason}") from None

@@ -1,0 +1,13 @@
+"""Frame rates as exact fractions."""
+
+from fractions import Fraction
+
+
+def exact_rate(rate: float) -> Fraction:
+    """The fraction a frame rate stands for: 29.97 and 29.97002997 are 30000/1001, 25.0 is 25, 12.5 is 25/2."""
+    whole = round(rate)
+    if abs(rate - whole) < 1e-4:
+        return Fraction(whole)
+    ntsc = Fraction(1000 * round(rate * 1.001), 1001)
+    # Programs print two decimals.
+    return ntsc if abs(rate - ntsc) <= 0.0051 else Fraction(rate).limit_denominator(1001)

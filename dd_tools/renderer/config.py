@@ -1,0 +1,91 @@
+"""Sizes and choices of the renderer, and the presets."""
+
+from dataclasses import asdict, dataclass, fields
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.clip import Clip
+
+PREDICTIONS = ("epsilon", "v")
+SCHEDULES = ("linear", "cosine")
+
+
+@dataclass(frozen=True)
+class RendererConfig:
+    """Everything needed to rebuild a renderer.
+
+    size: pixels of the square crop and of the face image. patch: space-to-depth factor before the first and after the
+    last convolution (1 = none). channels, multipliers: U-Net width of every level. encoder_channels,
+    encoder_multipliers: the same for the semantic encoder. blocks: residual blocks a level (the decoder has one more).
+    attention_at: feature-map sizes with self-attention. z_size: width of the semantic latent. embedding_size: of the
+    time embedding. prediction: what the network predicts. schedule: of the noise; ``linear`` is Ho et al.'s, ``cosine``
+    ends at zero signal. eyes: whether the face image holds the eyes' band (the paper's eye guidance). crop, mask: the framing and
+    painted region of the clips it knows, as dd-prep names them.
+    """
+
+    size: int = 256
+    patch: int = 1
+    channels: int = 128
+    multipliers: tuple[int, ...] = (1, 1, 2, 2, 4, 4)
+    encoder_channels: int = 128
+    encoder_multipliers: tuple[int, ...] = (1, 1, 2, 2, 4, 4, 4)
+    blocks: int = 2
+    attention_at: tuple[int, ...] = (16,)
+    z_size: int = 512
+    embedding_size: int = 512
+    dropout: float = 0.1
+    prediction: str = "epsilon"
+    schedule: str = "linear"
+    eyes: bool = True
+    crop: str = "face"
+    mask: str = "steady"
+
+    def __post_init__(self):
+        for name in ("multipliers", "encoder_multipliers", "attention_at"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, multipliers in (("multipliers", self.multipliers), ("encoder_multipliers", self.encoder_multipliers)):
+            divisor = self.patch * 2 ** (len(multipliers) - 1)
+            if self.size % divisor:
+                raise UsageError(f"renderer size {self.size} is not a multiple of {divisor}, which {name} {multipliers} needs")
+        if self.prediction not in PREDICTIONS:
+            raise UsageError(f"unknown prediction '{self.prediction}', expected one of {', '.join(PREDICTIONS)}")
+        if self.schedule not in SCHEDULES:
+            raise UsageError(f"unknown schedule '{self.schedule}', expected one of {', '.join(SCHEDULES)}")
+
+    def check_fits(self, clip: Clip) -> None:
+        """Raise `DataError` unless `clip` is framed as this renderer knows faces and has a usable frame."""
+        wanted = {"size": self.size, "crop": self.crop, "mask": self.mask}
+        found = {"size": clip.size, "crop": clip.settings.get("crop"), "mask": clip.settings.get("mask")}
+        if wanted != found:
+            options = " ".join(f"--{name} {value}" for name, value in wanted.items())
+            seen = " ".join(f"--{name} {value}" for name, value in found.items())
+            raise DataError(f"cannot use '{clip.path}': prepared with {seen}, the renderer takes {options}")
+        if not len(clip.usable):
+            raise DataError(f"cannot use '{clip.path}': no frame has a usable face")
+
+    def to_json(self) -> dict:
+        """Plain values for a checkpoint's metadata."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict) -> "RendererConfig":
+        """The inverse of `to_json`. Raises `DataError` for settings this version does not know."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise DataError(f"renderer configuration has unknown settings: {', '.join(sorted(unknown))}")
+        return cls(**values)
+
+
+PRESETS = {
+    # The authors' network: 168.5 M parameters.
+    "paper": RendererConfig(crop="head", mask="paper"),
+    # What ships: small enough to train and to run on two CPU cores.
+    "default": RendererConfig(
+        size=96, patch=2, channels=32, multipliers=(1, 2, 4), encoder_channels=32, encoder_multipliers=(1, 2, 3, 4),
+        blocks=1, attention_at=(12,), z_size=128, embedding_size=192, dropout=0.0, prediction="v", schedule="cosine",
+    ),
+    # For tests.
+    "tiny": RendererConfig(
+        size=32, patch=2, channels=8, multipliers=(1, 2), encoder_channels=8, encoder_multipliers=(1, 2),
+        blocks=1, attention_at=(8,), z_size=16, embedding_size=32, dropout=0.0, prediction="v", schedule="cosine",
+    ),
+}

@@ -1,0 +1,117 @@
+"""The two networks of stage 1: the conditioned U-Net and the semantic encoder, both on one down path."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dd_tools.renderer.blocks import AttentionBlock, Downsample, GroupNorm32, ResBlock, Upsample, timestep_embedding, zeroed
+from dd_tools.renderer.config import RendererConfig
+
+IMAGE_CHANNELS = 3
+# The noised image, then one reference image of the same speaker.
+INPUT_CHANNELS = 2 * IMAGE_CHANNELS
+
+
+class Block(nn.ModuleList):
+    """Layers in a row, of which only the residual blocks take the time embedding and the latent."""
+
+    def forward(self, h: Tensor, embedding: Tensor | None = None, z: Tensor | None = None) -> Tensor:
+        for layer in self:
+            h = layer(h, embedding, z) if isinstance(layer, ResBlock) else layer(h)
+        return h
+
+
+def _down_path(
+    in_channels: int, channels: int, multipliers: tuple[int, ...], size: int, config: RendererConfig, **conditions
+) -> tuple[nn.ModuleList, list[int], int]:
+    """The blocks from the first convolution to the deepest level, the channels each one leaves, the last size."""
+    blocks = nn.ModuleList([Block([nn.Conv2d(in_channels, channels, 3, padding=1)])])
+    widths = [channels]
+    for level, multiplier in enumerate(multipliers):
+        for _ in range(config.blocks):
+            layers = [ResBlock(widths[-1], multiplier * channels, **conditions)]
+            if size in config.attention_at:
+                layers.append(AttentionBlock(multiplier * channels))
+            blocks.append(Block(layers))
+            widths.append(multiplier * channels)
+        if level < len(multipliers) - 1:
+            blocks.append(Block([ResBlock(widths[-1], widths[-1], resample=Downsample, **conditions)]))
+            widths.append(widths[-1])
+            size //= 2
+    return blocks, widths, size
+
+
+def _middle(channels: int, **conditions) -> Block:
+    return Block([
+        ResBlock(channels, channels, **conditions), AttentionBlock(channels), ResBlock(channels, channels, **conditions)
+    ])
+
+
+class UNet(nn.Module):
+    """Predicts the noise (or v) of the masked image from the image, a reference image, the timestep and the latent."""
+
+    def __init__(self, config: RendererConfig):
+        super().__init__()
+        self.config = config
+        embedding_size = config.embedding_size
+        conditions = {"embedding_size": embedding_size, "z_size": config.z_size, "dropout": config.dropout}
+        pixels = config.patch**2
+        self.time_embed = nn.Sequential(
+            nn.Linear(config.channels, embedding_size), nn.SiLU(), nn.Linear(embedding_size, embedding_size)
+        )
+        self.input_blocks, laterals, size = _down_path(
+            INPUT_CHANNELS * pixels, config.channels, config.multipliers, config.size // config.patch, config, **conditions
+        )
+        channels = laterals[-1]
+        self.middle_block = _middle(channels, **conditions)
+        self.output_blocks = nn.ModuleList()
+        for level, multiplier in reversed(list(enumerate(config.multipliers))):
+            for index in range(config.blocks + 1):
+                width = multiplier * config.channels
+                layers = [ResBlock(channels + laterals.pop(), width, **conditions)]
+                channels = width
+                if size in config.attention_at:
+                    layers.append(AttentionBlock(channels))
+                if level > 0 and index == config.blocks:
+                    layers.append(ResBlock(channels, channels, resample=Upsample, **conditions))
+                    size *= 2
+                self.output_blocks.append(Block(layers))
+        self.out = nn.Sequential(
+            GroupNorm32(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, IMAGE_CHANNELS * pixels, 3, padding=1))
+        )
+
+    def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
+        """Noised image with known pixels pasted in and reference (B, 3, S, S) in [-1, 1], t (B,), z (B, Z) to (B, 3, S, S)."""
+        embedding = self.time_embed(timestep_embedding(t, self.config.channels).to(xt.dtype))
+        h = F.pixel_unshuffle(torch.cat([xt, reference], dim=1), self.config.patch)
+        laterals = []
+        for block in self.input_blocks:
+            h = block(h, embedding, z)
+            laterals.append(h)
+        h = self.middle_block(h, embedding, z)
+        for block in self.output_blocks:
+            h = block(torch.cat([h, laterals.pop()], dim=1), embedding, z)
+        return F.pixel_shuffle(self.out(h), self.config.patch)
+
+
+class SemanticEncoder(nn.Module):
+    """The face image's latent z: z_sem = Enc(x_f), section 2.1."""
+
+    def __init__(self, config: RendererConfig):
+        super().__init__()
+        self.patch = config.patch
+        self.input_blocks, widths, _ = _down_path(
+            IMAGE_CHANNELS * config.patch**2, config.encoder_channels, config.encoder_multipliers,
+            config.size // config.patch, config,
+        )
+        self.middle_block = _middle(widths[-1])
+        self.out = nn.Sequential(
+            GroupNorm32(widths[-1]), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Conv2d(widths[-1], config.z_size, 1)
+        )
+
+    def forward(self, face: Tensor) -> Tensor:
+        """Face image (B, 3, S, S) in [-1, 1] to latent (B, Z)."""
+        h = F.pixel_unshuffle(face, self.patch)
+        for block in self.input_blocks:
+            h = block(h)
+        return self.out(self.middle_block(h)).flatten(1)

@@ -1,0 +1,62 @@
+"""Which clips a training uses and how often each is drawn: shared by both stages. A clip is known by its file's stem."""
+
+import csv
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from dd_tools.errors import DataError, UsageError
+
+
+def read_speakers(path: str | Path) -> dict[str, str]:
+    """Clip name to speaker, from a file of two tab-separated columns without a header. Raises `DataError`."""
+    try:
+        with open(path, newline="") as stream:
+            rows = list(csv.reader(stream, delimiter="\t"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not a text file'}") from None
+    for number, row in enumerate(rows, start=1):
+        if len(row) != 2:
+            raise DataError(f"cannot read '{path}': line {number} has {len(row)} columns, expected clip name and speaker")
+    return {name: speaker for name, speaker in rows}
+
+
+def read_names(path: str | Path) -> set[str]:
+    """Clip names, one a line. Raises `DataError`."""
+    try:
+        return {line.strip() for line in Path(path).read_text().splitlines() if line.strip()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not a text file'}") from None
+
+
+def fraction_of(names: Sequence[str], fraction: float) -> list[str]:
+    """A share of the names, at least one, the same ones every time; smaller shares are subsets of larger ones."""
+    if not 0 < fraction <= 1:
+        raise UsageError(f"data fraction must be above 0 and at most 1, got {fraction}")
+    shuffled = sorted(names)
+    random.Random(0).shuffle(shuffled)
+    return sorted(shuffled[: max(1, round(fraction * len(shuffled)))])
+
+
+class SpeakerBalance:
+    """Draws clips so that every speaker comes equally often, however many clips each has.
+
+    names: of the clips. speakers: name to speaker; a clip that is not listed is a speaker of its own.
+    """
+
+    def __init__(self, names: Sequence[str], speakers: dict[str, str]):
+        groups: dict[str, list[int]] = {}
+        for index, name in enumerate(names):
+            groups.setdefault(speakers.get(name, f"clip {name}"), []).append(index)
+        self._groups = list(groups.values())
+
+    def draw(self, generator: torch.Generator) -> int:
+        """Index of a clip: an even choice among speakers, then among the speaker's clips."""
+        return draw_from(draw_from(self._groups, generator), generator)
+
+
+def draw_from(items: Sequence, generator: torch.Generator):
+    """One of `items`, evenly."""
+    return items[torch.randint(len(items), (), generator=generator).item()]

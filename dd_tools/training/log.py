@@ -1,0 +1,49 @@
+"""The training log: one CSV row every few steps, and TensorBoard for those who have it."""
+
+import csv
+from pathlib import Path
+
+from dd_tools.errors import DataError
+
+COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
+
+
+class TrainingLog:
+    """Appends rows to the CSV file at `path`; rows past `step`, from a run that was cut off, are dropped first."""
+
+    def __init__(self, path: Path, step: int, tensorboard: Path | None = None):
+        kept = self._rows_up_to(path, step)
+        self._stream = open(path, "w", newline="")
+        self._writer = csv.DictWriter(self._stream, COLUMNS)
+        self._writer.writeheader()
+        self._writer.writerows(kept)
+        self._board = _open_tensorboard(tensorboard) if tensorboard else None
+
+    @staticmethod
+    def _rows_up_to(path: Path, step: int) -> list[dict]:
+        if step == 0 or not path.exists():
+            return []
+        with open(path, newline="") as stream:
+            return [row for row in csv.DictReader(stream) if int(row["step"]) <= step]
+
+    def write(self, **row: float) -> None:
+        """One row: a value for each of `COLUMNS`."""
+        self._writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
+        self._stream.flush()
+        if self._board:
+            for key in COLUMNS[1:]:
+                self._board.add_scalar(key, row[key], row["step"])
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._stream.close()
+        if self._board:
+            self._board.close()
+
+
+def _open_tensorboard(folder: Path):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise DataError("cannot log to TensorBoard: it is not installed; pip install tensorboard") from None
+    return SummaryWriter(folder)

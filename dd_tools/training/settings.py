@@ -1,0 +1,43 @@
+"""How long and how fast to train."""
+
+from dataclasses import dataclass
+
+from dd_tools.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of one training run.
+
+    steps: optimiser steps. batch_size: samples a step and process. learning_rate: peak. warmup: steps of linear rise.
+    decay: share of the steps, at the end, in which the rate falls linearly to zero. weight_decay: AdamW's. ema: the most the
+    moving average keeps a step; it keeps less while the run is young. clip: largest gradient norm. seed: of everything random.
+    save_every, log_every: steps. workers: processes that read data.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup: int = 0
+    decay: float = 0.0
+    weight_decay: float = 0.0
+    ema: float = 0.9999
+    clip: float = 1.0
+    seed: int = 0
+    save_every: int = 1000
+    log_every: int = 50
+    workers: int = 0
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "save_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name.replace('_', ' ')} must be at least 1, got {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise UsageError(f"learning rate must be above 0, got {self.learning_rate}")
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of `step` (from 0): linear rise, plateau, linear fall."""
+        rise = min(1.0, (step + 1) / (self.warmup + 1))
+        fall_steps = self.decay * self.steps
+        fall = min(1.0, (self.steps - step) / fall_steps) if fall_steps else 1.0
+        return self.learning_rate * rise * fall

@@ -1,0 +1,76 @@
+"""The state of an unfinished training as safetensors: weights, moving average, optimiser, step. Never a pickle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from dd_tools.errors import DataError
+from dd_tools.formats.checkpoint import EMA_PREFIX, TRAINING_STATE, Checkpoint, read_checkpoint, write_checkpoint
+
+
+def state_path(output: Path) -> Path:
+    """Where the training that makes `output` keeps its state: OUT.state.safetensors beside OUT.safetensors."""
+    return output.with_name(f"{output.stem}.state.safetensors")
+
+
+@dataclass
+class TrainingState:
+    """What a step changes. step: how many are done."""
+
+    model: nn.Module
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    step: int = 0
+
+    def update(self, loss: torch.Tensor, learning_rate: float, clip: float) -> float:
+        """One optimiser step down the gradient of `loss`, and the moving average after it. Returns the gradient's norm."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.update_parameters(self.model)
+        self.step += 1
+        return norm.item()
+
+    def save(self, path: Path, kind: str, config: dict, training: dict) -> None:
+        """Write to `path` atomically. kind, config: of the model in training, so that the file can serve as weights."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"{EMA_PREFIX}{name}": tensor for name, tensor in self.average.module.state_dict().items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+        tensors |= {f"scaler.{name}": torch.tensor(value) for name, value in self.scaler.state_dict().items()}
+        tensors["step"] = torch.tensor(self.step)
+        write_checkpoint(path, Checkpoint(TRAINING_STATE, {"kind": kind, "model": config}, tensors, training))
+
+    def load(self, path: Path, kind: str, config: dict) -> None:
+        """Go on from `path`. Raises `DataError` if it is the state of another model."""
+        checkpoint = read_checkpoint(path, TRAINING_STATE)
+        found = checkpoint.config
+        if found["kind"] != kind or found["model"] != config:
+            raise DataError(f"cannot resume from '{path}': it trains another {found['kind']} configuration; remove it to start anew")
+        groups: dict[str, dict] = {"model": {}, "ema": {}, "optimizer": {}, "scaler": {}}
+        for name, tensor in checkpoint.tensors.items():
+            group, _, rest = name.partition(".")
+            if rest:
+                groups[group][rest] = tensor
+        self.model.load_state_dict(groups["model"])
+        self.average.module.load_state_dict(groups["ema"])
+        self._load_optimizer(groups["optimizer"])
+        self.scaler.load_state_dict({name: tensor.item() for name, tensor in groups["scaler"].items()})
+        self.step = int(checkpoint.tensors["step"])
+        self.average.n_averaged.fill_(self.step)
+
+    def _load_optimizer(self, tensors: dict[str, torch.Tensor]) -> None:
+        moments: dict[int, dict] = {}
+        for name, tensor in tensors.items():
+            index, _, moment = name.partition(".")
+            moments.setdefault(int(index), {})[moment] = tensor
+        self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
