@@ -1,8 +1,19 @@
 """Small made-up inputs for tests, and the way to real clips where a folder of them lies beside the checkout."""
 
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
+import ffmpeg
+import numpy as np
 import pytest
+
+from dd_tools.face.geometry import FACE_CENTRE, FACE_SIDE, face_image, steady_mask
+from dd_tools.face.warping import inverted, square_map, transform
+from dd_tools.formats.clip import ClipWriter, Source, Status
+from dd_tools.media.encode import VideoWriter
+from dd_tools.media.ffmpeg import ffmpeg_path
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -12,4 +23,117 @@ def shared_file(name: str) -> Path:
     path = SHARED / name
     if not path.exists():
         pytest.skip(f"needs the real clips: no shared/{name} beside the checkout")
+    return path
+
+
+def dummy_pose(size: int = 96) -> np.ndarray:
+    """The map (2,3) from template coordinates to the pixels of a `size` px face crop."""
+    return inverted(square_map(np.array(FACE_CENTRE), FACE_SIDE, np.eye(2), size))
+
+
+def dummy_face_landmarks(pose: np.ndarray | None = None, opening: float = 0.0) -> np.ndarray:
+    """A frontal face's landmarks, float32 (68,2) in pixels, iBUG order; by default in a 96 px face crop.
+
+    `opening` lowers jaw and lower lip, in units of the interocular distance.
+    """
+    angle = np.linspace(np.pi, 0, 17)
+    jaw = np.stack([1.1 * np.cos(angle), 0.1 + (1.75 + opening) * np.sin(angle)], -1)
+    brow = np.stack([np.linspace(-0.9, -0.33, 5), [-0.25, -0.34, -0.39, -0.38, -0.3]], -1)
+    bridge = [(0, -0.024), (0, 0.202), (0, 0.364), (0, 0.501)]
+    nostrils = [(-0.2, 0.6), (-0.1, 0.63), (0, 0.65), (0.1, 0.63), (0.2, 0.6)]
+    eye = np.array([(-0.7, 0.003), (-0.56, -0.08), (-0.42, -0.08), (-0.278, 0.008), (-0.42, 0.07), (-0.56, 0.07)])
+    left_brow, left_eye = brow[::-1] * (-1, 1), eye[[3, 2, 1, 0, 5, 4]] * (-1, 1)
+    lips = _ring(12, 0.39, 0.12, opening), _ring(8, 0.3, 0.01, opening)
+    points = np.concatenate([jaw, brow, left_brow, bridge, nostrils, eye, left_eye, *lips])
+    return transform(points, dummy_pose() if pose is None else pose).astype(np.float32)
+
+
+def _ring(count: int, half_width: float, half_height: float, opening: float) -> np.ndarray:
+    angle = np.pi + np.arange(count) * 2 * np.pi / count
+    y = half_height * np.sin(angle)
+    return np.stack([half_width * np.cos(angle), 1.12 + y + opening * (y > 1e-9)], -1)
+
+
+def dummy_face(landmarks: np.ndarray, size: int) -> np.ndarray:
+    """A flat drawing uint8 (S,S,3) of the face at `landmarks`, on a gradient."""
+    ramp = np.linspace(60, 160, size).astype(np.uint8)
+    picture = np.ascontiguousarray(
+        np.stack([np.tile(ramp, (size, 1)), np.tile(ramp[:, None], (1, size))] * 2, -1)[..., :3]
+    )
+    parts = [(slice(0, 27), (205, 160, 135)), (slice(36, 42), (250, 250, 250)), (slice(42, 48), (250, 250, 250))]
+    parts += [(slice(27, 36), (180, 130, 110)), (slice(48, 60), (170, 60, 70)), (slice(60, 68), (40, 10, 10))]
+    for part, colour in parts:
+        cv2.fillConvexPoly(picture, cv2.convexHull(np.rint(landmarks[part]).astype(np.int32)), colour)
+    return picture
+
+
+def dummy_clip(path: Path, frames: int = 6, size: int = 32, *, unusable: Iterable[int] = (), fps: float = 25.0) -> Path:
+    """Write a valid clip of a drawn, talking face: `size` px crops, cut one to one out of pictures twice as large."""
+    pose, unusable = dummy_pose(size), set(unusable)
+    source = Source("dummy.mp4", str(path.with_suffix(".mp4")), "0" * 64, 2 * size, 2 * size, fps)
+    settings = {"size": size, "crop": "face", "mask": "steady", "fps": None}
+    with ClipWriter(
+        path, size=size, face_size=size, source=source, detector={"name": "dummy", "version": "1"}, settings=settings,
+        history=[],
+    ) as clip:  # fmt: skip
+        for index in range(frames):
+            landmarks = dummy_face_landmarks(pose, opening=0.15 * (1 + np.sin(index)))
+            frame = dummy_face(landmarks, size)
+            is_usable = np.uint8(index not in unusable)
+            clip.append(
+                frames=frame,
+                landmarks=landmarks * is_usable,
+                mask=steady_mask(pose, size) * is_usable,
+                face=face_image(frame, landmarks, size) * is_usable,
+                crop_to_source=np.array([[1.0, 0, size / 2], [0, 1.0, size / 2]]),
+                pts=index / fps,
+                status=Status.OK if is_usable else Status.NO_FACE,
+            )
+    return path
+
+
+def dummy_video(
+    path: Path, seconds: float = 1.0, rate: str = "25", size: tuple[int, int] = (64, 48), audio: bool = True
+) -> Path:
+    """A moving test card of `size` (width, height) at `rate` a second ("30000/1001"), with a tone at 44.1 kHz."""
+    picture = ffmpeg.input(f"testsrc2=size={size[0]}x{size[1]}:rate={rate}:duration={seconds}", format="lavfi")
+    tone = [ffmpeg.input(f"sine=frequency=440:duration={seconds}", format="lavfi")] if audio else []
+    return dummy_media(path, picture, *tone, pix_fmt="yuv420p")
+
+
+def dummy_media(path: Path, *streams: ffmpeg.nodes.Stream, **options: object) -> Path:
+    """Any file ffmpeg can make of `streams` with ffmpeg-python's output `options`."""
+    command = ffmpeg.output(*streams, f"file:{path}", **options).compile(cmd=[ffmpeg_path(), "-v", "error", "-y"])
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+class DummyDetector:
+    """A `dd_tools.face.landmarks.Detector` that reads where `dummy_marked_face` says its face is."""
+
+    name, version = "dummy", "1"
+
+    def detect(self, image: np.ndarray, *, thorough: bool = True) -> np.ndarray:
+        right, down, opening = image[0, 0].astype(int)
+        faces = [dummy_face_landmarks(opening=opening / 100) + np.subtract((right, down), 100)] if opening else []
+        return np.array(faces, np.float32).reshape(-1, 68, 2)
+
+    def follow(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
+        return next(iter(self.detect(image)), None)
+
+
+def dummy_marked_face(opening: float = 0.1, right: int = 0, down: int = 0, size: int = 96) -> np.ndarray:
+    """`dummy_face` moved by whole pixels; the first pixel tells `DummyDetector` all. An opening of 0 hides the face."""
+    picture = dummy_face(dummy_face_landmarks(opening=opening) + np.float32([right, down]), size)
+    picture[0, 0] = (right + 100, down + 100, round(100 * opening))
+    return picture
+
+
+def dummy_lossless_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25.0) -> Path:
+    """A video (MP4) that decodes to exactly these pictures."""
+    pictures = list(pictures)
+    height, width = pictures[0].shape[:2]
+    with VideoWriter(path, width, height, fps, lossless=True) as video:
+        for index, picture in enumerate(pictures):
+            video.write(picture, index / fps)
     return path

@@ -134,10 +134,12 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
 
 
 def expand_folders(paths: Iterable[Path], pattern: str) -> list[Path]:
-    """The files named, and the files matching `pattern` in the folders named, sorted within each."""
+    """The files named, and the files matching `pattern` in the folders named, sorted within each, hidden ones left out."""
     files: list[Path] = []
     for path in paths:
-        files += sorted(path.glob(pattern)) if path.is_dir() else [path]
+        # Files being written by another command have hidden names.
+        found = sorted(file for file in path.glob(pattern) if not file.name.startswith("."))
+        files += found if path.is_dir() else [path]
     return files
 
 

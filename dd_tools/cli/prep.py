@@ -9,14 +9,20 @@ from dd_tools.cli.common import NoHistory, Resume, Session, console_command, is_
 from dd_tools.errors import UsageError
 
 Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|IMAGE...", help="Cut the speaker out of these.")]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="CLIP.h5|DIR", help="Write the clip here, several into a folder.")]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="CLIP.h5|DIR", help="Write the clip here, several into a folder.")
+]
 Size = Annotated[int, typer.Option(metavar="N", help="Cut squares of N by N pixels.")]
 Crop = Annotated[
-    str, typer.Option(metavar="face|head", help="Frame the face tightly and upright, or head and shoulders by one fixed square.")
+    str,
+    typer.Option(
+        metavar="face|head", help="Frame the face tightly and upright, or head and shoulders by one fixed square."
+    ),
 ]
 Fps = Annotated[str, typer.Option(metavar="source|N", help="Keep the video's own frames, or resample to N a second.")]
 Mask = Annotated[
-    str, typer.Option(metavar="steady|paper", help="Repaint a region that does not follow speech, or cut along the jaw.")
+    str,
+    typer.Option(metavar="steady|paper", help="Repaint a region that does not follow speech, or cut along the jaw."),
 ]
 Landmarks = Annotated[
     Path | None, typer.Option(metavar="FILE.npy", help="Take landmarks (T, 68, 2) from here instead of a detector.")
@@ -27,8 +33,16 @@ DetectorName = Annotated[
 
 
 def prep(
-    session: Session, videos: Videos, output: Output, size: Size = 96, crop: Crop = "face", fps: Fps = "source",
-    mask: Mask = "steady", landmarks: Landmarks = None, detector: DetectorName = "auto", resume: Resume = False,
+    session: Session,
+    videos: Videos,
+    output: Output,
+    size: Size = 96,
+    crop: Crop = "face",
+    fps: Fps = "source",
+    mask: Mask = "steady",
+    landmarks: Landmarks = None,
+    detector: DetectorName = "auto",
+    resume: Resume = False,
     no_history: NoHistory = False,
 ) -> None:
     """Find and follow one speaker, cut out the face, and write clips for the other commands.
@@ -68,7 +82,9 @@ def describe(report, video: Path) -> list[str]:
     if report.damage:
         lines.append(report.damage)
     for span in report.unusable_spans:
-        lines.append(f"'{video}': {span.start:.2f}-{span.end:.2f} s (frames {span.first}-{span.last}): {REASONS[span.status]}")
+        lines.append(
+            f"'{video}': {span.start:.2f}-{span.end:.2f} s (frames {span.first}-{span.last}): {REASONS[span.status]}"
+        )
     return lines
 
 

@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from dd_tools.face.geometry import HEAD_SIDE, paper_mask
-from dd_tools.face.landmarks import JAW, NOSE_TIP, interocular
+from dd_tools.face.geometry import HEAD_SIDE, fit_poses, paper_mask, scale_of
+from dd_tools.face.landmarks import JAW, NOSE_TIP
 from dd_tools.face.warping import resample
 
 SIZE = 256  # pixels: what regions are resized to, and the shorter side of the pictures in which distances count
@@ -25,7 +25,7 @@ Images = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded frame: image uint8 (H,W,3) RGB, landmarks float32 (68,2) in its pixels or None where no face was found."""
+    """A decoded frame: image uint8 (H,W,3) RGB; landmarks float32 (68,2) in its pixels, None where no face is found."""
 
     image: np.ndarray
     landmarks: np.ndarray | None
@@ -109,7 +109,7 @@ class FramePair:
         """Box of a square that frames the head as in the paper's clips, where the mask is defined."""
         landmarks = self.truth.landmarks
         middle = (landmarks.min(0) + landmarks.max(0)) / 2 + 0.5
-        half = HEAD_SIDE / 2 * interocular(landmarks)
+        half = HEAD_SIDE / 2 * scale_of(fit_poses(landmarks[None]))[0]
         return np.concatenate([middle - half, middle + half]) / np.tile(self.truth.image.shape[1::-1], 2)
 
 

@@ -40,7 +40,7 @@ def ssim(frame: FramePair) -> float | None:
 
 
 def outside_error(frame: FramePair) -> float | None:
-    """Mean absolute difference of everything but the lower face, in grey levels: codec noise if only lips were painted."""
+    """Mean absolute difference of all but the lower face, in grey levels: codec noise if only lips were painted."""
     if frame.lower_face is None:
         return None
     truth, generated = frame.whole

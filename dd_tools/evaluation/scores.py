@@ -82,7 +82,7 @@ def mean_score(label: Label, values: Sequence[float]) -> Score:
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean (Efron 1979): the middle 95 % of what `RESAMPLES` draws of clips give."""
+    """Percentile bootstrap interval of the mean (Efron 1979): the middle 95 % of the means of `RESAMPLES` draws."""
     draws = np.random.default_rng(SEED).choice(values, (RESAMPLES, len(values))).mean(1)
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

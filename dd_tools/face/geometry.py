@@ -25,8 +25,8 @@ FACE_CENTRE, FACE_SIDE = (0.0, 0.85), 2.9
 HEAD_SIDE, HEAD_EYES = 5.25, (0.5, 0.43)
 FRAMED_ALREADY = 0.85  # a picture whose shorter side exceeds the square by less than this ratio is not cut any closer
 
-# The steady mask, in template units: an ellipse from the middle of the nose to below an open mouth's chin, wider than the
-# jaw. It covers what speech moves, the jaw's outline and the folds beside the nose included.
+# The steady mask, in template units: an ellipse from the middle of the nose to below an open mouth's chin, wider than
+# the jaw. It covers what speech moves, the jaw's outline and the folds beside the nose included.
 STEADY_CENTRE, STEADY_RADII = (0.0, 1.27), (1.2, 0.95)
 
 # The authors' polygon, in pixels of their 256 px crops.
@@ -44,14 +44,15 @@ def fit_poses(landmarks: np.ndarray) -> np.ndarray:
     """
     points = np.asarray(landmarks, np.float64)[:, STABLE_POINTS] @ (1, 1j)
     template = TEMPLATE @ (1, 1j)
-    template_mean, mean = template.mean(), points.mean(1)
-    turned = (points - mean[:, None]) @ (template - template_mean).conj() / np.sum(np.abs(template - template_mean) ** 2)
-    return _as_matrices(turned, mean - turned * template_mean)
+    template_mean, means = template.mean(), points.mean(1)
+    centred = template - template_mean
+    factors = (points - means[:, None]) @ centred.conj() / np.vdot(centred, centred)
+    return _as_matrices(factors, means - factors * template_mean)
 
 
-def _as_matrices(turned: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    a, b = turned.real, turned.imag
-    return np.stack([np.stack([a, -b, shift.real], -1), np.stack([b, a, shift.imag], -1)], -2)
+def _as_matrices(factors: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    a, b = factors.real, factors.imag
+    return np.stack([np.stack([a, -b, shifts.real], -1), np.stack([b, a, shifts.imag], -1)], -2)
 
 
 def smooth_poses(poses: np.ndarray, pts: np.ndarray, sigma: float = SMOOTHING_SECONDS) -> np.ndarray:
@@ -123,7 +124,7 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
 
 
 def steady_mask(template_to_crop: np.ndarray, size: int) -> np.ndarray:
-    """The painted region of one frame, uint8 (S,S), 1 = repaint: a fixed shape that knows the head's place, not the lips.
+    """The painted region of one frame, uint8 (S,S), 1 = repaint: a fixed shape that follows the head, not the lips.
 
     template_to_crop (2,3): the smoothed pose in crop pixels.
     """
@@ -134,7 +135,7 @@ def steady_mask(template_to_crop: np.ndarray, size: int) -> np.ndarray:
 
 
 def paper_mask(landmarks: np.ndarray, size: int, top: int = NOSE_TIP) -> np.ndarray:
-    """The authors' region of one frame, uint8 (S,S), 1 = inside: landmarks (68,2) in crop pixels, cut along the true jaw.
+    """The authors' region of one frame, uint8 (S,S), 1 = inside, cut along the jaw of landmarks (68,2) in crop pixels.
 
     `top` is the landmark at whose height it begins: the nose tip for painting, `INNER_BROW` for the face image. The
     authors' pixel constants hold for 256 px and are scaled to `size`.

@@ -25,13 +25,13 @@ AUTO, MEDIAPIPE, FACE_ALIGNMENT = DETECTORS = ("auto", "mediapipe", "face-alignm
 
 
 class Detector(Protocol):
-    """A source of landmarks for uint8 (H,W,3) RGB images; it keeps nothing from one call to the next."""
+    """A finder of faces in uint8 (H,W,3) RGB images; it keeps nothing from one call to the next."""
 
     name: str
     version: str
 
     def detect(self, image: np.ndarray, *, thorough: bool = True) -> np.ndarray:
-        """All faces in a picture: float32 (N,68,2). `thorough` also looks for small ones where the first look finds none."""
+        """All faces in a picture: float32 (N,68,2). Where it sees none, `thorough` looks for small ones too."""
 
     def follow(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
         """The face that was at `landmarks` (68,2) a moment ago: float32 (68,2), or None where it is gone."""
@@ -44,7 +44,7 @@ def open_detector(name: str = AUTO, *, say: Callable[[str], None] = lambda messa
     detector is not installed or its weights cannot be had.
     """
     if name not in DETECTORS:
-        raise UsageError(f"unknown detector '{name}': choose from {', '.join(DETECTORS)}")
+        raise UsageError(f"unknown detector '{name}', expected {', '.join(DETECTORS)}")
     if name == AUTO:
         name = MEDIAPIPE if find_spec("mediapipe") else FACE_ALIGNMENT
     if name == FACE_ALIGNMENT:
@@ -62,6 +62,6 @@ def open_detector(name: str = AUTO, *, say: Callable[[str], None] = lambda messa
     return MeshDetector()
 
 
-def interocular(landmarks: np.ndarray) -> np.ndarray:
-    """Distance in pixels between the centres of the eyes, of landmarks (..., 68, 2)."""
-    return np.linalg.norm(landmarks[..., LEFT_EYE, :].mean(-2) - landmarks[..., RIGHT_EYE, :].mean(-2), axis=-1)
+def extent(landmarks: np.ndarray) -> np.ndarray:
+    """Size in pixels of landmarks (..., 68, 2): the longer side of the bounding box."""
+    return np.ptp(landmarks, axis=-2).max(-1)

@@ -5,13 +5,14 @@ followed by its own last place, never exchanged for another one, and small faces
 """
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
-from dd_tools.face.landmarks import LEFT_EYE, RIGHT_EYE
+from dd_tools.face.landmarks import LEFT_EYE, RIGHT_EYE, extent
 from dd_tools.face.warping import resample, square_map
 
 MESH_INPUT = 192  # pixels, side of the square the mesh looks at
@@ -71,7 +72,7 @@ class MeshDetector:
         faces = self._look(image, [(0, 0, image.shape[1], image.shape[0])])
         if not faces and thorough:
             faces = self._look(image, _tiles(*image.shape[:2]))
-        faces.sort(key=_extent, reverse=True)
+        faces.sort(key=extent, reverse=True)
         return np.array(faces, np.float32).reshape(-1, 68, 2)
 
     def follow(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
@@ -100,7 +101,7 @@ class MeshDetector:
 
     def _place(self, image: np.ndarray, square: np.ndarray) -> np.ndarray | None:
         """Landmarks (68,2) of the face inside a `square` (2,3: affine map of the mesh's input to image pixels)."""
-        seen = resample(image, square, (MESH_INPUT, MESH_INPUT))
+        seen = resample(image, square, (MESH_INPUT, MESH_INPUT), cv2.INTER_LINEAR)
         points = self._mesh.process({"image": seen, "roi": self._whole}).landmarks
         if points is None:
             return None
@@ -120,11 +121,11 @@ def _square_around(landmarks: np.ndarray) -> np.ndarray:
 
 def _square_of_detection(location, box: tuple[int, int, int, int]) -> np.ndarray:
     """The same from a mediapipe ``LocationData`` relative to `box`."""
-    origin, extent = np.float64(box[:2]), np.float64([box[2] - box[0], box[3] - box[1]])
+    origin, size = np.float64(box[:2]), np.float64([box[2] - box[0], box[3] - box[1]])
     found = location.relative_bounding_box
-    centre = origin + extent * (found.xmin + found.width / 2, found.ymin + found.height / 2) - 0.5
-    right_eye, left_eye = (extent * (point.x, point.y) for point in location.relative_keypoints[:2])
-    side = MARGIN * max(found.width * extent[0], found.height * extent[1])
+    centre = origin + size * (found.xmin + found.width / 2, found.ymin + found.height / 2) - 0.5
+    right_eye, left_eye = (size * (point.x, point.y) for point in location.relative_keypoints[:2])
+    side = MARGIN * max(found.width * size[0], found.height * size[1])
     return square_map(centre, side, _axes(left_eye - right_eye), MESH_INPUT)
 
 
@@ -139,23 +140,19 @@ def _tiles(height: int, width: int) -> list[tuple[int, int, int, int]]:
     boxes = []
     for share in TILE_SHARES:
         side = round(share * min(height, width))
-        lefts, tops = (np.linspace(0, total - side, 1 + int(np.ceil(2 * (total / side - 1)))) for total in (width, height))
+        lefts, tops = (np.linspace(0, total - side, 1 + math.ceil(2 * total / side - 2)) for total in (width, height))
         boxes += [(int(x), int(y), int(x) + side, int(y) + side) for y in tops for x in lefts]
     return boxes
 
 
-def _extent(landmarks: np.ndarray) -> float:
-    return float(np.ptp(landmarks, axis=0).max())
-
-
 def _is_same(one: np.ndarray, other: np.ndarray) -> bool:
     distance = np.hypot(*(one.mean(0) - other.mean(0)))
-    return distance < SAME_FACE * max(_extent(one), _extent(other))
+    return distance < SAME_FACE * max(extent(one), extent(other))
 
 
 @contextlib.contextmanager
 def _quiet_native_code() -> Iterator[None]:
-    """Send what C++ writes to standard error to nowhere: mediapipe and TF-lite greet before their loggers can be told."""
+    """Send what C++ writes to standard error nowhere: mediapipe and TF-lite greet before their loggers can be told."""
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)

@@ -11,9 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.face.geometry import (
-    compose, face_crops, face_image, fit_poses, head_crops, paper_mask, smooth_poses, steady_mask,
-)  # fmt: skip
+from dd_tools.face import geometry
 from dd_tools.face.landmarks import COUNT, Detector
 from dd_tools.face.tracking import track
 from dd_tools.face.usability import REASONS, Span, frame_status, unusable_spans
@@ -67,7 +65,7 @@ class PrepReport:
 
 @dataclass(frozen=True)
 class Track:
-    """One speaker through a video: pts float64 (T,) seconds, landmarks float32 (T,68,2) in its pixels, NaN without a face."""
+    """A speaker in a video: pts float64 (T,) seconds, landmarks float32 (T,68,2) in its pixels, NaN without a face."""
 
     pts: np.ndarray
     landmarks: np.ndarray
@@ -93,18 +91,17 @@ def prepare_clip(
     info = probe(video_path)
     speaker = _follow_speaker(info, settings.fps, detector, landmarks_path, progress)
     status = _checked_status(speaker, info, settings)
-    poses = smooth_poses(fit_poses(speaker.landmarks), speaker.pts)
+    poses = geometry.smooth_poses(geometry.fit_poses(speaker.landmarks), speaker.pts)
     crops = _crops(settings, poses, speaker.landmarks, info)
-    writer = dict(
-        size=settings.size, face_size=settings.size, source=_source(info), detector=_description(detector),
-        settings=asdict(settings), history=history or [],
-    )  # fmt: skip
-    with atomic_output(out_path) as temporary, ClipWriter(temporary, **writer) as clip:
+    with atomic_output(out_path) as temporary, _writer(temporary, info, settings, detector, history) as clip:
         frames = progress(read_frames(info.path, fps=settings.fps), len(status), f"{info.path.name}: cutting")
         rows = zip(frames, speaker.pts, status, speaker.landmarks, poses, crops, strict=False)
         for frame, pts, state, landmarks, pose, crop_to_source in rows:
             crop = resample(frame.image, crop_to_source, (settings.size, settings.size))
-            content = _masked(crop, settings, landmarks, pose, crop_to_source) if state == Status.OK else _blank(settings.size)
+            if state == Status.OK:
+                content = _masked(crop, settings, landmarks, pose, crop_to_source)
+            else:
+                content = _blank(settings.size)
             clip.append(frames=crop, crop_to_source=crop_to_source, pts=pts, status=state, **content)
     usable = int(np.sum(status == Status.OK))
     return PrepReport(len(status), usable, list(unusable_spans(status, speaker.pts)), speaker.damage)
@@ -141,7 +138,7 @@ def _follow_speaker(
         for _ in images:
             pass
     if len(landmarks) != len(pts):
-        raise DataError(f"cannot use '{landmarks_path}': landmarks of {len(landmarks)} frames, but '{info.path}' has {len(pts)}")
+        raise DataError(f"cannot use '{landmarks_path}': {len(landmarks)} frames, but '{info.path}' has {len(pts)}")
     return Track(np.array(pts), landmarks, damage[0] if damage else None)
 
 
@@ -162,8 +159,8 @@ def _checked_status(speaker: Track, info: VideoInfo, settings: PrepSettings) -> 
 
 def _crops(settings: PrepSettings, poses: np.ndarray, landmarks: np.ndarray, info: VideoInfo) -> np.ndarray:
     if settings.crop == FACE:
-        return face_crops(poses, settings.size)
-    return head_crops(poses, landmarks, info.width, info.height, settings.size)
+        return geometry.face_crops(poses, settings.size)
+    return geometry.head_crops(poses, landmarks, info.width, info.height, settings.size)
 
 
 def _masked(
@@ -173,10 +170,10 @@ def _masked(
     source_to_crop = inverted(crop_to_source)
     landmarks = transform(landmarks, source_to_crop).astype(np.float32)
     if settings.mask == STEADY:
-        mask = steady_mask(compose(source_to_crop, pose), settings.size)
+        mask = geometry.steady_mask(geometry.compose(source_to_crop, pose), settings.size)
     else:
-        mask = paper_mask(landmarks, settings.size)
-    return {"landmarks": landmarks, "mask": mask, "face": face_image(crop, landmarks, settings.size)}
+        mask = geometry.paper_mask(landmarks, settings.size)
+    return {"landmarks": landmarks, "mask": mask, "face": geometry.face_image(crop, landmarks, settings.size)}
 
 
 def _blank(size: int) -> dict[str, np.ndarray]:
@@ -185,10 +182,16 @@ def _blank(size: int) -> dict[str, np.ndarray]:
     return {"landmarks": np.zeros((COUNT, 2), np.float32), "mask": face[..., 0], "face": face}
 
 
-def _source(info: VideoInfo) -> Source:
-    path = info.path
-    return Source(path.name, str(path.resolve()), sha256_of(path), info.width, info.height, info.frame_rate)
-
-
-def _description(detector: Detector | None) -> dict[str, str]:
-    return {"name": detector.name, "version": detector.version} if detector else {"name": "own landmarks", "version": ""}
+def _writer(
+    path: Path, info: VideoInfo, settings: PrepSettings, detector: Detector | None, history: list[dict] | None
+) -> ClipWriter:
+    name, digest = info.path.name, sha256_of(info.path)
+    return ClipWriter(
+        path,
+        size=settings.size,
+        face_size=settings.size,
+        source=Source(name, str(info.path.resolve()), digest, info.width, info.height, info.frame_rate),
+        detector={"name": detector.name, "version": detector.version} if detector else {"name": "own", "version": ""},
+        settings=asdict(settings),
+        history=history or [],
+    )

@@ -4,48 +4,57 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from dd_tools.face.landmarks import Detector
+from dd_tools.face.landmarks import Detector, extent
 
 PATIENCE = 10  # frames between two thorough searches while there is no face
-REACH = 1.0  # a face found again this many face sizes from its last place is the same person's
+STRIDE = 0.5  # a face moves less than this share of its size from one frame to the next
+REACH = 1.0  # a face found again within this many sizes of its last place is the same person's
+GROWTH = 2.0  # … if it is less than this many times larger or smaller
 
+# Picks a face: (faces float32 (N,68,2), (height, width) of the picture) to an index.
 Chooser = Callable[[np.ndarray, tuple[int, int]], int]
 
 
 def most_prominent(faces: np.ndarray, picture: tuple[int, int]) -> int:
-    """Index of the face (N,68,2) that is largest and most central in a picture of (height, width)."""
+    """Index of the face that is largest and most central."""
     height, width = picture
-    sizes = np.ptp(faces, axis=1).max(-1)
     from_centre = np.linalg.norm((faces.mean(1) + 0.5) / (width, height) - 0.5, axis=-1)
-    return int(np.argmax(sizes * (1 - from_centre)))
+    return int(np.argmax(extent(faces) * (1 - from_centre)))
 
 
-def track(images: Iterable[np.ndarray], detector: Detector, choose: Chooser = most_prominent) -> Iterator[np.ndarray | None]:
+def track(
+    images: Iterable[np.ndarray], detector: Detector, choose: Chooser = most_prominent
+) -> Iterator[np.ndarray | None]:
     """For each RGB image the chosen speaker's landmarks float32 (68,2), or None where that face is not to be seen.
 
-    After a miss the face is the one nearest to its last place, if near enough for its size; nobody else's ever.
+    The choice falls in the first image with a face. After a miss the speaker is the face nearest to the last place, if
+    it is near enough and of about that size; nobody else ever.
     """
     last, misses = None, 0
     for image in images:
-        face = detector.follow(image, last) if last is not None and misses == 0 else None
-        if face is not None and not _is_near(face, last):
-            face = None
-        if face is None:
-            face = _find(image, detector, last, choose, thorough=misses % PATIENCE == 0)
-        misses = 0 if face is not None else misses + 1
+        face = None if last is None or misses else detector.follow(image, last)
+        if face is None or not _is_same(face, last, STRIDE):
+            faces = detector.detect(image, thorough=misses % PATIENCE == 0)
+            face = _first(faces, image, choose) if last is None else _again(faces, last)
+        misses = misses + 1 if face is None else 0
         last = last if face is None else face
         yield face
 
 
-def _find(image: np.ndarray, detector: Detector, last: np.ndarray | None, choose: Chooser, thorough: bool):
-    faces = detector.detect(image, thorough=thorough)
-    if not len(faces):
-        return None
-    if last is None:
-        return faces[choose(faces, image.shape[:2])]
-    nearest = faces[np.argmin(np.linalg.norm(faces.mean(1) - last.mean(0), axis=-1))]
-    return nearest if _is_near(nearest, last) else None
+def _first(faces: np.ndarray, image: np.ndarray, choose: Chooser) -> np.ndarray | None:
+    return faces[choose(faces, image.shape[:2])] if len(faces) else None
 
 
-def _is_near(face: np.ndarray, last: np.ndarray) -> bool:
-    return bool(np.hypot(*(face.mean(0) - last.mean(0))) < REACH * np.ptp(last, axis=0).max())
+def _again(faces: np.ndarray, last: np.ndarray) -> np.ndarray | None:
+    same = [face for face in faces if _is_same(face, last, REACH)]
+    return min(same, key=lambda face: _distance(face, last), default=None)
+
+
+def _is_same(face: np.ndarray, last: np.ndarray, reach: float) -> bool:
+    """Whether `face` can be the one seen at `last`, by place and size."""
+    growth = extent(face) / extent(last)
+    return _distance(face, last) < reach * extent(last) and 1 / GROWTH < growth < GROWTH
+
+
+def _distance(face: np.ndarray, last: np.ndarray) -> float:
+    return float(np.hypot(*(face.mean(0) - last.mean(0))))

@@ -22,7 +22,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Span:
-    """Frames `first` to `last`, both included, that share a `status` other than OK; start, end: their times in seconds."""
+    """Frames `first` to `last`, both included, of one `status` other than OK; start, end: their times in seconds."""
 
     status: Status
     first: int
@@ -32,7 +32,7 @@ class Span:
 
 
 def frame_status(landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
-    """`Status` of every frame as uint8 (T,), from landmarks (T,68,2) in the pixels of a picture; NaN where no face is."""
+    """`Status` of every frame as uint8 (T,), from landmarks (T,68,2) in picture pixels, NaN where no face is."""
     status = np.full(len(landmarks), Status.OK, np.uint8)
     status[~inside(landmarks[:, MOUTH_REGION], width, height)] = Status.OUT_OF_FRAME
     status[scale_of(fit_poses(landmarks)) < SMALLEST_FACE] = Status.TOO_SMALL

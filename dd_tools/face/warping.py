@@ -28,8 +28,10 @@ def inverted(matrix: np.ndarray) -> np.ndarray:
     return cv2.invertAffineTransform(matrix)
 
 
-def resample(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture of `size` (width, height) whose pixel p shows `image` at `matrix` · p; beyond the rim the rim goes on.
+def resample(
+    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], interpolation: int = cv2.INTER_CUBIC
+) -> np.ndarray:
+    """The picture of `size` (width, height) whose pixel p shows `image` at `matrix` · p; its rim goes on beyond it.
 
     Where pixels are shrunk, k × k samples are taken in each and averaged (k: the shrinkage rounded up), so that nothing
     aliases; a map by whole pixels copies exactly.
@@ -39,7 +41,7 @@ def resample(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np
     # Sample i of a pixel lies at ((i + ½) / k − ½) from its centre.
     fine = np.column_stack([matrix[:, :2] / samples, matrix[:, 2] + matrix[:, :2] @ np.full(2, (1 / samples - 1) / 2)])
     picture = cv2.warpAffine(
-        image, fine, (width * samples, height * samples), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        image, fine, (width * samples, height * samples), flags=interpolation | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
     return picture if samples == 1 else cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)

@@ -16,8 +16,11 @@ LATENT_RATE = 25  # latents a second
 
 
 def read_speech(path: str | Path) -> np.ndarray:
-    """Speech features (L, T, D) float16: L layers, T frames at `SPEECH_RATE`, D features. Raises `DataError`."""
-    return _read(path, ("L layers", "T frames", "D features")).astype(np.float16, copy=False)
+    """Speech features (L, T, D) float16: L layers, T frames at `SPEECH_RATE`, D features. Raises `DataError`.
+
+    A file is mapped, not loaded (an hour of HuBERT-large is 9 GB): read-only, and read from disk where it is used.
+    """
+    return _read(path, ("L layers", "T frames", "D features"), mapped=True).astype(np.float16, copy=False)
 
 
 def read_latents(path: str | Path) -> np.ndarray:
@@ -42,14 +45,14 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
-def _read(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
+def _read(path: str | Path, axes: tuple[str, ...], mapped: bool = False) -> np.ndarray:
     name = "standard input" if str(path) == PIPE else f"'{path}'"
     wanted = f"({', '.join(axes)})"
     try:
         if str(path) == PIPE:
             array = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
         else:
-            array = np.load(path, allow_pickle=False)
+            array = np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
     except FileNotFoundError:
         raise DataError(f"cannot read {name}: no such file") from None
     except OSError as error:
@@ -64,6 +67,6 @@ def _read(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
         raise DataError(f"cannot read {name}: shape {array.shape}, expected {wanted}")
     if 0 in array.shape:
         raise DataError(f"cannot read {name}: empty, shape {array.shape}, expected {wanted}")
-    if not np.isfinite(array).all():
+    if not all(np.isfinite(part).all() for part in array):
         raise DataError(f"cannot read {name}: holds NaN or infinite values")
     return array

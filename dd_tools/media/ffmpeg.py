@@ -3,7 +3,6 @@
 Command lines are built with the package ffmpeg-python; the processes are ours, for the sake of pipes and messages.
 """
 
-import collections
 import contextlib
 import functools
 import os
@@ -22,7 +21,6 @@ OLDEST = (5, 1)  # the first version with -fps_mode
 
 # With "-loglevel level+info" a line is "[part of ffmpeg @ address] [level] message".
 _LINE = re.compile(r"(?:\[[^\]]* @ [^\]]*\] )*\[(?P<level>\w+)\] (?P<message>.*)")
-_KEPT_ERRORS = 20
 
 
 @functools.lru_cache(maxsize=1)
@@ -65,6 +63,8 @@ def check_input(path: str | Path) -> None:
         raise DataError(f"cannot read '{path}': no such file")
     if not os.access(path, os.R_OK):
         raise DataError(f"cannot read '{path}': permission denied")
+    if path.stat().st_size == 0 and path.is_file():
+        raise DataError(f"cannot read '{path}': empty file")
 
 
 class Process:
@@ -72,7 +72,7 @@ class Process:
 
     stream: an output of ffmpeg-python. on_line: gets every line of standard error, in a thread of its own that always
     drains the pipe, so neither side can block the other; None follows the last line. `stdin` and `stdout` are pipes
-    where asked for.
+    where asked for. `complaint` is ffmpeg's first error (the cause; the later ones are its consequences) or None.
     """
 
     def __init__(
@@ -90,11 +90,9 @@ class Process:
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pipesize=1 << 20,  # a frame is megabytes; the usual 64 kB would cost a thousand switches each
         )
         self.stdin, self.stdout = self._process.stdin, self._process.stdout
-        self._errors: list[str] = []
-        self._tail: collections.deque[str] = collections.deque(maxlen=1)
+        self.complaint: str | None = None
         self._on_line = on_line
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -103,8 +101,8 @@ class Process:
         for raw in self._process.stderr:
             line = raw.decode(errors="replace").rstrip()
             found = _LINE.fullmatch(line)
-            if found and found["level"] in ("error", "fatal", "panic") and len(self._errors) < _KEPT_ERRORS:
-                self._errors.append(found["message"])
+            if found and found["level"] in ("error", "fatal", "panic") and self.complaint is None:
+                self.complaint = found["message"].rstrip(".")
             if self._on_line:
                 self._on_line(found["message"] if found else line)
         if self._on_line:
@@ -118,11 +116,6 @@ class Process:
         status = self._process.wait()
         self._listener.join()
         return status
-
-    @property
-    def complaint(self) -> str | None:
-        """The first error ffmpeg reported: it names the cause, the later ones its consequences; None without any."""
-        return self._errors[0] if self._errors else None
 
     def __enter__(self) -> "Process":
         return self

@@ -57,6 +57,12 @@ def read_header(path: str | Path) -> Header:
 
 
 def not_media(path: str | Path, complaint: str | None) -> DataError:
-    """The error for a file that ffmpeg cannot open, with ffmpeg's reason where it gave a telling one."""
-    reason = f" ({complaint})" if complaint and "Invalid data found" not in complaint else ""
-    return DataError(f"cannot read '{path}': not a video or audio file{reason}")
+    """The error for a file that ffmpeg cannot open, after ffmpeg's `complaint`."""
+    if complaint == "moov atom not found" and _looks_like_mp4(path):
+        return DataError(f"cannot read '{path}': truncated, the index at the end of the MP4 is missing")
+    return DataError(f"cannot read '{path}': not a video or audio file")
+
+
+def _looks_like_mp4(path: str | Path) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(12)[4:8] == b"ftyp"

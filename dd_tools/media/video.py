@@ -136,8 +136,8 @@ def read_frames(
 ) -> Iterator[Frame]:
     """The frames of a video in order, one at a time, with strictly increasing times; a picture is one frame at time 0.
 
-    fps: resample to this constant rate by repeating and dropping frames. on_damage: called once, after the last frame, with
-    a line about what could not be decoded. Closing the iterator ends ffmpeg. Raises `DataError` as `probe` does.
+    fps: resample to this constant rate by repeating and dropping frames. on_damage: called once, after the last frame,
+    with a line about what could not be decoded. Closing the iterator ends ffmpeg. Raises `DataError` as `probe` does.
     """
     info = probe(path)
     if info.is_still:
@@ -162,7 +162,8 @@ def _decode(info: VideoInfo, fps: Fraction | None, on_damage: Callable[[str], No
         raise DataError(f"cannot read '{info.path}': no frame of its video can be decoded")
     if on_damage and (status != 0 or process.complaint):
         reason = process.complaint or f"ffmpeg ended with status {status}"
-        on_damage(f"'{info.path}' is damaged ({reason}): {count} frames decoded, the last at {pts:.2f} s")
+        length = f" of {info.duration:.2f}" if info.duration else ""
+        on_damage(f"'{info.path}' is damaged ({reason}): {count} frames decoded, the last at {pts:.2f}{length} s")
 
 
 def _filters(info: VideoInfo, fps: Fraction | None) -> str:

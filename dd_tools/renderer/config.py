@@ -80,7 +80,7 @@ PRESETS = {
     "paper": RendererConfig(crop="head", mask="paper"),
     # What ships: small enough to train and to run on two CPU cores.
     "default": RendererConfig(
-        size=96, patch=2, channels=32, multipliers=(1, 2, 4), encoder_channels=32, encoder_multipliers=(1, 2, 3, 4),
+        size=96, patch=4, channels=64, multipliers=(1, 2), encoder_channels=48, encoder_multipliers=(1, 2, 3),
         blocks=1, attention_at=(12,), z_size=128, embedding_size=192, dropout=0.0, prediction="v", schedule="cosine",
     ),
     # For tests.

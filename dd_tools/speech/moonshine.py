@@ -36,6 +36,7 @@ class Moonshine(SpeechModel):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 2
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning threads starve other processes
         options.log_severity_level = 4
         self._session = onnxruntime.InferenceSession(_encoder_path(), options, providers=["CPUExecutionProvider"])
 

@@ -1,0 +1,35 @@
+"""What stage 2 minimises."""
+
+import torch
+from torch import Tensor, nn
+
+from dd_tools.motion.model import MotionModel
+
+
+class LatentError(nn.Module):
+    """Mean squared error on latents, over the frames that are not padding; `velocity` adds that of their first differences.
+
+    A model with residuals is judged in units of its latents' deviation, so that a loss of 1 means no better than the mean.
+    """
+
+    def __init__(self, model: MotionModel, velocity: float = 0.0):
+        super().__init__()
+        self.model, self.velocity = model, velocity
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of a batch of `MotionData`."""
+        valid = batch["speech_valid"]
+        predicted = self.model(batch["speech"].float(), batch["reference"], valid, batch["reference_valid"])
+        error = predicted.float() - batch["target"]
+        if self.model.config.residual:
+            error = error / self.model.latent_deviation
+        shown = valid[:, ::2]
+        loss = masked_mean_square(error, shown)
+        if self.velocity:
+            loss = loss + self.velocity * masked_mean_square(error.diff(dim=1), shown[:, 1:])
+        return loss
+
+
+def masked_mean_square(error: Tensor, valid: Tensor) -> Tensor:
+    """Mean over the valid positions (B, T) of error² (B, T, Z)."""
+    return torch.where(valid[..., None], error, 0).square().sum() / (valid.sum() * error.shape[-1])

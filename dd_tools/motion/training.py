@@ -1,0 +1,114 @@
+"""Training data of stage 2, and its presets for the training loop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dd_tools.errors import DataError
+from dd_tools.formats.arrays import LATENT_RATE, read_latents, read_speech
+from dd_tools.motion.model import MotionModel
+from dd_tools.training.clips import SpeakerBalance
+from dd_tools.training.settings import TrainingSettings
+
+TARGET = 10 * LATENT_RATE  # latents, as in the paper
+REFERENCE = 3 * LATENT_RATE
+MOST_LATENTS_APART = 5  # 0.2 s: how much picture and sound of one clip may differ in length
+
+TRAINING_PRESETS = {
+    # The authors': Adam at a constant rate.
+    "paper": TrainingSettings(steps=100_000, batch_size=16, learning_rate=1e-4),
+    "default": TrainingSettings(steps=4_000, batch_size=16, learning_rate=1e-3, warmup=100, decay=0.5, ema=0.998),
+    "tiny": TrainingSettings(steps=20, batch_size=2, learning_rate=1e-3, ema=0.9),
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One clip's latents float32 (T25, Z) and speech features (L, 2 T25, D) of equal duration, 25 latents a second."""
+
+    name: str
+    latents: np.ndarray
+    speech: np.ndarray
+
+
+def read_pair(latents: Path, speech: Path) -> Pair:
+    """The two files of one clip, cut to the shorter. Raises `DataError` if they do not belong together."""
+    motion, voice = read_latents(latents), read_speech(speech)
+    if abs(len(motion) - voice.shape[1] / 2) > MOST_LATENTS_APART:
+        raise DataError(
+            f"'{latents}' holds {len(motion)} latents ({len(motion) / LATENT_RATE:.2f} s) and '{speech}' {voice.shape[1]} frames "
+            f"({voice.shape[1] / 2 / LATENT_RATE:.2f} s): not the same clip"
+        )
+    length = min(len(motion), voice.shape[1] // 2)
+    if length < 2:
+        raise DataError(f"'{latents}' is too short to train on: {length} latents, expected 2 or more")
+    return Pair(latents.stem, motion[:length], voice[:, : 2 * length])
+
+
+class MotionData:
+    """Samples for `LatentError`: 10 s of a clip as target, the next 3 s as reference (section 3.1); clips that are shorter
+    are divided in the same proportion, and padded.
+
+    speakers: clip name to speaker, drawn evenly. any_reference: take a random part of the reference, half of the time a
+    single latent, so that the model learns to do with any number. Raises `DataError` if the clips' sizes differ.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], *, speakers: dict[str, str] | None = None, any_reference: bool = True):
+        self.pairs, self.any_reference = list(pairs), any_reference
+        self.balance = SpeakerBalance([pair.name for pair in pairs], speakers or {})
+        first = self.pairs[0]
+        self.layers, self.width, self.z_size = first.speech.shape[0], first.speech.shape[2], first.latents.shape[1]
+        for pair in self.pairs:
+            found = pair.speech.shape[0], pair.speech.shape[2], pair.latents.shape[1]
+            if found != (self.layers, self.width, self.z_size):
+                raise DataError(
+                    f"clip '{pair.name}' has (layers, features, z) {found}, clip '{first.name}' "
+                    f"{(self.layers, self.width, self.z_size)}: train on one speech model and one renderer"
+                )
+
+    def fit(self, model: MotionModel) -> None:
+        """Tell a model with residuals the mean and deviation of the latents, every clip counted alike."""
+        moments = np.mean([[pair.latents.mean(0), np.square(pair.latents).mean(0)] for pair in self.pairs], axis=0)
+        model.latent_mean.copy_(torch.from_numpy(moments[0]))
+        model.latent_deviation.copy_(torch.from_numpy(np.sqrt(np.maximum(moments[1] - moments[0] ** 2, 1e-6))))
+
+    def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
+        """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z), zero-padded to the longest;
+        speech_valid (B, T50), reference_valid (B, N)."""
+        speech, reference, target = zip(*(self._sample(generator) for _ in range(size)), strict=True)
+        voices, speech_valid = _padded([voice.transpose(0, 1) for voice in speech])
+        references, reference_valid = _padded(reference)
+        return {
+            "speech": voices.transpose(1, 2), "speech_valid": speech_valid,
+            "reference": references, "reference_valid": reference_valid, "target": _padded(target)[0],
+        }  # fmt: skip
+
+    def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Speech (L, 2 T, D), reference (N, Z) and target (T, Z) of one clip."""
+        pair = self.pairs[self.balance.draw(generator)]
+        total = min(len(pair.latents), TARGET + REFERENCE)
+        target = max(1, total * TARGET // (TARGET + REFERENCE))
+        start = _below(len(pair.latents) - total + 1, generator)
+        middle, end = start + target, start + total
+        if self.any_reference:
+            count = 1 if _below(2, generator) else 1 + _below(end - middle, generator)
+            first = middle + _below(end - middle - count + 1, generator)
+        else:
+            first, count = middle, end - middle
+        speech = np.array(pair.speech[:, 2 * start : 2 * middle])
+        return tuple(map(torch.from_numpy, (speech, pair.latents[first : first + count], pair.latents[start:middle])))
+
+
+def _below(limit: int, generator: torch.Generator) -> int:
+    return int(torch.randint(limit, (), generator=generator))
+
+
+def _padded(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Sequences (T_i, ...) zero-padded to the longest, (B, T, ...), and which of it is data, (B, T)."""
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    valid = torch.arange(int(lengths.max())) < lengths[:, None]
+    return torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True), valid

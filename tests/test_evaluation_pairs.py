@@ -1,0 +1,77 @@
+"""Which videos become pairs, and what is said about the others."""
+
+from pathlib import Path
+
+import pytest
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.evaluation.pairs import match_pairs
+
+
+def make(folder: Path, *names: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def pairs_of(matching) -> list[tuple[str, str, str]]:
+    return [(pair.system, pair.clip, f"{pair.generated.name}={pair.truth.name}") for pair in matching.pairs]
+
+
+def test_folders_pair_by_stem_and_ignore_what_is_no_video(tmp_path):
+    ours = make(tmp_path / "ours", "b.mkv", "a.MP4", "notes.txt", ".hidden.mp4")
+    true = make(tmp_path / "gt", "a.mp4", "b.mp4", "a.wav")
+    matching = match_pairs([ours], [true])
+    assert pairs_of(matching) == [("ours", "a", "a.MP4=a.mp4"), ("ours", "b", "b.mkv=b.mp4")]
+    assert matching.missing == []
+
+
+def test_one_truth_serves_several_systems(tmp_path):
+    systems = [make(tmp_path / name, "a.mp4") for name in ("x", "y")]
+    matching = match_pairs(systems, [make(tmp_path / "gt", "a.mp4")])
+    assert [pair.system for pair in matching.pairs] == ["x", "y"]
+
+
+def test_missing_partners_are_named_on_both_sides(tmp_path):
+    ours, true = make(tmp_path / "ours", "a.mp4", "b.mp4"), make(tmp_path / "gt", "b.mp4", "c.mp4")
+    matching = match_pairs([ours], [true])
+    assert [pair.clip for pair in matching.pairs] == ["b"]
+    assert matching.missing == [
+        f"no truth for '{ours / 'a.mp4'}'",
+        f"no generated video in '{ours}' for '{true / 'c.mp4'}'",
+    ]
+
+
+def test_a_system_without_one_clip_is_told_so_though_another_has_it(tmp_path):
+    full, partial = make(tmp_path / "x", "a.mp4", "b.mp4"), make(tmp_path / "y", "a.mp4")
+    true = make(tmp_path / "gt", "a.mp4", "b.mp4")
+    assert match_pairs([full, partial], [true]).missing == [f"no generated video in '{partial}' for '{true / 'b.mp4'}'"]
+
+
+def test_files_with_common_names_pair_by_name_in_any_order(tmp_path):
+    ours, true = make(tmp_path / "ours", "a.mp4", "b.mp4"), make(tmp_path / "gt", "a.mp4", "b.mp4")
+    matching = match_pairs([ours / "b.mp4", ours / "a.mp4"], [true / "a.mp4", true / "b.mp4"])
+    assert [name for _, _, name in pairs_of(matching)] == ["b.mp4=b.mp4", "a.mp4=a.mp4"]
+
+
+def test_other_files_pair_in_order(tmp_path):
+    folder = make(tmp_path / "videos", "out1.mp4", "out2.mp4", "gt1.mp4", "gt2.mp4")
+    matching = match_pairs([folder / "out1.mp4", folder / "out2.mp4"], [folder / "gt1.mp4", folder / "gt2.mp4"])
+    assert pairs_of(matching) == [("videos", "out1", "out1.mp4=gt1.mp4"), ("videos", "out2", "out2.mp4=gt2.mp4")]
+
+
+def test_counts_that_cannot_be_paired_are_a_usage_error(tmp_path):
+    folder = make(tmp_path / "videos", "out1.mp4", "out2.mp4", "gt1.mp4")
+    with pytest.raises(UsageError, match="2 generated but 1 true videos"):
+        match_pairs([folder / "out1.mp4", folder / "out2.mp4"], [folder / "gt1.mp4"])
+
+
+def test_ambiguous_missing_and_empty(tmp_path):
+    true = make(tmp_path / "gt", "a.mp4", "a.mkv")
+    with pytest.raises(DataError, match="such as 'a'"):
+        match_pairs([make(tmp_path / "ours", "a.mp4")], [true])
+    with pytest.raises(DataError, match=r"cannot read '.*nowhere': no such file or folder"):
+        match_pairs([tmp_path / "nowhere"], [true])
+    with pytest.raises(DataError, match="no videos in folder"):
+        match_pairs([make(tmp_path / "empty", "readme.txt")], [true])

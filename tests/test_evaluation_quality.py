@@ -1,0 +1,100 @@
+"""PSNR and SSIM against plain numpy, and what changed outside the lower face."""
+
+import math
+
+import numpy as np
+import pytest
+from factories import dummy_face_landmarks, dummy_marked_face
+
+from dd_tools.evaluation.frames import FULL, MASK, FramePair, Picture
+from dd_tools.evaluation.measure import Better, FrameMean, Label
+from dd_tools.evaluation.quality import PSNR, SSIM, outside_error, psnr, ssim
+
+
+def noisy_pair(sigma: float, region: str = FULL) -> FramePair:
+    face, landmarks = dummy_marked_face(), dummy_face_landmarks(opening=0.1)
+    noise = np.random.default_rng(5).normal(0, sigma, face.shape)
+    noisy = np.clip(np.rint(face + noise), 0, 255).astype(np.uint8)
+    return FramePair(Picture(face, landmarks), Picture(noisy, landmarks), region)
+
+
+def plain_ssim_map(truth: np.ndarray, generated: np.ndarray) -> np.ndarray:
+    """Eq. 13 of Wang et al. 2004 on one channel, with their 11 × 11 Gaussian window where it fits."""
+    ramp = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    window = np.outer(ramp, ramp) / ramp.sum() ** 2
+
+    def mean(values):
+        return (np.lib.stride_tricks.sliding_window_view(values, (11, 11)) * window).sum((-1, -2))
+
+    x, y = truth.astype(np.float64), generated.astype(np.float64)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    return (2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
+
+
+@pytest.mark.parametrize("region", [FULL, MASK, "lower-face"])
+def test_psnr_is_its_formula(region):
+    frame = noisy_pair(12, region)
+    truth, generated = (image.astype(np.float64) for image in frame.region)
+    inside = np.ones(truth.shape[:2], bool) if frame.inside is None else frame.inside
+    error = np.mean((truth - generated)[inside] ** 2)
+    assert psnr(frame) == pytest.approx(10 * math.log10(255**2 / error), abs=1e-4)
+
+
+@pytest.mark.parametrize("region", [FULL, MASK, "lower-face"])
+def test_ssim_is_wangs_formula_on_each_channel(region):
+    frame = noisy_pair(12, region)
+    maps = np.mean([plain_ssim_map(*(image[..., c] for image in frame.region)) for c in range(3)], axis=0)
+    inside = np.ones(maps.shape, bool) if frame.inside is None else frame.inside[5:-5, 5:-5]
+    assert ssim(frame) == pytest.approx(maps[inside].mean(), abs=1e-4)
+
+
+def test_one_grey_level_off_everywhere_is_48_13_db():
+    black = np.zeros((96, 96, 3), np.uint8)
+    assert psnr(FramePair(Picture(black, None), Picture(black + np.uint8(1), None), FULL)) == pytest.approx(
+        48.1308, abs=1e-4
+    )
+
+
+def test_identical_pictures_are_infinitely_good():
+    frame = noisy_pair(0)
+    assert psnr(frame) == math.inf
+    assert ssim(frame) == 1
+    assert outside_error(frame) == 0
+    assert (PSNR.text(math.inf), SSIM.text(1.0)) == ("inf", "1.000")
+
+
+def test_without_a_face_in_the_truth_nothing_is_measured():
+    blind = FramePair(Picture(dummy_marked_face(), None), Picture(dummy_marked_face(), dummy_face_landmarks()))
+    assert (psnr(blind), ssim(blind), outside_error(blind)) == (None, None, None)
+
+
+def test_outside_error_sees_everything_but_the_lower_face():
+    face, landmarks = dummy_marked_face(size=256), dummy_face_landmarks(opening=0.1)
+    truth = Picture(np.minimum(face, 250), landmarks)
+    left, top, right, bottom = np.rint(FramePair(truth, truth).lower_face * 256).astype(int)
+    lips, rest = truth.image.copy(), truth.image + np.uint8(5)
+    lips[top:bottom, left:right] = 0
+    rest[top:bottom, left:right] = 0
+    assert outside_error(FramePair(truth, Picture(lips, None))) == 0
+    assert outside_error(FramePair(truth, Picture(rest, None))) == 5
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        ([1.0, 2.0, 6.0], 3.0),
+        ([1.0, None, 3.0], 2.0),
+        ([30.0, math.inf, 20.0], 25.0),
+        ([math.inf, math.inf], math.inf),
+        ([None, None], math.nan),
+        ([], math.nan),
+    ],
+)
+def test_mean_over_frames(values, mean):
+    remaining = iter(values)
+    measure = FrameMean(Label("x", "X", "", Better.HIGHER, 2, ""), lambda frame: next(remaining))
+    for _ in values:
+        measure.add(None)
+    assert measure.result() == pytest.approx(mean, nan_ok=True)

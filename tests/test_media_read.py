@@ -1,0 +1,293 @@
+import struct
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from factories import dummy_media, dummy_video, shared_file
+from PIL import Image
+
+from dd_tools.errors import DataError
+from dd_tools.media.ffmpeg import ffmpeg_path
+from dd_tools.media.video import probe, read_frames
+
+PROGRAMS = sorted({ffmpeg_path(), imageio_ffmpeg.get_ffmpeg_exe()})
+
+
+@pytest.fixture(params=PROGRAMS, ids=lambda program: Path(program).name, autouse=True)
+def program(request, monkeypatch):
+    """Every test runs with the system's ffmpeg and with the one imageio-ffmpeg carries."""
+    monkeypatch.setattr("dd_tools.media.ffmpeg.ffmpeg_path", lambda: request.param)
+
+
+def raw_video(path: Path, frames: np.ndarray, pixel_format: str, **options: object) -> Path:
+    """A lossless video of `frames` (T, bytes of one frame's planes) with the given tags."""
+    width, height = options.pop("size")
+    source = ffmpeg.input(
+        "pipe:", format="rawvideo", pixel_format=pixel_format, s=f"{width}x{height}", r=options.pop("r", 25)
+    )
+    stream = ffmpeg.output(source, str(path), **{"c:v": "libx264", "qp": 0, "preset": "ultrafast"}, **options)
+    command = stream.compile(cmd=[ffmpeg_path(), "-v", "error", "-y"])
+    subprocess.run(command, input=frames.tobytes(), check=True)
+    return path
+
+
+def grey_levels(path: Path, levels: list[int], **options: object) -> Path:
+    """A 16×16 video whose frame n has luma levels[n] everywhere."""
+    frames = np.full((len(levels), 384), 128, np.uint8)
+    frames[:, :256] = np.array(levels)[:, None]
+    return raw_video(path, frames, "yuv420p", size=(16, 16), **options)
+
+
+@pytest.mark.parametrize(
+    ("rate", "suffix"),
+    [("24000/1001", ".mp4"), ("25", ".mov"), ("30000/1001", ".avi"), ("60", ".mp4"), ("25/2", ".mkv")],
+)
+def test_constant_rates_and_their_frame_times_are_exact(tmp_path, rate, suffix):
+    path = dummy_video(tmp_path / f"v{suffix}", seconds=0.4, rate=rate, audio=False)
+    frames = list(read_frames(path))
+    assert probe(path).frame_rate == float(Fraction(rate))
+    assert [frame.pts for frame in frames] == [float(n / Fraction(rate)) for n in range(len(frames))]
+    assert len(frames) == round(0.4 * Fraction(rate))
+
+
+def test_description_of_a_plain_video(tmp_path):
+    info = probe(dummy_video(tmp_path / "v.mp4", seconds=2, size=(64, 48)))
+    assert (info.width, info.height, info.has_audio, info.is_still, info.pixel_format) == (
+        64,
+        48,
+        True,
+        False,
+        "yuv420p",
+    )
+    assert info.duration == pytest.approx(2, abs=0.05)
+    assert not probe(dummy_video(tmp_path / "w.mp4", audio=False)).has_audio
+
+
+def test_variable_frame_times_are_kept_and_each_frame_has_its_own(tmp_path):
+    levels = [16 + 10 * n for n in range(12)]
+    # Twice as slow from the fifth frame on, a gap of a second before the tenth.
+    times = [0.04 * n if n < 5 else 0.16 + 0.08 * (n - 4) for n in range(9)] + [1.56 + 0.01 * n for n in range(3)]
+    choose = "+".join(f"eq(N,{n})*{round(time * 1000)}" for n, time in enumerate(times))
+    path = grey_levels(
+        tmp_path / "vfr.mkv",
+        levels,
+        vf=f"settb=1/1000,setpts='{choose}'",
+        fps_mode="passthrough",
+        enc_time_base="1/1000",
+    )
+    frames = list(read_frames(path))
+    assert [frame.pts for frame in frames] == pytest.approx(times, abs=1e-9)
+    assert [round(frame.image.mean() * 219 / 255 + 16) for frame in frames] == levels
+
+
+def test_resampling_repeats_and_drops_frames_by_time(tmp_path):
+    path = grey_levels(tmp_path / "v.mp4", list(range(20, 220, 4)), r=50)
+    frames = list(read_frames(path, fps=25))
+    assert [frame.pts for frame in frames] == [n / 25 for n in range(25)]
+    assert len({frame.image.tobytes() for frame in frames}) == 25
+    faster = list(read_frames(path, fps=30000 / 1001))
+    assert [frame.pts for frame in faster] == [float(Fraction(1001 * n, 30000)) for n in range(30)]
+
+
+def _turn(path: Path, degrees: int) -> Path:
+    """Write a display matrix into an MP4's track header, as phones do."""
+    cosine, sine = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    one = 1 << 16
+    matrix = struct.pack(">9i", cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
+    data = path.read_bytes()
+    start = data.index(b"tkhd") + 4 + 40
+    assert data[start : start + 36] == struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, 1 << 30)
+    path.write_bytes(data[:start] + matrix + data[start + 36 :])
+    return path
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_phone_videos_are_turned_upright(tmp_path, degrees):
+    path = dummy_video(tmp_path / "v.mp4", seconds=0.2, size=(64, 48), audio=False)
+    (upright, *_) = read_frames(path)
+    path = _turn(path, degrees)
+    (turned, *_) = read_frames(path)
+    expected = np.rot90(upright.image, -degrees // 90)  # the matrix turns clockwise
+    assert (probe(path).width, probe(path).height) == (expected.shape[1], expected.shape[0])
+    assert np.abs(turned.image.astype(int) - expected).mean() < 1.5  # chroma sits differently after the turn
+
+
+def _rgb(luma: float, blue: float, red: float, kr: float, kb: float, full: bool) -> np.ndarray:
+    """ITU-T H.273, equations 8 bit."""
+    y, cb, cr = (luma / 255, (blue - 128) / 255, (red - 128) / 255) if full else (
+        (luma - 16) / 219, (blue - 128) / 224, (red - 128) / 224
+    )  # fmt: skip
+    r, b = y + 2 * (1 - kr) * cr, y + 2 * (1 - kb) * cb
+    return np.clip(255 * np.array([r, (y - kr * r - kb * b) / (1 - kr - kb), b]), 0, 255)
+
+
+BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)
+COLOURS = [
+    # space tag, range tag, size, expected matrix, expected full range
+    ("bt709", "tv", (32, 32), BT709, False),
+    ("bt709", "pc", (32, 32), BT709, True),
+    ("smpte170m", "tv", (32, 32), BT601, False),
+    ("bt470bg", "pc", (1280, 16), BT601, True),
+    ("bt2020nc", "tv", (32, 32), BT2020, False),
+    (None, None, (720, 576), BT601, False),
+    (None, None, (1280, 16), BT709, False),
+    (None, None, (16, 720), BT709, False),
+]
+
+
+@pytest.mark.parametrize(("space", "range_", "size", "matrix", "full"), COLOURS)
+def test_colours_follow_the_streams_matrix_and_range(tmp_path, space, range_, size, matrix, full):
+    depth = 10 if space == "bt2020nc" else 8
+    patches = [(81, 90, 240), (145, 54, 34), (41, 240, 110), (128, 128, 128), (180, 120, 150)]
+    area, scale = size[0] * size[1], 1 << (depth - 8)
+    planes = [np.repeat(np.array(patch) * scale, [area, area // 4, area // 4]) for patch in patches]
+    tags = {"colorspace": space, "color_range": range_} if space else {}
+    frames = np.stack(planes).astype("<u2" if depth == 10 else "u1")
+    path = raw_video(tmp_path / "v.mp4", frames, "yuv420p10le" if depth == 10 else "yuv420p", size=size, **tags)
+    for patch, frame in zip(patches, read_frames(path), strict=True):
+        expected = _rgb(*patch, *matrix, full)
+        assert np.abs(frame.image[:16, :16].reshape(-1, 3).mean(0) - expected).max() <= 1.01
+
+
+def test_grey_video_is_grey(tmp_path):
+    frames = np.repeat(np.array([[16], [126], [235]], np.uint8), 256, axis=1)
+    path = raw_video(tmp_path / "v.mkv", frames, "gray", size=(16, 16), color_range="tv")
+    assert [frame.image.reshape(-1, 3).mean(0).round().tolist() for frame in read_frames(path)] == [
+        [0] * 3, [128] * 3, [255] * 3,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("aspect", "size"), [("16/15", (96, 72)), ("9/10", (90, 80)), ("1/1", (90, 72))])
+def test_oblong_pixels_become_square(tmp_path, aspect, size):
+    card = ffmpeg.input("testsrc2=size=90x72:rate=25:duration=0.2", format="lavfi")
+    path = dummy_media(tmp_path / "v.mp4", card, pix_fmt="yuv420p", vf=f"setsar={aspect}")
+    (frame, *_) = read_frames(path)
+    assert (probe(path).width, probe(path).height) == size
+    assert frame.image.shape == (size[1], size[0], 3)
+
+
+def _delayed(path: Path, picture: float, sound: float) -> Path:
+    """A video whose pictures and sound begin at the given seconds."""
+    card = ffmpeg.input("testsrc2=size=64x48:rate=25:duration=1", format="lavfi", itsoffset=picture)
+    tone = ffmpeg.input("sine=frequency=440:duration=1", format="lavfi", itsoffset=sound)
+    return dummy_media(path, card, tone, pix_fmt="yuv420p")
+
+
+@pytest.mark.parametrize(("picture", "sound", "first"), [(0.48, 0, 0.48), (0, 0.48, 0), (0.2, 0.2, 0)])
+def test_times_count_from_the_earliest_stream(tmp_path, picture, sound, first):
+    (frame, *_) = read_frames(_delayed(tmp_path / "v.mkv", picture, sound))
+    # Matroska counts milliseconds, and the tone's encoder begins a block (23 ms) early.
+    assert frame.pts == pytest.approx(first, abs=0.025)
+
+
+def test_names_mean_nothing_to_ffmpeg(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = dummy_video(tmp_path / "v.mp4", seconds=0.2)
+    for name in ("a:b.mp4", "-y.mp4", "con cat:x|y.mp4", "100%d.mp4", "ünï 'q'.mp4"):
+        Path(name).write_bytes(source.read_bytes())
+        assert len(list(read_frames(name))) == 5
+
+
+def test_a_truncated_video_gives_the_frames_that_are_there_and_says_so(tmp_path):
+    whole = dummy_video(tmp_path / "v.mkv", seconds=4, size=(128, 96), audio=False)
+    indexed = dummy_media(tmp_path / "v.mp4", ffmpeg.input(str(whole)), c="copy", movflags="+faststart")
+    for path in (whole, indexed):
+        said = []
+        frames = list(read_frames(path, on_damage=said.append))
+        assert (len(frames), said) == (100, [])
+        cut = path.with_stem("cut")
+        cut.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+        rest = list(read_frames(cut, on_damage=said.append))
+        assert 20 < len(rest) < 100
+        # Near the cut frames may be missing, or broken where they refer to a missing one.
+        pairs = list(zip(rest[:-8], frames, strict=False))
+        assert all(a.pts == b.pts and np.array_equal(a.image, b.image) for a, b in pairs)
+        assert len(said) == 1 and f"'{cut}' is damaged" in said[0] and f"{len(rest)} frames" in said[0]
+
+
+def test_closing_early_ends_ffmpeg(tmp_path, monkeypatch):
+    started = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    frames = read_frames(dummy_video(tmp_path / "v.mp4", seconds=8, size=(640, 480)))
+    next(frames)
+    assert started[-1].poll() is None  # it waits for us to read on
+    frames.close()
+    assert all(process.returncode is not None for process in started)
+
+
+def _not_video(kind: str, folder: Path) -> tuple[Path, str]:
+    path = folder / kind
+    if kind == "text.mp4" or kind == "text.txt":
+        path.write_text("not a video\n" * 50)
+        return path, "not a video or audio file"
+    if kind == "empty.mp4":
+        path.touch()
+        return path, "empty file"
+    if kind == "folder":
+        path.mkdir()
+        return path, "it is a folder"
+    if kind == "noindex.mp4":
+        whole = dummy_video(folder / "v.mp4").read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        return path, "truncated, the index at the end of the MP4 is missing"
+    if kind == "noframes.mp4":
+        whole = dummy_media(
+            folder / "v.mp4",
+            ffmpeg.input("testsrc2=duration=1", format="lavfi"),
+            movflags="+faststart",
+            pix_fmt="yuv420p",
+        ).read_bytes()
+        path.write_bytes(whole[: whole.index(b"mdat") + 20])
+        return path, "no frame of its video can be decoded"
+    if kind == "sound.wav":
+        return dummy_media(path, ffmpeg.input("sine=duration=0.2", format="lavfi")), "no video track"
+    if kind == "cover.mp3":
+        Image.new("RGB", (32, 32), "red").save(folder / "cover.jpg")
+        cover, tone = ffmpeg.input(str(folder / "cover.jpg")), ffmpeg.input("sine=duration=0.2", format="lavfi")
+        return dummy_media(path, cover, tone, **{"disposition:v": "attached_pic", "c:v": "copy"}), "no video track"
+    return path, "no such file"
+
+
+KINDS = ["missing.mp4", "text.mp4", "text.txt", "empty.mp4", "folder", "noindex.mp4", "noframes.mp4", "sound.wav"]
+KINDS += ["cover.mp3"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_video_gets_one_clear_line(tmp_path, kind):
+    path, reason = _not_video(kind, tmp_path)
+    for read in (probe, read_frames):
+        with pytest.raises(DataError) as caught:
+            read(path)
+        assert str(caught.value).startswith(f"cannot read '{path}': {reason}")
+        assert "\n" not in str(caught.value)
+
+
+def test_both_programs_read_the_same(tmp_path, monkeypatch):
+    path = dummy_video(tmp_path / "v.mp4", size=(128, 96), rate="30000/1001")
+    results = []
+    for program in PROGRAMS:
+        monkeypatch.setattr("dd_tools.media.ffmpeg.ffmpeg_path", lambda program=program: program)
+        results.append((probe(path), [(frame.pts, frame.image.tobytes()) for frame in read_frames(path)]))
+    assert all(result == results[0] for result in results)
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize(("name", "size", "rate", "count"), [
+    ("odd_22fps.mp4", (700, 700), 22.13, 135),
+    ("square_30fps.mp4", (700, 700), 30, 199),
+    ("square_512_48k.mp4", (512, 512), 25, 125),
+    ("square_590.mp4", (590, 590), 25, 125),
+])  # fmt: skip
+def test_real_clips(name, size, rate, count):
+    path = shared_file(f"data/real/{name}")
+    info, said = probe(path), []
+    assert ((info.width, info.height), info.frame_rate, info.has_audio) == (size, pytest.approx(rate, abs=0.005), True)
+    times = [frame.pts for frame in read_frames(path, on_damage=said.append)]
+    assert len(times) == pytest.approx(count, abs=1) and said == []
+    assert np.all(np.diff(times) > 0)
+    assert abs(times[-1] + 1 / rate - info.duration) < 0.06

@@ -1,0 +1,272 @@
+import resource
+import signal
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from factories import dummy_media, dummy_video, shared_file
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dd_tools.errors import DataError
+from dd_tools.media.audio import read_audio, write_audio
+from dd_tools.media.colour import Colour
+from dd_tools.media.ffmpeg import ffmpeg_path
+from dd_tools.media.header import read_header
+from dd_tools.media.video import VideoWriter, probe, read_frames
+
+PROGRAMS = sorted({ffmpeg_path(), imageio_ffmpeg.get_ffmpeg_exe()})
+CLOCK_ERROR = 1 / 90_000
+
+
+@pytest.fixture(params=PROGRAMS, ids=lambda program: Path(program).name, autouse=True)
+def program(request, monkeypatch):
+    """Every test runs with the system's ffmpeg and with the one imageio-ffmpeg carries."""
+    monkeypatch.setattr("dd_tools.media.ffmpeg.ffmpeg_path", lambda: request.param)
+
+
+def smooth_pictures(count: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:
+    """Soft moving colours (T, H, W, 3), as video has them: little detail finer than chroma's grid."""
+    x, y = np.meshgrid(np.arange(size[0]) / 15, np.arange(size[1]) / 12)
+    waves = [np.sin(x + k + t / 5) * np.cos(y + 2 * k - t / 7) for t in range(count) for k in range(3)]
+    return (128 + 110 * np.array(waves)).astype(np.uint8).reshape(count, 3, *x.shape).transpose(0, 2, 3, 1)
+
+
+def write(path: Path, pictures: np.ndarray, times: list[float] | None = None, rate: float = 25, **options) -> Path:
+    times = [n / rate for n in range(len(pictures))] if times is None else times
+    with VideoWriter(path, pictures.shape[2], pictures.shape[1], rate, **options) as writer:
+        for image, pts in zip(pictures, times, strict=True):
+            writer.write(image, pts)
+    return path
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    start=st.sampled_from([0.0, 0.021333, 0.5]),
+    gaps=st.lists(st.floats(0.002, 0.4), min_size=1, max_size=12),
+    rate=st.sampled_from([25, 30000 / 1001, 22.13]),
+    sound=st.booleans(),
+)
+def test_any_times_come_back(tmp_path, start, gaps, rate, sound):
+    times = (start + np.cumsum([0, *gaps])).tolist()
+    audio = write_audio(tmp_path / "a.wav", np.zeros(16000), 16000) or tmp_path / "a.wav"
+    path = write(tmp_path / "v.mp4", smooth_pictures(len(times), (32, 32)), times, rate, audio=audio if sound else None)
+    found = [frame.pts for frame in read_frames(path)]
+    # ffmpeg counts from the first stream's start; with sound that is time 0.
+    origin = 0 if sound else start
+    assert found == pytest.approx([time - origin for time in times], abs=2.5 * CLOCK_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("rate", "suffix"), [("24000/1001", ".mp4"), ("30000/1001", ".mov"), ("25", ".m4v"), ("60", ".mp4")]
+)
+def test_constant_rates_come_out_exact(tmp_path, rate, suffix):
+    exact = Fraction(rate)
+    path = write(tmp_path / f"v{suffix}", smooth_pictures(40), rate=float(exact))
+    assert probe(path).frame_rate == float(exact)
+    assert [frame.pts for frame in read_frames(path)] == [float(n / exact) for n in range(40)]
+
+
+def test_matroska_keeps_milliseconds(tmp_path):
+    path = write(tmp_path / "v.mkv", smooth_pictures(30), rate=30000 / 1001)
+    assert [frame.pts for frame in read_frames(path)] == pytest.approx(
+        [n * 1001 / 30000 for n in range(30)], abs=0.0006
+    )
+
+
+TAGS = [
+    ("bt709", "tv", "bt709"),
+    ("bt709", "pc", "bt709"),
+    ("bt601", "tv", "smpte170m"),
+    ("bt601", "pc", "bt470bg"),
+    ("bt2020", "tv", "bt2020nc"),
+]
+
+
+@pytest.mark.parametrize(("matrix", "range_", "space"), TAGS)
+def test_colours_survive_writing_and_tags_are_kept(tmp_path, matrix, range_, space):
+    colour = Colour(matrix, range_ == "pc", space, range_, "bt709", "bt709")
+    pictures = smooth_pictures(4)
+    path = write(tmp_path / "v.mp4", pictures, colour=colour, quality=1)
+    assert probe(path).colour == colour
+    found = np.stack([frame.image for frame in read_frames(path)])
+    difference = found.astype(int) - pictures
+    assert np.abs(difference).mean() < 0.8
+    assert np.abs(difference.mean((0, 1, 2))).max() < 0.2
+
+
+@pytest.mark.parametrize("size", [(720, 576), (1280, 720)])
+@pytest.mark.parametrize("space", ["bt709", "smpte170m", None])
+def test_a_copy_has_its_sources_stored_values(tmp_path, space, size):
+    """Decoding to RGB and encoding again must not move luma or chroma, tagged or not: planes compared, not our RGB."""
+    card = ffmpeg.input(f"gradients=size={size[0]}x{size[1]}:rate=25:duration=0.12:seed=5", format="lavfi")
+    tags = {"colorspace": space, "color_range": "tv"} if space else {}
+    source = dummy_media(tmp_path / "s.mp4", card, pix_fmt="yuv420p", crf=1, **tags)
+    colour = probe(source).colour
+    frames = list(read_frames(source))
+    copy = write(tmp_path / "c.mp4", np.stack([frame.image for frame in frames]), colour=colour, quality=1)
+    planes = [_planes(path, size, len(frames)) for path in (source, copy)]
+    assert probe(copy).colour == colour
+    for before, after in zip(*planes, strict=True):
+        assert np.abs(after.mean() - before.mean()) < 0.3
+        assert np.abs(after - before).mean() < 0.8
+
+
+def _planes(path: Path, size: tuple[int, int], count: int) -> list[np.ndarray]:
+    command = [ffmpeg_path(), "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"]
+    data = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.uint8)
+    area = size[0] * size[1]
+    return np.split(data.reshape(count, -1).astype(float), [area, area * 5 // 4], axis=1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_lossless_is_exact_even_for_noise_and_odd_sizes(tmp_path, suffix):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 47, 63, 3), np.uint8)
+    path = write(tmp_path / f"v{suffix}", pictures, lossless=True)
+    assert np.array_equal([frame.image for frame in read_frames(path)], pictures)
+
+
+def test_odd_sizes_repeat_their_last_row_and_column(tmp_path):
+    pictures = smooth_pictures(2, (63, 47))
+    path = write(tmp_path / "v.mp4", pictures, quality=1)
+    found = np.stack([frame.image for frame in read_frames(path)])
+    assert found.shape == (2, 48, 64, 3)
+    assert np.abs(found[:, :47, :63].astype(int) - pictures).mean() < 1
+    assert np.abs(found[:, 47, :63].astype(int) - pictures[:, 46]).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("sample_rate", "channels", "layout"), [(44100, 2, "stereo"), (48000, 2, "stereo"), (16000, 1, "mono")]
+)
+def test_sound_keeps_its_sample_rate_channels_and_content(tmp_path, sample_rate, channels, layout):
+    time = np.arange(2 * sample_rate) / sample_rate
+    sound = np.stack([0.4 * np.sin(2 * np.pi * (300 + 200 * n) * time**1.5) for n in range(channels)], axis=1)
+    write_audio(tmp_path / "a.wav", sound, sample_rate)
+    path = write(tmp_path / "v.mp4", smooth_pictures(50), audio=tmp_path / "a.wav")
+    assert read_header(path).audio.startswith(f"aac (LC) (mp4a / 0x6134706D), {sample_rate} Hz, {layout},")
+    found, expected = read_audio(path, sample_rate)[: len(sound)], sound.mean(1)
+    assert np.corrcoef(found, expected)[0, 1] > 0.995
+
+
+def _aac_packets(path: Path) -> bytes:
+    command = [ffmpeg_path(), "-v", "error", "-i", path, "-map", "0:a", "-c", "copy", "-f", "adts", "-"]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def test_aac_is_copied(tmp_path):
+    source = dummy_video(tmp_path / "s.mp4", seconds=2)
+    path = write(tmp_path / "v.mp4", smooth_pictures(25), audio=source)
+    copied = _aac_packets(path)
+    assert len(copied) > 4000 and _aac_packets(source).startswith(copied)
+    assert len(read_audio(path)) / 16000 == pytest.approx(1, abs=0.024)
+
+
+@pytest.mark.parametrize(("sound", "duration", "expected"), [(3, None, 2), (1, None, 2), (3, 1.2, 1.2), (3, 9, 2)])
+def test_sound_ends_with_the_pictures_or_the_asked_duration(tmp_path, sound, duration, expected):
+    write_audio(tmp_path / "a.wav", np.full(sound * 8000, 0.3), 8000)
+    path = write(tmp_path / "v.mp4", smooth_pictures(50), audio=tmp_path / "a.wav", duration=duration)
+    samples = read_audio(path, 8000)
+    # Some ffmpegs leave the silence that fills up the last AAC block of 1024 samples.
+    assert expected * 8000 - 2 <= len(samples) <= expected * 8000 + 1024
+    heard = np.flatnonzero(np.abs(samples) > 0.15)
+    assert heard[-1] / 8000 == pytest.approx(min(sound, expected), abs=0.02)
+
+
+def _click_and_flash(path: Path) -> tuple[float, float]:
+    """When the first loud sample sounds and when the first bright frame shows."""
+    samples = read_audio(path, 48000)
+    flash = next(frame.pts for frame in read_frames(path) if frame.image.mean() > 128)
+    return int(np.argmax(np.abs(samples) > 0.3)) / 48000, flash
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(("rate", "start"), [(30000 / 1001, 0.0), (25, 0.4)])
+def test_a_click_and_a_flash_stay_together(tmp_path, rate, start, suffix):
+    marker = 750
+    times = [start + n / rate for n in range(marker + 30)]
+    pictures = np.zeros((len(times), 16, 16, 3), np.uint8)
+    pictures[marker:] = 255
+    sound = np.zeros((round(times[-1] * 48000), 2), np.float32)
+    sound[round(times[marker] * 48000) :][:480] = 0.9
+    write_audio(tmp_path / "a.wav", sound, 48000)
+    written = write(tmp_path / f"v{suffix}", pictures, times, rate, audio=tmp_path / "a.wav")
+    # A second generation has the first one's sound, copied where the container allows it.
+    again = list(read_frames(written))
+    copy = write(tmp_path / "w.mp4", np.stack([f.image for f in again]), [f.pts for f in again], rate, audio=written)
+    for path in (written, copy):
+        click, flash = _click_and_flash(path)
+        assert abs(click - flash) < 0.004
+
+
+def test_a_failure_leaves_the_old_file_and_no_process(tmp_path, monkeypatch):
+    started = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    target = tmp_path / "v.mp4"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), VideoWriter(target, 96, 64, 25) as writer:
+        writer.write(smooth_pictures(1)[0], 0)
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"] and target.read_text() == "old"
+    assert [process.returncode is None for process in started] == [False]
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path, monkeypatch):
+    def popen_with_limit(*arguments, **options):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+        return popen(*arguments, **options, preexec_fn=limit, restore_signals=False)
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", popen_with_limit)
+    noise = np.random.default_rng(0).integers(0, 256, (60, 128, 128, 3), np.uint8)
+    with pytest.raises(DataError) as caught:
+        write(tmp_path / "v.mp4", noise)
+    assert str(caught.value).startswith(f"cannot write '{tmp_path / 'v.mp4'}': ffmpeg: ")
+    assert "File too large" in str(caught.value) and "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_targets_and_sounds_are_refused_before_the_work(tmp_path):
+    silent = dummy_video(tmp_path / "silent.mp4", audio=False)
+    cases = [
+        (tmp_path / "v.avi", {}, "unknown suffix '.avi'; use one of .mp4 .mov .m4v .mkv"),
+        (tmp_path / "none" / "v.mp4", {}, "does not exist"),
+        (tmp_path / "v.mp4", {"audio": tmp_path / "none.wav"}, "no such file"),
+        (tmp_path / "v.mp4", {"audio": silent}, "no audio track"),
+    ]
+    for path, options, reason in cases:
+        with pytest.raises(DataError, match=reason), VideoWriter(path, 64, 48, 25, **options):
+            pytest.fail("opened")
+    with pytest.raises(DataError, match="no frames to write"), VideoWriter(tmp_path / "v.mp4", 64, 48, 25):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("image", "pts"),
+    [(np.zeros((48, 64, 3)), 1), (np.zeros((64, 48, 3), np.uint8), 1), (np.zeros((48, 64, 3), np.uint8), 0.5)],
+)
+def test_frames_that_do_not_fit_are_a_callers_mistake(tmp_path, image, pts):
+    with pytest.raises(ValueError), VideoWriter(tmp_path / "v.mp4", 64, 48, 25) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8), 0.5)
+        writer.write(image, pts)
+    assert not (tmp_path / "v.mp4").exists()
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize("name", ["odd_22fps.mp4", "square_590.mp4"])
+def test_real_clips_go_through(tmp_path, name):
+    source = shared_file(f"data/real/{name}")
+    info, frames = probe(source), list(read_frames(source))[:60]
+    images, times = np.stack([frame.image for frame in frames]), [frame.pts for frame in frames]
+    path = write(tmp_path / "v.mp4", images, times, info.frame_rate, audio=source, colour=info.colour)
+    found = list(read_frames(path))
+    assert [frame.pts for frame in found] == pytest.approx(times, abs=2.5 * CLOCK_ERROR)
+    differences = np.stack([frame.image for frame in found]).astype(int) - images
+    assert np.abs(differences).mean() < 1.5 and np.abs(differences.mean((0, 1, 2))).max() < 0.25

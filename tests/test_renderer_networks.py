@@ -1,0 +1,139 @@
+"""The networks: the authors' numbers, parameter counts, attention and resampling against plain versions."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+from factories import shared_file
+from torch.nn import functional as F
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.checkpoint import RENDERER, Checkpoint, write_checkpoint
+from dd_tools.renderer.autoencoder import Renderer, load_renderer
+from dd_tools.renderer.blocks import AttentionBlock, Downsample, ResBlock, timestep_embedding
+from dd_tools.renderer.config import PRESETS, RendererConfig
+from dd_tools.renderer.diffusion import ddim_sample
+from dd_tools.renderer.objective import MaskedDenoising
+
+
+def shaken(module):
+    """Fill every parameter with noise, so that branches that start at zero take part."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in module.parameters():
+        parameter.data = 0.2 * torch.randn(parameter.shape, generator=generator)
+    return module.eval()
+
+
+def tiny_renderer():
+    return shaken(Renderer(PRESETS["tiny"]))
+
+
+def test_paper_preset_has_the_published_size():
+    with torch.device("meta"):
+        renderer = Renderer(PRESETS["paper"])
+    assert sum(p.numel() for p in renderer.parameters()) == 168_495_747
+    assert sum(p.numel() for p in renderer.encoder.parameters()) == 30_150_400
+
+
+@pytest.mark.clips
+def test_miniature_gives_the_authors_numbers():
+    spec = importlib.util.spec_from_file_location("vectors", shared_file("golden/vectors.py"))
+    vectors = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(vectors)
+    golden = np.load(shared_file("golden/golden.npz"))
+    config = RendererConfig(size=64, channels=32, multipliers=(1, 2, 4, 8), encoder_channels=32, encoder_multipliers=(1, 2, 4, 8, 8))
+    renderer = Renderer(config).eval()
+    state = {}
+    for name, value in vectors.state(shared_file("golden/ae64.spec.json")).items():
+        ours = name if name.startswith("encoder.") else f"unet.{name}".replace("time_embed.time_embed", "time_embed")
+        state[ours] = torch.from_numpy(np.asarray(value))
+    renderer.load_state_dict(state)
+    x0, reference, face, xT, keep = map(torch.from_numpy, vectors.renderer_inputs())
+    with torch.no_grad():
+        z = renderer.encode(face)
+        np.testing.assert_allclose(z, golden["ae64_z"], atol=1e-4)
+        eps = renderer(x0, reference, torch.full((2,), 321), z)
+        np.testing.assert_allclose(eps, golden["ae64_eps321"], atol=1e-4)
+        mask = 1 - keep.permute(0, 3, 1, 2)[:, :1]
+        x = ddim_sample(lambda x, t: renderer(x, reference, t, z), renderer.schedule, "epsilon", xT, x0, mask, 20)
+    np.testing.assert_allclose((x + 1) / 2, golden["ae64_ddim20"], atol=1e-3)
+
+
+def test_timestep_embedding_literal():
+    angles = np.array([3.0, 3.0 * 10000**-0.5])
+    expected = np.concatenate([np.cos(angles), np.sin(angles)])
+    np.testing.assert_allclose(timestep_embedding(torch.tensor([3]), 4)[0], expected, atol=1e-6)
+
+
+def test_attention_is_the_slow_obvious_one():
+    block, x = shaken(AttentionBlock(32)), torch.randn(2, 32, 3, 5)
+    expected = x.clone()
+    for image in range(2):
+        h = F.group_norm(x[image : image + 1], 32, block.norm.weight, block.norm.bias, 1e-5)[0].reshape(32, 15)
+        q, k, v = (block.qkv.weight[:, :, 0] @ h + block.qkv.bias[:, None]).chunk(3)
+        weights = torch.softmax((q * 32**-0.25).T @ (k * 32**-0.25), dim=1)
+        out = block.proj_out.weight[:, :, 0] @ (v @ weights.T) + block.proj_out.bias[:, None]
+        expected[image] += out.reshape(32, 3, 5)
+    torch.testing.assert_close(block(x), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_down_block_halves_by_means():
+    block, x = shaken(ResBlock(32, 32, resample=Downsample)), torch.randn(1, 32, 4, 6)
+    h = F.silu(F.group_norm(x, 32, block.in_layers[0].weight, block.in_layers[0].bias))
+
+    def mean(values):
+        return values.reshape(1, 32, 2, 2, 3, 2).mean((3, 5))
+
+    torch.testing.assert_close(block(x), mean(x) + block.in_layers[2](mean(h)), atol=1e-5, rtol=1e-5)
+
+
+def test_conditions_reach_the_output():
+    renderer, size = tiny_renderer(), PRESETS["tiny"].size
+    x, reference = torch.randn(2, 1, 3, size, size)
+    t, z = torch.tensor([10]), torch.randn(1, 16)
+    base = renderer(x, reference, t, z)
+    assert base.shape == (1, 3, size, size)
+    for other in ((x, -reference, t, z), (x, reference, t + 500, z), (x, reference, t, -z)):
+        assert not torch.allclose(renderer(*other), base, atol=1e-3)
+
+
+def test_loss_counts_the_mask_alone_and_scales_with_its_area():
+    objective, size = MaskedDenoising(tiny_renderer()), PRESETS["tiny"].size
+    batch = {name: torch.randn(2, 3, size, size).clamp(-1, 1) for name in ("image", "face", "reference", "eps")}
+    batch |= {"t": torch.tensor([999, 999]), "mask": torch.zeros(2, 1, size, size)}
+    assert objective(batch) == 0
+    batch["mask"][:, :, 8:24, 8:24] = 1
+    model = objective.model
+    signal, sigma = model.schedule.at(batch["t"])
+    noised = torch.where(batch["mask"] > 0, signal * batch["image"] + sigma * batch["eps"], batch["image"])
+    output = model(noised, batch["reference"], batch["t"], model.encode(batch["face"]))
+    error = (output - (signal * batch["eps"] - sigma * batch["image"])) ** 2
+    expected = error[:, :, 8:24, 8:24].sum() / (2 * 3 * size * size)
+    torch.testing.assert_close(objective(batch), expected)
+
+
+def test_weights_survive_the_file(tmp_path):
+    renderer, path = tiny_renderer(), tmp_path / "r.safetensors"
+    write_checkpoint(path, Checkpoint(RENDERER, renderer.config.to_json(), renderer.state_dict()))
+    loaded = load_renderer(path)
+    assert loaded.config == renderer.config
+    face = torch.randn(1, 3, 32, 32)
+    assert torch.equal(loaded.encode(face), renderer.encode(face))
+
+
+def test_weights_that_do_not_fit_their_configuration_are_refused(tmp_path):
+    state = tiny_renderer().state_dict()
+    state.pop("unet.out.2.bias")
+    write_checkpoint(tmp_path / "r.safetensors", Checkpoint(RENDERER, PRESETS["tiny"].to_json(), state))
+    with pytest.raises(DataError, match=r"r.safetensors': Missing key.*unet.out.2.bias"):
+        load_renderer(tmp_path / "r.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"size": 100}, "size 100 is not a multiple"), ({"prediction": "x"}, "prediction 'x'"), ({"schedule": "s"}, "schedule 's'")],
+)
+def test_impossible_configurations_are_refused(change, message):
+    with pytest.raises(UsageError, match=message):
+        RendererConfig(**(PRESETS["default"].to_json() | change))
