@@ -2,12 +2,15 @@
 
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import ffmpeg
 import numpy as np
 import pytest
+import skimage
+import soundfile
 
 from dd_tools.face.geometry import FACE_CENTRE, FACE_SIDE, face_image, steady_mask
 from dd_tools.face.warping import inverted, square_map, transform
@@ -86,7 +89,7 @@ def dummy_clip(path: Path, frames: int = 6, size: int = 32, *, unusable: Iterabl
                 mask=steady_mask(pose, size) * is_usable,
                 face=face_image(frame, landmarks, size) * is_usable,
                 crop_to_source=np.array([[1.0, 0, size / 2], [0, 1.0, size / 2]]),
-                pts=index / fps,
+                pts=index / (fps or 1),
                 status=Status.OK if is_usable else Status.NO_FACE,
             )
     return path
@@ -137,3 +140,76 @@ def dummy_lossless_video(path: Path, pictures: Iterable[np.ndarray], fps: float 
         for index, picture in enumerate(pictures):
             video.write(picture, index / fps)
     return path
+
+
+def dummy_renderer(path: Path, **changes: object) -> Path:
+    """Write untrained weights of the tiny renderer (32 px, z of 16), with `changes` to its configuration."""
+    import torch
+
+    from dd_tools.formats.checkpoint import RENDERER, Checkpoint, write_checkpoint
+    from dd_tools.renderer.autoencoder import Renderer
+    from dd_tools.renderer.config import PRESETS
+
+    config = replace(PRESETS["tiny"], **changes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        write_checkpoint(path, Checkpoint(RENDERER, config.to_json(), Renderer(config).state_dict()))
+    return path
+
+
+def dummy_motion_model(path: Path, **changes: object) -> Path:
+    """Write untrained weights of the tiny motion model (mel, z of 16), with `changes` to its configuration."""
+    import torch
+
+    from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
+    from dd_tools.motion.config import PRESETS
+    from dd_tools.motion.model import MotionModel
+
+    config = replace(PRESETS["tiny"], **changes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        write_checkpoint(path, Checkpoint(MOTION, config.to_json(), MotionModel(config).state_dict()))
+    return path
+
+
+def dummy_voice(path: Path, seconds: float = 1.0, loudness: float = 0.1) -> Path:
+    """A sound file (16 kHz mono) of noise that swells and fades four times a second; of `loudness` 0 it is silence."""
+    count = round(seconds * 16000)
+    envelope = 1 + np.sin(2 * np.pi * 4 * np.arange(count) / 16000)
+    soundfile.write(path, loudness * envelope * np.random.default_rng(0).uniform(-0.5, 0.5, count), 16000)
+    return path
+
+
+def dummy_portrait(path: Path) -> Path:
+    """A picture file with a real face that detectors find: the astronaut scikit-image carries, 240 px."""
+    cv2.imwrite(str(path), np.ascontiguousarray(skimage.data.astronaut()[:240, 110:350, ::-1]))
+    return path
+
+
+def dummy_speech(pictures: int, layers: int = 1, width: int = 80, seed: int = 0) -> np.ndarray:
+    """Speech features float16 (layers, 2 pictures, width) of noise."""
+    noise = np.random.default_rng(seed).standard_normal((layers, 2 * pictures, width))
+    return noise.astype(np.float16)
+
+
+def dummy_latents(count: int, z_size: int = 16, seed: int = 0) -> np.ndarray:
+    """Latents float32 (count, z_size) of noise, each dimension with its own mean and scale."""
+    random = np.random.default_rng(seed)
+    mean, scale = random.standard_normal(z_size), random.uniform(0.5, 2, z_size)
+    return (mean + scale * random.standard_normal((count, z_size))).astype(np.float32)
+
+
+def dummy_hubert(folder: Path, layers: int = 2, **settings: object) -> Path:
+    """A tiny random HuBERT of the large one's design, saved to `folder` as the hub's files would be."""
+    import torch
+    import transformers
+
+    config = transformers.HubertConfig(
+        hidden_size=32, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=48, conv_dim=(16,) * 7,
+        conv_bias=True, feat_extract_norm="layer", do_stable_layer_norm=True, num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2, **settings,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    transformers.HubertModel(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True).save_pretrained(folder)
+    return folder

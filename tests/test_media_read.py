@@ -17,9 +17,9 @@ from dd_tools.media.video import probe, read_frames
 PROGRAMS = sorted({ffmpeg_path(), imageio_ffmpeg.get_ffmpeg_exe()})
 
 
-@pytest.fixture(params=PROGRAMS, ids=lambda program: Path(program).name, autouse=True)
+@pytest.fixture(params=PROGRAMS, ids=lambda program: Path(program).name)
 def program(request, monkeypatch):
-    """Every test runs with the system's ffmpeg and with the one imageio-ffmpeg carries."""
+    """Run the test with the system's ffmpeg and with the one imageio-ffmpeg carries."""
     monkeypatch.setattr("dd_tools.media.ffmpeg.ffmpeg_path", lambda: request.param)
 
 
@@ -44,9 +44,9 @@ def grey_levels(path: Path, levels: list[int], **options: object) -> Path:
 
 @pytest.mark.parametrize(
     ("rate", "suffix"),
-    [("24000/1001", ".mp4"), ("25", ".mov"), ("30000/1001", ".avi"), ("60", ".mp4"), ("25/2", ".mkv")],
+    [("24000/1001", ".mp4"), ("30000/1001", ".avi"), ("60", ".mov"), ("25/2", ".mkv")],
 )
-def test_constant_rates_and_their_frame_times_are_exact(tmp_path, rate, suffix):
+def test_constant_rates_and_their_frame_times_are_exact(program, tmp_path, rate, suffix):
     path = dummy_video(tmp_path / f"v{suffix}", seconds=0.4, rate=rate, audio=False)
     frames = list(read_frames(path))
     assert probe(path).frame_rate == float(Fraction(rate))
@@ -67,7 +67,7 @@ def test_description_of_a_plain_video(tmp_path):
     assert not probe(dummy_video(tmp_path / "w.mp4", audio=False)).has_audio
 
 
-def test_variable_frame_times_are_kept_and_each_frame_has_its_own(tmp_path):
+def test_variable_frame_times_are_kept_and_each_frame_has_its_own(program, tmp_path):
     levels = [16 + 10 * n for n in range(12)]
     # Twice as slow from the fifth frame on, a gap of a second before the tenth.
     times = [0.04 * n if n < 5 else 0.16 + 0.08 * (n - 4) for n in range(9)] + [1.56 + 0.01 * n for n in range(3)]
@@ -105,8 +105,8 @@ def _turn(path: Path, degrees: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_phone_videos_are_turned_upright(tmp_path, degrees):
+@pytest.mark.parametrize("degrees", [90, 180])
+def test_phone_videos_are_turned_upright(program, tmp_path, degrees):
     path = dummy_video(tmp_path / "v.mp4", seconds=0.2, size=(64, 48), audio=False)
     (upright, *_) = read_frames(path)
     path = _turn(path, degrees)
@@ -128,7 +128,6 @@ def _rgb(luma: float, blue: float, red: float, kr: float, kb: float, full: bool)
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)
 COLOURS = [
     # space tag, range tag, size, expected matrix, expected full range
-    ("bt709", "tv", (32, 32), BT709, False),
     ("bt709", "pc", (32, 32), BT709, True),
     ("smpte170m", "tv", (32, 32), BT601, False),
     ("bt470bg", "pc", (1280, 16), BT601, True),
@@ -140,7 +139,7 @@ COLOURS = [
 
 
 @pytest.mark.parametrize(("space", "range_", "size", "matrix", "full"), COLOURS)
-def test_colours_follow_the_streams_matrix_and_range(tmp_path, space, range_, size, matrix, full):
+def test_colours_follow_the_streams_matrix_and_range(program, tmp_path, space, range_, size, matrix, full):
     depth = 10 if space == "bt2020nc" else 8
     patches = [(81, 90, 240), (145, 54, 34), (41, 240, 110), (128, 128, 128), (180, 120, 150)]
     area, scale = size[0] * size[1], 1 << (depth - 8)
@@ -178,7 +177,7 @@ def _delayed(path: Path, picture: float, sound: float) -> Path:
 
 
 @pytest.mark.parametrize(("picture", "sound", "first"), [(0.48, 0, 0.48), (0, 0.48, 0), (0.2, 0.2, 0)])
-def test_times_count_from_the_earliest_stream(tmp_path, picture, sound, first):
+def test_times_count_from_the_earliest_stream(program, tmp_path, picture, sound, first):
     (frame, *_) = read_frames(_delayed(tmp_path / "v.mkv", picture, sound))
     # Matroska counts milliseconds, and the tone's encoder begins a block (23 ms) early.
     assert frame.pts == pytest.approx(first, abs=0.025)
@@ -187,12 +186,12 @@ def test_times_count_from_the_earliest_stream(tmp_path, picture, sound, first):
 def test_names_mean_nothing_to_ffmpeg(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = dummy_video(tmp_path / "v.mp4", seconds=0.2)
-    for name in ("a:b.mp4", "-y.mp4", "con cat:x|y.mp4", "100%d.mp4", "ünï 'q'.mp4"):
+    for name in ("a:b.mp4", "-y.mp4", "100%d|'ü'.mp4"):
         Path(name).write_bytes(source.read_bytes())
         assert len(list(read_frames(name))) == 5
 
 
-def test_a_truncated_video_gives_the_frames_that_are_there_and_says_so(tmp_path):
+def test_a_truncated_video_gives_the_frames_that_are_there_and_says_so(program, tmp_path):
     whole = dummy_video(tmp_path / "v.mkv", seconds=4, size=(128, 96), audio=False)
     indexed = dummy_media(tmp_path / "v.mp4", ffmpeg.input(str(whole)), c="copy", movflags="+faststart")
     for path in (whole, indexed):
@@ -213,7 +212,7 @@ def test_closing_early_ends_ffmpeg(tmp_path, monkeypatch):
     started = []
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
-    frames = read_frames(dummy_video(tmp_path / "v.mp4", seconds=8, size=(640, 480)))
+    frames = read_frames(dummy_video(tmp_path / "v.mp4", seconds=2, size=(320, 240)))
     next(frames)
     assert started[-1].poll() is None  # it waits for us to read on
     frames.close()
@@ -258,7 +257,7 @@ KINDS += ["cover.mp3"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_video_gets_one_clear_line(tmp_path, kind):
+def test_what_is_no_video_gets_one_clear_line(program, tmp_path, kind):
     path, reason = _not_video(kind, tmp_path)
     for read in (probe, read_frames):
         with pytest.raises(DataError) as caught:

@@ -66,7 +66,7 @@ def test_ddim_without_a_mask_is_diffusers_ddim():
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "v"])
+@pytest.mark.parametrize("prediction", ["epsilon", "v", "x0"])
 @pytest.mark.parametrize("schedule", [LINEAR, COSINE])
 def test_a_perfect_network_recovers_the_image(prediction, schedule):
     x0 = noise(2, 3, 8, 8, seed=1).clamp(-1, 1)

@@ -10,8 +10,12 @@ from dd_tools.cli.common import Session, console_command
 from dd_tools.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from dd_tools.evaluation.contact_sheet import MouthRows
+    from dd_tools.evaluation.pairs import Matching, Pair
+    from dd_tools.evaluation.protocol import Protocol
     from dd_tools.evaluation.report import Report
     from dd_tools.evaluation.scores import ClipScores
+    from dd_tools.face.landmarks import Detector
 
 Generated = Annotated[
     list[Path],
@@ -64,42 +68,17 @@ def evaluate(
     others are scored, and the exit status is 1.
     """
     from dd_tools.evaluation import report as reports
-    from dd_tools.evaluation.contact_sheet import MouthRows, write_contact_sheet
+    from dd_tools.evaluation.contact_sheet import write_contact_sheet
     from dd_tools.evaluation.pairs import match_pairs
     from dd_tools.evaluation.protocol import Protocol
-    from dd_tools.evaluation.scoring import score_pair
     from dd_tools.face.landmarks import open_detector
 
     protocol = Protocol(region, lmd, align)
     matching = match_pairs(generated, truth)
-    check_outputs(
-        [json, csv, markdown, contact_sheet], [path for pair in matching.pairs for path in (pair.generated, pair.truth)]
-    )
-    for line in matching.missing:
-        session.fail(line)
+    videos = [path for pair in matching.pairs for path in (pair.generated, pair.truth)]
+    check_outputs([json, csv, markdown, contact_sheet], videos)
     eyes = open_detector(detector, say=session.say)
-    clips, failed, sheet = [], list(matching.missing), {}
-    for pair in matching.pairs:
-        mouths = MouthRows()
-        wants_baseline = baseline and all(clip.truth != str(pair.truth) for clip in clips)
-        try:
-            scores = score_pair(
-                pair,
-                protocol,
-                eyes,
-                baseline=wants_baseline,
-                observers=[mouths],
-                say=session.say,
-                progress=lambda frames, total, pair=pair: session.progress(frames, total, str(pair.generated)),
-            )
-        except DataError as error:
-            failed.append(str(error))
-            session.fail(str(error))
-            continue
-        clips += scores
-        sheet[pair] = mouths
-        mention_gaps(session, scores[0])
-
+    clips, mouths, failed = score_all(session, matching, protocol, eyes, baseline)
     if clips:
         report = reports.Report(protocol.labels, clips, failed, protocol.signature(eyes))
         print_table(report)
@@ -107,9 +86,37 @@ def evaluate(
             if path:
                 write(report, path)
         if contact_sheet:
-            write_contact_sheet(sheet, contact_sheet)
+            write_contact_sheet(mouths, contact_sheet)
     if failed:
-        raise DataError(f"{len(failed)} of {len(failed) + len(sheet)} videos not scored")
+        raise DataError(f"{len(failed)} of {len(failed) + len(mouths)} videos not scored")
+
+
+def score_all(
+    session: Session, matching: "Matching", protocol: "Protocol", detector: "Detector", baseline: bool
+) -> tuple[list["ClipScores"], dict["Pair", "MouthRows"], list[str]]:
+    """The scores and mouths of every pair that can be scored, and a line for each of the others, which is also said."""
+    from dd_tools.evaluation.contact_sheet import MouthRows
+    from dd_tools.evaluation.scoring import score_pair
+
+    clips, mouths, failed = [], {}, list(matching.missing)
+    for line in failed:
+        session.fail(line)
+    for pair in matching.pairs:
+        rows = MouthRows()
+        is_new_truth = all(clip.truth != str(pair.truth) for clip in clips)
+        try:
+            scores = score_pair(
+                pair, protocol, detector, baseline=baseline and is_new_truth, observers=[rows], say=session.say,
+                progress=lambda frames, total, pair=pair: session.progress(frames, total, str(pair.generated)),
+            )  # fmt: skip
+        except DataError as error:
+            failed.append(str(error))
+            session.fail(str(error))
+            continue
+        clips += scores
+        mouths[pair] = rows
+        mention_gaps(session, scores[0])
+    return clips, mouths, failed
 
 
 def check_outputs(outputs: list[Path | None], inputs: list[Path]) -> None:

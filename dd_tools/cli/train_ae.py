@@ -49,7 +49,7 @@ def train_ae(
     from dd_tools.renderer.autoencoder import Renderer, load_renderer
     from dd_tools.renderer.config import PRESETS
     from dd_tools.renderer.objective import MaskedDenoising
-    from dd_tools.renderer.training import TRAINING_PRESETS, RendererData
+    from dd_tools.renderer.training import AUGMENTATIONS, TRAINING_PRESETS, RendererData
     from dd_tools.training.clips import fraction_of, read_names, read_speakers
     from dd_tools.training.loop import DTYPES, train
 
@@ -70,9 +70,10 @@ def train_ae(
     settings = replace(
         TRAINING_PRESETS[name], seed=seed, workers=workers, **{key: value for key, value in chosen.items() if value is not None}
     )
+    augmentation, pairs = (None, False) if no_augment else AUGMENTATIONS[name]
     data = RendererData(
         [paths[stem] for stem in kept], model.config, speakers=read_speakers(speakers) if speakers else None,
-        augment=not no_augment, pairs=name != "paper",
+        augmentation=augmentation, pairs=pairs,
     )
     notes = {"clips": kept, "augment": not no_augment, "init": init.name if init else None}
     checkpoint = Checkpoint(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dd_tools.errors import DataError
-from dd_tools.face.landmarks import COUNT
+from dd_tools.face.landmarks import COUNT, extent
 
 FIRST_LOOK = 640  # pixels, longer side of the picture faces are first searched in
 REGION = 2.0  # a followed face is searched in a square of this many times its extent
@@ -41,26 +41,21 @@ class AlignmentNetworkDetector:
     def detect(self, image: np.ndarray, *, thorough: bool = True) -> np.ndarray:
         """See `Detector.detect`; largest face first."""
         scale = max(1.0, max(image.shape[:2]) / FIRST_LOOK)
-        boxes = self._boxes(image, scale)
-        if not len(boxes) and thorough and scale > 1:
-            boxes = self._boxes(image, 1.0)
+        boxes = self._boxes(image, 1.0 if thorough else scale)
         boxes = sorted(boxes, key=lambda box: box[2] - box[0], reverse=True)
         return self._landmarks(image, boxes)
 
     def follow(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
         """See `Detector.follow`."""
-        low, high = landmarks.min(0), landmarks.max(0)
-        half = REGION / 2 * (high - low).max()
-        middle = (low + high) / 2
+        middle = (landmarks.min(0) + landmarks.max(0)) / 2
+        half = REGION / 2 * extent(landmarks)
         left, top = np.maximum(middle - half, 0).astype(int)
-        right, bottom = np.maximum(middle + half + 1, (left + 1, top + 1)).astype(int)
+        right, bottom = np.maximum(middle + half, 0).astype(int) + 1
         region = image[top:bottom, left:right]
-        faces = (
-            self.detect(region, thorough=False) + np.float32([left, top]) if region.size else np.empty((0, COUNT, 2))
-        )
-        if not len(faces):
+        if not region.size:
             return None
-        return faces[np.argmin(np.linalg.norm(faces.mean(1) - landmarks.mean(0), axis=-1))]
+        faces = self.detect(region, thorough=False) + np.float32([left, top])
+        return min(faces, key=lambda face: np.hypot(*(face.mean(0) - landmarks.mean(0))), default=None)
 
     def _boxes(self, image: np.ndarray, scale: float) -> np.ndarray:
         """Faces found in the picture shrunk by `scale`: (N,4) left, top, right, bottom in its own pixels."""

@@ -25,7 +25,7 @@ def paste(source_frame: np.ndarray, crop: np.ndarray, mask: np.ndarray, crop_to_
     source_to_crop[:, 2] = transform(np.array([left, top], np.float64), source_to_crop)
     size = (right - left, bottom - top)
     painted = resample(crop, source_to_crop, size)
-    share = resample(_feathered(mask), source_to_crop, size)[..., None]
+    share = resample(_feathered(mask), source_to_crop, size, cv2.INTER_LINEAR)[..., None]
     target = picture[top:bottom, left:right]
     blended = np.rint(target + share * (painted.astype(np.float32) - target))
     target[:] = np.where(share > 0, blended, target)

@@ -23,7 +23,7 @@ FACE_CENTRE, FACE_SIDE = (0.0, 0.85), 2.9
 
 # The head crop, as HDTF is framed: where the point between the eyes lies in the square (shares of its side).
 HEAD_SIDE, HEAD_EYES = 5.25, (0.5, 0.43)
-FRAMED_ALREADY = 0.85  # a picture whose shorter side exceeds the square by less than this ratio is not cut any closer
+FRAMED_ALREADY = 0.8  # a square larger than this share of the picture becomes all of it: it has been framed before
 
 # The steady mask, in template units: an ellipse from the middle of the nose to below an open mouth's chin, wider than
 # the jaw. It covers what speech moves, the jaw's outline and the folds beside the nose included.
@@ -103,15 +103,16 @@ def face_crops(poses: np.ndarray, size: int) -> np.ndarray:
 def head_crops(poses: np.ndarray, landmarks: np.ndarray, width: int, height: int, size: int) -> np.ndarray:
     """One fixed square around head and shoulders for the whole clip, HDTF's framing: crop_to_source float64 (T,2,3).
 
-    It holds every frame's landmarks (T,68,2; NaN where unknown) and stays inside the picture as far as it fits there.
+    It holds every frame's landmarks (T,68,2; NaN where unknown) if it can, and never reaches beyond the picture.
     """
     seen = landmarks[np.isfinite(landmarks).all((1, 2))]
-    low, high = seen.min((0, 1)), seen.max((0, 1))
-    side = max(HEAD_SIDE * float(np.median(scale_of(poses))), *(high - low))
+    low, high = np.floor(seen.min((0, 1))), np.ceil(seen.max((0, 1))) + 1  # edges of pixels
+    side = max(HEAD_SIDE * np.median(scale_of(poses)), *(high - low))
     shorter = min(width, height)
     side = shorter if side > FRAMED_ALREADY * shorter else round(side)
     corner = np.median(poses[:, :, 2], axis=0) - side * np.array(HEAD_EYES)
-    corner = np.clip(corner, high - side, low)  # moved as little as needed to hold every face
+    # Moved as little as needed to hold every face; where they wander too far for that, it stays among them.
+    corner = np.clip(corner, np.minimum(high - side, low), np.maximum(high - side, low))
     left, top = np.clip(np.rint(corner), 0, np.array([width, height]) - side)
     crop = square_map(np.array([left, top]) + (side - 1) / 2, side, np.eye(2), size)
     return np.tile(crop, (len(poses), 1, 1))

@@ -31,7 +31,7 @@ class Detector(Protocol):
     version: str
 
     def detect(self, image: np.ndarray, *, thorough: bool = True) -> np.ndarray:
-        """All faces in a picture: float32 (N,68,2). Where it sees none, `thorough` looks for small ones too."""
+        """All faces in a picture, float32 (N,68,2); a look that is not `thorough` may miss small ones."""
 
     def follow(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
         """The face that was at `landmarks` (68,2) a moment ago: float32 (68,2), or None where it is gone."""

@@ -20,13 +20,14 @@ DETECTOR_INPUT = 192  # pixels, side of the square the full-range detector looks
 CONFIDENCE = 0.5
 MARGIN = 1.5  # side of the square around a face, in units of the face's longer side, as the mesh was trained with
 FOREHEAD = 0.35  # the mesh's face reaches this far above the brows, in units of brow to chin
-TILE_SHARES = (1.0, 0.5)  # tiles for small faces: their sides as shares of the picture's shorter side
+TILE_SHARES = (1.0, 0.5)  # tiles for small faces: their sides as shares of the picture's shorter side …
+SMALLEST_TILE = 192  # … and no less pixels than the detector looks at: magnified, it sees faces that are none
 SAME_FACE = 0.5  # two finds nearer than this share of a face's size are one face
 
 # Mesh vertices whose mean is each iBUG landmark. On the jaw and the brows the usual one-vertex tables are off by up to
 # 10 % of the face; these were chosen to agree with face-alignment's landmarks on broadcast footage.
-_JAW = [(127,), (234,), (132,), (58, 132), (172,), (136,), (149, 150), (176,), (152,)]
-_JAW += [(400,), (378, 379), (365,), (397,), (288, 361), (361,), (454,), (356,)]
+_JAW = [(127,), (93, 234), (93, 132), (58, 132), (172,), (136,), (149, 150), (176,), (152,)]
+_JAW += [(400,), (378, 379), (365,), (397,), (288, 361), (323, 361), (323, 454), (356,)]
 _BROWS = [(70,), (63,), (105,), (66,), (55, 66), (285, 296), (296,), (334,), (293,), (300,)]
 _NOSE = [(6, 168), (195, 197), (5,), (4,), (75,), (97,), (2,), (326,), (305,)]
 _EYES = [(33,), (160,), (158,), (133, 173), (153,), (144,), (362, 398), (385,), (387,), (263,), (373,), (380,)]
@@ -69,9 +70,8 @@ class MeshDetector:
 
     def detect(self, image: np.ndarray, *, thorough: bool = True) -> np.ndarray:
         """See `Detector.detect`; largest face first."""
-        faces = self._look(image, [(0, 0, image.shape[1], image.shape[0])])
-        if not faces and thorough:
-            faces = self._look(image, _tiles(*image.shape[:2]))
+        whole = (0, 0, image.shape[1], image.shape[0])
+        faces = self._look(image, [whole, *_tiles(*image.shape[:2])] if thorough else [whole])
         faces.sort(key=extent, reverse=True)
         return np.array(faces, np.float32).reshape(-1, 68, 2)
 
@@ -140,6 +140,8 @@ def _tiles(height: int, width: int) -> list[tuple[int, int, int, int]]:
     boxes = []
     for share in TILE_SHARES:
         side = round(share * min(height, width))
+        if side < SMALLEST_TILE:
+            break
         lefts, tops = (np.linspace(0, total - side, 1 + math.ceil(2 * total / side - 2)) for total in (width, height))
         boxes += [(int(x), int(y), int(x) + side, int(y) + side) for y in tops for x in lefts]
     return boxes

@@ -14,7 +14,7 @@ from dd_tools.errors import DataError, UsageError
 from dd_tools.face import geometry
 from dd_tools.face.landmarks import COUNT, Detector
 from dd_tools.face.tracking import track
-from dd_tools.face.usability import REASONS, Span, frame_status, unusable_spans
+from dd_tools.face.usability import REASONS, Span, frame_status, mark_cut_off, unusable_spans
 from dd_tools.face.warping import inverted, resample, transform
 from dd_tools.formats.arrays import read_array
 from dd_tools.formats.atomic import atomic_output, check_output_path
@@ -90,9 +90,11 @@ def prepare_clip(
     check_output_path(out_path)
     info = probe(video_path)
     speaker = _follow_speaker(info, settings.fps, detector, landmarks_path, progress)
-    status = _checked_status(speaker, info, settings)
+    status = frame_status(speaker.landmarks, info.width, info.height)
+    _require_usable(info.path, status)
     poses = geometry.smooth_poses(geometry.fit_poses(speaker.landmarks), speaker.pts)
     crops = _crops(settings, poses, speaker.landmarks, info)
+    mark_cut_off(status, speaker.landmarks, crops, settings.size)
     with atomic_output(out_path) as temporary, _writer(temporary, info, settings, detector, history) as clip:
         frames = progress(read_frames(info.path, fps=settings.fps), len(status), f"{info.path.name}: cutting")
         rows = zip(frames, speaker.pts, status, speaker.landmarks, poses, crops, strict=False)
@@ -148,13 +150,12 @@ def _noting_times(frames: Iterable[Frame], pts: list[float]) -> Iterator[np.ndar
         yield frame.image
 
 
-def _checked_status(speaker: Track, info: VideoInfo, settings: PrepSettings) -> np.ndarray:
-    status = frame_status(speaker.landmarks, info.width, info.height)
-    if (status == Status.NO_FACE).all():
-        raise DataError(f"no face found in '{info.path}'")
-    if not (status == Status.OK).any():
-        raise DataError(f"no usable face in '{info.path}': {REASONS[Status(int(status[status != Status.NO_FACE][0]))]}")
-    return status
+def _require_usable(path: Path, status: np.ndarray) -> None:
+    found = status[status != Status.NO_FACE]
+    if not len(found):
+        raise DataError(f"no face found in '{path}'")
+    if Status.OK not in found:
+        raise DataError(f"no usable face in '{path}': {REASONS[Status(int(found[0]))]}")
 
 
 def _crops(settings: PrepSettings, poses: np.ndarray, landmarks: np.ndarray, info: VideoInfo) -> np.ndarray:

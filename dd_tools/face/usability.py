@@ -8,6 +8,7 @@ import numpy as np
 
 from dd_tools.face.geometry import fit_poses, scale_of
 from dd_tools.face.landmarks import MOUTH
+from dd_tools.face.warping import inverted, transform
 from dd_tools.formats.clip import Status
 
 SMALLEST_FACE = 8  # pixels between the eyes
@@ -34,15 +35,23 @@ class Span:
 def frame_status(landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
     """`Status` of every frame as uint8 (T,), from landmarks (T,68,2) in picture pixels, NaN where no face is."""
     status = np.full(len(landmarks), Status.OK, np.uint8)
-    status[~inside(landmarks[:, MOUTH_REGION], width, height)] = Status.OUT_OF_FRAME
+    status[~_mouth_inside(landmarks, width, height)] = Status.OUT_OF_FRAME
     status[scale_of(fit_poses(landmarks)) < SMALLEST_FACE] = Status.TOO_SMALL
     status[~np.isfinite(landmarks).all((1, 2))] = Status.NO_FACE
     return status
 
 
-def inside(points: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Whether all of each frame's points (T,N,2) lie in a picture: bool (T,)."""
-    return ((points >= -0.5) & (points <= np.array([width, height]) - 0.5)).all((1, 2))
+def mark_cut_off(status: np.ndarray, landmarks: np.ndarray, crops: np.ndarray, size: int) -> None:
+    """Set `status` (T,) to OUT_OF_FRAME where the mouth lies outside the crop: crop_to_source (T,2,3), side `size`."""
+    for index in np.flatnonzero(status == Status.OK):
+        if not _mouth_inside(transform(landmarks[index], inverted(crops[index])), size, size):
+            status[index] = Status.OUT_OF_FRAME
+
+
+def _mouth_inside(landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Whether mouth and chin of landmarks (..., 68, 2) lie in a picture: bool (...)."""
+    points = landmarks[..., MOUTH_REGION, :]
+    return ((points >= -0.5) & (points <= np.array([width, height]) - 0.5)).all((-2, -1))
 
 
 def unusable_spans(status: np.ndarray, pts: np.ndarray) -> Iterator[Span]:

@@ -1,8 +1,11 @@
 """Speech features, latents and motion: one bare NPY array a file, or through a pipe where the name is ``-``."""
 
 import io
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -36,13 +39,45 @@ def read_array(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
 def write_array(path: str | Path, array: np.ndarray) -> None:
     """Write `array` as NPY to a file (atomically) or, for ``-``, to standard output."""
     if str(path) == PIPE:
-        stream = io.BytesIO()
-        np.save(stream, array, allow_pickle=False)
-        sys.stdout.buffer.write(stream.getbuffer())
-        sys.stdout.buffer.flush()
+        _write_to_pipe(array)
         return
     with atomic_output(path) as temporary, open(temporary, "wb") as stream:
-        np.save(stream, array, allow_pickle=False)
+        _save(stream, array)
+
+
+def _write_to_pipe(array: np.ndarray) -> None:
+    try:
+        _save(sys.stdout.buffer, array)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in the buffer would fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise DataError(f"cannot write to standard output: {error.strerror}") from None
+
+
+def _save(stream: BinaryIO, array: np.ndarray) -> None:
+    """As `numpy.save`, which writes into files past Python's buffers and does not notice when the disk is full."""
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+    stream.write(array.data)
+
+
+def write_speech(path: str | Path, pieces: Iterable[np.ndarray], shape: tuple[int, int, int]) -> None:
+    """Write speech features of `shape` (L, T, D) as float16 NPY from consecutive `pieces` (L, t, D), never holding all of them
+    (except for ``-``, standard output)."""
+    if str(path) == PIPE:
+        write_array(path, np.concatenate(list(pieces), axis=1).astype(np.float16, copy=False))
+        return
+    layers, frames, width = shape
+    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    with atomic_output(path) as temporary, open(temporary, "wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        begin, done = stream.tell(), 0
+        for piece in pieces:
+            for layer in range(layers):
+                stream.seek(begin + 2 * width * (layer * frames + done))
+                stream.write(piece[layer].astype("<f2", copy=False).tobytes())
+            done += piece.shape[1]
 
 
 def _read(path: str | Path, axes: tuple[str, ...], mapped: bool = False) -> np.ndarray:

@@ -34,6 +34,7 @@ class Checkpoint:
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` atomically; the same content gives the same bytes."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     header = {
@@ -46,7 +47,10 @@ def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     with atomic_output(path) as temporary:
-        save_file(tensors, temporary, metadata={"dd_tools": json.dumps(header, sort_keys=True)})
+        try:
+            save_file(tensors, temporary, metadata={"dd_tools": json.dumps(header, sort_keys=True)})
+        except SafetensorError as error:
+            raise DataError(f"cannot write '{path}': {error}") from None
 
 
 def read_checkpoint(path: str | Path, kind: str) -> Checkpoint:

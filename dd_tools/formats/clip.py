@@ -7,9 +7,11 @@ crop to source pixel coordinates; ``pts`` float64 (T) seconds; ``status`` uint8 
 In frames whose status is not OK the crop is kept where one exists; landmarks, mask and face image are zero.
 """
 
+import contextlib
 import enum
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,17 +69,47 @@ def _layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...], str]]
 _SCALARS = ("pts", "status")
 
 
+class _Target(io.FileIO):
+    """The file HDF5 writes to. `failure`: the first one; whatever HDF5 writes after it is thrown away.
+
+    Told of a failure (a full disk), HDF5 cannot close the file any more and crashes when the program ends.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, content: memoryview) -> int:
+        rest = memoryview(content).cast("B")
+        while len(rest) and self.failure is None:
+            with self._noting_failure():
+                rest = rest[super().write(rest) :]
+        return len(content)
+
+    def truncate(self, size: int | None = None) -> int:
+        with self._noting_failure():
+            return super().truncate(size)
+        return size or 0
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failure = self.failure or error
+
+
 class ClipWriter:
     """Append frames to a new clip file at `path` (use it inside `atomic_output`); a context manager.
 
     settings: every option that shaped the content. detector: ``{"name", "version"}``. history: list of history entries.
+    Raises `OSError` where the disk is full.
     """
 
     def __init__(
         self, path: str | Path, *, size: int, face_size: int, source: Source, detector: Mapping, settings: Mapping,
         history: list[dict],
     ):
-        self._file = h5py.File(path, "w", libver=("earliest", "v110"))
+        self._target = _Target(path, "w+")
+        self._file = h5py.File(self._target, "w", libver=("earliest", "v110"))
         self._datasets = {}
         for name, (shape, dtype) in _layout(size, face_size).items():
             chunk = (1024,) if name in _SCALARS else (1, *shape)
@@ -102,12 +134,20 @@ class ClipWriter:
             dataset.resize(self.length + 1, axis=0)
             dataset[self.length] = values[name]
         self.length += 1
+        self._check()
 
     def __enter__(self) -> "ClipWriter":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type | None, *_: object) -> None:
         self._file.close()
+        self._target.close()
+        if kind is None:
+            self._check()
+
+    def _check(self) -> None:
+        if self._target.failure:
+            raise self._target.failure
 
 
 class Clip:

@@ -9,14 +9,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dd_tools import __version__
+from dd_tools.errors import DataError
 
 
 def sha256_of(path: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file's content, read in blocks."""
+    """Hexadecimal SHA-256 of a file's content, read in blocks. Raises `DataError` where it cannot be read."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
     return digest.hexdigest()
 
 

@@ -58,6 +58,7 @@ class VideoWriter:
             )
         self._size = (height, width)
         self._rate = exact_rate(frame_rate)
+        self._clock = _clock(self._rate)
         self._sound = _Sound(audio) if audio else None
         self._duration = duration
         # 4:2:0, the only kind every player takes, has even sizes only. The last row or column of an odd size is
@@ -103,12 +104,10 @@ class VideoWriter:
     def _encoding(self) -> ffmpeg.nodes.OutputStream:
         # -copyts keeps ffmpeg from moving the first frame to time 0.
         frames = ffmpeg.input("pipe:", format="matroska", copyts=None)
-        clock = _clock(self._rate)
-        codec = {**self._codec, "vf": f"{self._codec['vf']},settb=1/{clock}", "enc_time_base": f"1/{clock}"}
-        return ffmpeg.output(
-            frames["v:0"], file_url(self._pictures), fps_mode="passthrough", video_track_timescale=clock, **codec,
-            **_container(self.path),
-        )  # fmt: skip
+        ticks = f"1/{self._clock}"
+        times = {"vf": f"{self._codec['vf']},settb={ticks}", "enc_time_base": ticks, "fps_mode": "passthrough"}
+        options = {**self._codec, **times, **_container(self.path, self._clock)}
+        return ffmpeg.output(frames["v:0"], file_url(self._pictures), **options)
 
     def _finish(self, kind: type | None, *_: object) -> None:
         """After the last frame: let the encoder end, then add the sound."""
@@ -119,7 +118,8 @@ class VideoWriter:
         self._check(self._process)
         if self._sound:
             end = self._last + float(1 / self._rate)
-            muxing = self._sound.join(self._pictures, self._first, self._target, min(end, self._duration or end))
+            seconds = min(end, self._duration or end)
+            muxing = self._sound.join(self._pictures, self._first, self._target, seconds, self._clock)
             with Process(muxing) as process:
                 self._check(process)
 
@@ -139,7 +139,7 @@ class _Sound:
         if self._header.audio is None:
             raise DataError(f"cannot read '{path}': no audio track")
 
-    def join(self, pictures: Path, first: float, target: Path, seconds: float) -> ffmpeg.nodes.OutputStream:
+    def join(self, pictures: Path, first: float, target: Path, seconds: float, clock: int) -> ffmpeg.nodes.OutputStream:
         """Copy the encoded `pictures`, which begin at `first` seconds, to `target` with `seconds` of sound."""
         # The pictures' offset undoes ffmpeg's habit of starting every input at 0.
         video = ffmpeg.input(file_url(pictures), itsoffset=first)["v:0"]
@@ -147,7 +147,8 @@ class _Sound:
             audio, codec = ffmpeg.input(file_url(self._path), t=seconds), {"c:a": "copy"}
         else:
             audio, codec = ffmpeg.input(file_url(self._path)), self._aac(seconds)
-        return ffmpeg.output(video, audio["a:0"], file_url(target), **{"c:v": "copy"}, **codec, **_container(target))
+        options = {"c:v": "copy", **codec, **_container(target, clock)}
+        return ffmpeg.output(video, audio["a:0"], file_url(target), **options)
 
     def _aac(self, seconds: float) -> dict[str, str]:
         layout = next((name for name in _AUDIO_BITS if f" {name}," in self._header.audio), None)
@@ -183,9 +184,12 @@ def _lossless_codec() -> dict[str, object]:
     return {"c:v": "libx264rgb", "qp": 0, "vf": "format=rgb24"}
 
 
-def _container(path: Path) -> dict[str, str]:
+def _container(path: Path, clock: int) -> dict[str, object]:
+    """ffmpeg's options for the container: times in ticks of `clock` a second, where it is not Matroska."""
+    if path.suffix.lower() == ".mkv":
+        return {}
     # +faststart puts the index first, so that a browser can play before it has the whole file.
-    return {} if path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
+    return {"movflags": "+faststart", "video_track_timescale": clock, "movie_timescale": clock}
 
 
 def _clock(rate: Fraction) -> int:

@@ -4,20 +4,19 @@ from dataclasses import asdict, dataclass, fields
 
 from dd_tools.errors import DataError, UsageError
 
-LEAST = 1
-
 
 @dataclass(frozen=True)
 class MotionConfig:
     """Everything needed to rebuild a motion model.
 
-    speech_model: name of the model whose features it hears; speech_layers, speech_width: their (L, T, D). z_size: of the
-    latents. width: of all sequences inside. heads: of the conformers' attention. cross_heads: of the attention from voice to
-    references. hidden: width of the feed-forwards. kernel: of the conformers' depthwise convolution (odd). reference_blocks,
-    speech_blocks, decoder_blocks: conformer blocks. dropout: everywhere. residual: not in the paper; the voice is added to what the
-    references answer, and the output is the difference from the mean reference, in units of the training latents' deviation.
-    Without it a single reference leaves the voice no say (attention to one key is constant), and identity must be learnt from
-    hundreds of speakers rather than copied.
+    speech_model: name of the model whose features it hears; speech_layers, speech_width: their (L, T, D). z_size: of
+    the latents. width: of all sequences inside. heads: of the conformers' attention. cross_heads: of the attention
+    from voice to references. hidden: width of the feed-forwards. kernel: of the conformers' depthwise convolution
+    (odd). reference_blocks, speech_blocks, decoder_blocks: conformer blocks. dropout: everywhere. residual: not in
+    the paper; the voice is added to what the references answer, and the output is the difference from the mean
+    reference, in units of the training latents' deviation. Without it a single reference leaves the voice no say
+    (attention to one key is constant), and identity must be learnt from hundreds of speakers rather than copied.
+    window: latents it makes at once; a longer voice goes in overlapping windows.
     """
 
     speech_model: str = "TencentGameMate/chinese-hubert-large"
@@ -34,15 +33,16 @@ class MotionConfig:
     decoder_blocks: int = 4
     dropout: float = 0.2
     residual: bool = False
+    window: int = 1500
 
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type in (int, "int") and value < LEAST:
-                raise UsageError(f"motion model {field.name.replace('_', ' ')} must be at least {LEAST}, got {value}")
-        for name in ("heads", "cross_heads"):
-            if self.width % getattr(self, name):
-                raise UsageError(f"motion model width {self.width} is not a multiple of its {getattr(self, name)} {name.replace('_', ' ')}")
+            if field.type is int and value < 1:
+                raise UsageError(f"motion model {field.name.replace('_', ' ')} must be at least 1, got {value}")
+        for name, heads in (("heads", self.heads), ("cross-attention heads", self.cross_heads)):
+            if self.width % heads:
+                raise UsageError(f"motion model width {self.width} is not a multiple of its {heads} {name}")
         if self.width % 2 or not self.kernel % 2:
             raise UsageError(f"motion model width must be even and kernel odd, got {self.width} and {self.kernel}")
         if not 0 <= self.dropout < 1:
@@ -67,12 +67,38 @@ PRESETS = {
     "paper": MotionConfig(),
     # What ships: trains in an hour on two CPU cores.
     "default": MotionConfig(
-        speech_model="moonshine", speech_layers=1, speech_width=288, z_size=256, width=144, heads=4, cross_heads=4, hidden=288,
-        kernel=13, reference_blocks=1, speech_blocks=3, decoder_blocks=3, dropout=0.1, residual=True,
+        speech_model="moonshine",
+        speech_layers=1,
+        speech_width=288,
+        z_size=256,
+        width=128,
+        heads=2,
+        cross_heads=4,
+        hidden=256,
+        kernel=13,
+        reference_blocks=1,
+        speech_blocks=3,
+        decoder_blocks=3,
+        dropout=0.1,
+        residual=True,
+        window=125,
     ),
     # For tests.
     "tiny": MotionConfig(
-        speech_model="mel", speech_layers=1, speech_width=80, z_size=16, width=16, heads=2, cross_heads=2, hidden=16,
-        kernel=5, reference_blocks=1, speech_blocks=1, decoder_blocks=1, dropout=0.0, residual=True,
+        speech_model="mel",
+        speech_layers=1,
+        speech_width=80,
+        z_size=16,
+        width=16,
+        heads=2,
+        cross_heads=2,
+        hidden=16,
+        kernel=5,
+        reference_blocks=1,
+        speech_blocks=1,
+        decoder_blocks=1,
+        dropout=0.0,
+        residual=True,
+        window=50,
     ),
-}  # fmt: skip
+}

@@ -22,7 +22,8 @@ def relative_positions(length: int, width: int, like: Tensor) -> Tensor:
 class RelativeAttention(nn.Module):
     """Multi-head self-attention whose scores depend on content and on distance.
 
-    score(i, j) = ((q_i + u) · k_j + (q_i + v) · p_{i−j}) / √(C / heads), with p a projection of the distance's sinusoid.
+    score(i, j) = ((q_i + u) · k_j + (q_i + v) · p_{i−j}) / √(C / heads), with p a projection of the distance's
+    sinusoid.
     """
 
     def __init__(self, width: int, heads: int, dropout: float):
@@ -50,7 +51,8 @@ class RelativeAttention(nn.Module):
 
 
 def shift(by_distance: Tensor) -> Tensor:
-    """Scores (..., T, 2 T − 1) by distance T − 1 … −(T − 1) to scores (..., T, T) by key: out[i, j] = in[i, distance i − j].
+    """Scores (..., T, 2 T − 1) by distance T − 1 … −(T − 1) to scores (..., T, T) by key: out[i, j] = in[i, distance
+    i − j].
 
     The trick of Transformer-XL's appendix B: one column more, and the same numbers read in rows of another length.
     """
@@ -68,6 +70,7 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Position by position: (B, T, C) to (B, T, C)."""
         return self.w_2(self.dropout(F.silu(self.w_1(x))))
 
 
@@ -82,6 +85,7 @@ class Convolution(nn.Module):
         self.pointwise_conv2 = nn.Conv1d(width, width, 1)
 
     def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        """(B, T, C) to (B, T, C); what is not valid counts as zero."""
         x = F.glu(self.pointwise_conv1(x.transpose(1, 2)), dim=1)
         if valid is not None:
             x = x * valid[:, None]
@@ -93,7 +97,11 @@ class Convolution(nn.Module):
         if valid is None:
             return self.norm(x)
         rows = x.transpose(1, 2)
-        return torch.zeros_like(rows).masked_scatter(valid[..., None], self.norm(rows[valid]).to(rows.dtype)).transpose(1, 2)
+        return (
+            torch.zeros_like(rows)
+            .masked_scatter(valid[..., None], self.norm(rows[valid]).to(rows.dtype))
+            .transpose(1, 2)
+        )
 
 
 class ConformerBlock(nn.Module):
@@ -111,6 +119,7 @@ class ConformerBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, positions: Tensor, valid: Tensor | None) -> Tensor:
+        """(B, T, C) to (B, T, C); positions: `relative_positions`."""
         x = self.norm_ff_macaron(x + 0.5 * self.dropout(self.feed_forward_macaron(x)))
         x = self.norm_mha(x + self.dropout(self.self_attn(x, positions, valid)))
         x = self.norm_conv(x + self.dropout(self.conv_module(x, valid)))
@@ -127,6 +136,7 @@ class Conformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """(B, T, C) to (B, T, C)."""
         positions = self.dropout(relative_positions(x.shape[1], x.shape[2], x))
         x = self.dropout(x * math.sqrt(x.shape[2]))
         for block in self.blocks:

@@ -15,8 +15,9 @@ from dd_tools.motion.conformer import Conformer
 class CrossAttention(nn.Module):
     """The voice (query) attends to the encoded references (key, value); then linear and layer norm, no residual.
 
-    The paper's text has the roles the other way round, which cannot give one latent per audio frame; the released code does
-    this, before the speech encoder, so that whatever goes on from here is a mixture of what the references hold. `linear2` and `norm2` are never used, but the released weights hold them.
+    The paper's text has the roles the other way round, which cannot give one latent per audio frame; the released
+    code does this, before the speech encoder, so that whatever goes on from here is a mixture of what the references
+    hold. `linear2` and `norm2` are never used, but the released weights hold them.
     """
 
     def __init__(self, width: int, heads: int):
@@ -53,12 +54,17 @@ class MotionModel(nn.Module):
             self.register_buffer("latent_deviation", torch.ones(config.z_size))
 
     def forward(
-        self, speech: Tensor, reference: Tensor, speech_valid: Tensor | None = None, reference_valid: Tensor | None = None
+        self,
+        speech: Tensor,
+        reference: Tensor,
+        speech_valid: Tensor | None = None,
+        reference_valid: Tensor | None = None,
     ) -> Tensor:
         """Latents (B, T25, Z) of a face that speaks.
 
-        speech (B, L, T50, D): all layers, or their weighted sum as L = 1; T25 = ⌈T50 / 2⌉. reference (B, N, Z): any number
-        of latents of the speaker. speech_valid (B, T50), reference_valid (B, N): True where a padded batch holds data.
+        speech (B, L, T50, D): all layers, or their weighted sum as L = 1; T25 = ⌈T50 / 2⌉. reference (B, N, Z): any
+        number of latents of the speaker. speech_valid (B, T50), reference_valid (B, N): True where a padded batch
+        holds data.
         """
         if self.config.residual:
             reference = (reference - self.latent_mean) / self.latent_deviation
@@ -75,7 +81,11 @@ class MotionModel(nn.Module):
 
     def _listen(self, speech: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The weighted sum over layers, at the pictures' rate: (B, T25, C), and which of it is valid."""
-        voice = speech[:, 0] if speech.shape[1] == 1 else torch.einsum("l,bltd->btd", F.softmax(self.layer_weights, 0), speech)
+        voice = (
+            speech[:, 0]
+            if speech.shape[1] == 1
+            else torch.einsum("l,bltd->btd", F.softmax(self.layer_weights, 0), speech)
+        )
         if valid is not None:
             voice, valid = voice * valid[..., None], valid[:, ::2]
         return self.downsample(voice.transpose(1, 2)).transpose(1, 2), valid
@@ -89,15 +99,18 @@ def mean_over(sequence: Tensor, valid: Tensor | None) -> Tensor:
 
 
 def load_motion_model(path: str | Path) -> MotionModel:
-    """A motion model from its weights file, in eval mode on the CPU. Raises `DataError` if the file is not one or does not fit."""
+    """A motion model from its weights file, in eval mode on the CPU. Raises `DataError` if the file is not one or
+    does not fit."""
     return motion_model_from(read_checkpoint(path, MOTION), path)
 
 
 def motion_model_from(checkpoint: Checkpoint, path: str | Path) -> MotionModel:
     """Build the motion model a checkpoint describes; `path` is for the error message."""
     model = MotionModel(MotionConfig.from_json(checkpoint.config))
-    try:
-        model.load_state_dict(checkpoint.tensors)
-    except RuntimeError as error:
-        raise DataError(f"cannot use '{path}': {str(error).splitlines()[1].strip()}") from None
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
+    for name in [*expected, *found]:
+        if expected.get(name) != found.get(name):
+            raise DataError(f"cannot use '{path}': tensor '{name}' is {found.get(name)}, expected {expected.get(name)}")
+    model.load_state_dict(checkpoint.tensors)
     return model.eval()

@@ -7,9 +7,11 @@ from dd_tools.motion.model import MotionModel
 
 
 class LatentError(nn.Module):
-    """Mean squared error on latents, over the frames that are not padding; `velocity` adds that of their first differences.
+    """Mean squared error on latents, over the frames that are not padding; `velocity` adds that of their first
+    differences.
 
-    A model with residuals is judged in units of its latents' deviation, so that a loss of 1 means no better than the mean.
+    A model with residuals is judged in units of its latents' deviation, so that a loss of 1 means no better than the
+    mean.
     """
 
     def __init__(self, model: MotionModel, velocity: float = 0.0):

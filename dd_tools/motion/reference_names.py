@@ -1,18 +1,18 @@
-"""The released model's names for tensors, and ours where they are better."""
+"""The released model's names for its tensors, and ours where they are better."""
 
-# In the order they are tried; the first that fits a name's beginning or middle replaces it.
+import re
+
 RENAMED = (
-    ("encoder.", ""),
-    ("weights", "layer_weights"),
-    ("down_sample_audio_nar.", "downsample."),
-    ("coarse_decoder.", "decoder."),
+    (r"^encoder\.", ""),
+    (r"^weights$", "layer_weights"),
+    (r"^down_sample_audio_nar\.", "downsample."),
+    (r"^coarse_decoder\.", "decoder."),
+    (r"\.encoders\.", ".blocks."),
 )
-BLOCKS = (".encoders.", ".blocks.")
 
 
 def from_reference(name: str) -> str:
-    """Our name for a tensor of the released sequence model (without its ``seq2seq.`` prefix)."""
+    """Our name for a tensor of the released sequence model (its name without the ``seq2seq.`` prefix)."""
     for theirs, ours in RENAMED:
-        if name.startswith(theirs):
-            name = ours + name.removeprefix(theirs)
-    return name.replace(*BLOCKS)
+        name = re.sub(theirs, ours, name)
+    return name

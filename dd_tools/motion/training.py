@@ -1,20 +1,21 @@
 """Training data of stage 2, and its presets for the training loop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dd_tools.errors import DataError
-from dd_tools.formats.arrays import LATENT_RATE, read_latents, read_speech
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.arrays import LATENT_RATE, SPEECH_RATE, read_latents, read_speech
+from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.model import MotionModel
 from dd_tools.training.clips import SpeakerBalance
 from dd_tools.training.settings import TrainingSettings
 
-TARGET = 10 * LATENT_RATE  # latents, as in the paper
+LONGEST_TARGET = 10 * LATENT_RATE  # latents
 REFERENCE = 3 * LATENT_RATE
 MOST_LATENTS_APART = 5  # 0.2 s: how much picture and sound of one clip may differ in length
 
@@ -34,14 +35,19 @@ class Pair:
     latents: np.ndarray
     speech: np.ndarray
 
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Speech layers, speech features, z."""
+        return self.speech.shape[0], self.speech.shape[2], self.latents.shape[1]
+
 
 def read_pair(latents: Path, speech: Path) -> Pair:
     """The two files of one clip, cut to the shorter. Raises `DataError` if they do not belong together."""
     motion, voice = read_latents(latents), read_speech(speech)
     if abs(len(motion) - voice.shape[1] / 2) > MOST_LATENTS_APART:
         raise DataError(
-            f"'{latents}' holds {len(motion)} latents ({len(motion) / LATENT_RATE:.2f} s) and '{speech}' {voice.shape[1]} frames "
-            f"({voice.shape[1] / 2 / LATENT_RATE:.2f} s): not the same clip"
+            f"'{latents}' lasts {len(motion) / LATENT_RATE:.2f} s and '{speech}' {voice.shape[1] / SPEECH_RATE:.2f} s: "
+            "not the same clip"
         )
     length = min(len(motion), voice.shape[1] // 2)
     if length < 2:
@@ -49,49 +55,74 @@ def read_pair(latents: Path, speech: Path) -> Pair:
     return Pair(latents.stem, motion[:length], voice[:, : 2 * length])
 
 
-class MotionData:
-    """Samples for `LatentError`: 10 s of a clip as target, the next 3 s as reference (section 3.1); clips that are shorter
-    are divided in the same proportion, and padded.
+def read_pairs(latents: Sequence[Path], speech: Path) -> list[Pair]:
+    """Each latents file with the file of the same name in the folder `speech`. Raises `DataError`, naming all that
+    are missing."""
+    missing = [path.stem for path in latents if not (speech / path.name).is_file()]
+    if missing:
+        raise DataError(
+            f"no speech features in '{speech}' for {len(missing)} of {len(latents)} latents: {', '.join(missing)}"
+        )
+    return [read_pair(path, speech / path.name) for path in latents]
 
-    speakers: clip name to speaker, drawn evenly. any_reference: take a random part of the reference, half of the time a
-    single latent, so that the model learns to do with any number. Raises `DataError` if the clips' sizes differ.
+
+def fitted(config: MotionConfig, pair: Pair, speech_model: str | None) -> MotionConfig:
+    """The configuration with the sizes of a clip at its ends; `speech_model` names what made the features.
+
+    Without a name it is the configuration's, which must then be of the features' size. Raises `UsageError`.
+    """
+    layers, width, z_size = pair.sizes
+    if speech_model is None and (layers, width) != (config.speech_layers, config.speech_width):
+        raise UsageError(
+            f"speech has {layers} layers of {width} features, {config.speech_model} makes {config.speech_layers} "
+            f"of {config.speech_width}: name what made it with --speech-model"
+        )
+    name = speech_model or config.speech_model
+    return replace(config, speech_model=name, speech_layers=layers, speech_width=width, z_size=z_size)
+
+
+class MotionData:
+    """Samples for `LatentError`: up to 10 s of a clip as target, the next 3 s as reference, as in the released code.
+
+    Clips that are too short for that are divided in the same proportion, and padded. For a model with residuals the
+    reference is a random part of those 3 s, half of the time a single latent, so that it learns to do with any number.
+    speakers: clip name to speaker, drawn evenly. Raises `DataError` for a clip that does not fit the model.
     """
 
-    def __init__(self, pairs: Sequence[Pair], *, speakers: dict[str, str] | None = None, any_reference: bool = True):
-        self.pairs, self.any_reference = list(pairs), any_reference
-        self.balance = SpeakerBalance([pair.name for pair in pairs], speakers or {})
-        first = self.pairs[0]
-        self.layers, self.width, self.z_size = first.speech.shape[0], first.speech.shape[2], first.latents.shape[1]
+    def __init__(self, pairs: Sequence[Pair], config: MotionConfig, speakers: dict[str, str]):
+        self.pairs, self.any_reference = list(pairs), config.residual
+        self.target = min(config.window, LONGEST_TARGET)
+        self.balance = SpeakerBalance([pair.name for pair in pairs], speakers)
+        expected = config.speech_layers, config.speech_width, config.z_size
         for pair in self.pairs:
-            found = pair.speech.shape[0], pair.speech.shape[2], pair.latents.shape[1]
-            if found != (self.layers, self.width, self.z_size):
-                raise DataError(
-                    f"clip '{pair.name}' has (layers, features, z) {found}, clip '{first.name}' "
-                    f"{(self.layers, self.width, self.z_size)}: train on one speech model and one renderer"
-                )
+            if pair.sizes != expected:
+                raise DataError(f"clip '{pair.name}' has {_words(pair.sizes)}, the model takes {_words(expected)}")
 
     def fit(self, model: MotionModel) -> None:
-        """Tell a model with residuals the mean and deviation of the latents, every clip counted alike."""
+        """Tell a new model with residuals the mean and deviation of the latents, every clip counted alike."""
         moments = np.mean([[pair.latents.mean(0), np.square(pair.latents).mean(0)] for pair in self.pairs], axis=0)
         model.latent_mean.copy_(torch.from_numpy(moments[0]))
         model.latent_deviation.copy_(torch.from_numpy(np.sqrt(np.maximum(moments[1] - moments[0] ** 2, 1e-6))))
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z), zero-padded to the longest;
-        speech_valid (B, T50), reference_valid (B, N)."""
+        """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z), zero-padded to the
+        longest; speech_valid (B, T50), reference_valid (B, N)."""
         speech, reference, target = zip(*(self._sample(generator) for _ in range(size)), strict=True)
         voices, speech_valid = _padded([voice.transpose(0, 1) for voice in speech])
         references, reference_valid = _padded(reference)
         return {
-            "speech": voices.transpose(1, 2), "speech_valid": speech_valid,
-            "reference": references, "reference_valid": reference_valid, "target": _padded(target)[0],
-        }  # fmt: skip
+            "speech": voices.transpose(1, 2),
+            "speech_valid": speech_valid,
+            "reference": references,
+            "reference_valid": reference_valid,
+            "target": _padded(target)[0],
+        }
 
     def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Speech (L, 2 T, D), reference (N, Z) and target (T, Z) of one clip."""
         pair = self.pairs[self.balance.draw(generator)]
-        total = min(len(pair.latents), TARGET + REFERENCE)
-        target = max(1, total * TARGET // (TARGET + REFERENCE))
+        total = min(len(pair.latents), self.target + REFERENCE)
+        target = max(1, total * self.target // (self.target + REFERENCE))
         start = _below(len(pair.latents) - total + 1, generator)
         middle, end = start + target, start + total
         if self.any_reference:
@@ -101,6 +132,10 @@ class MotionData:
             first, count = middle, end - middle
         speech = np.array(pair.speech[:, 2 * start : 2 * middle])
         return tuple(map(torch.from_numpy, (speech, pair.latents[first : first + count], pair.latents[start:middle])))
+
+
+def _words(sizes: tuple[int, int, int]) -> str:
+    return "{} layers of {} speech features and latents of {}".format(*sizes)
 
 
 def _below(limit: int, generator: torch.Generator) -> int:

@@ -4,31 +4,48 @@
 not its pixels. `augment_pair` mirrors and recolours everything of a sample alike: more speakers than there are.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-JITTER = 0.3
-BLUR_PROBABILITY = 0.1
-AFFINE_PROBABILITY = 0.5
-SHIFT = (0.1, 0.2)  # of the image's side, either way
-SCALE = (0.9, 1.1)
-ROTATION = 20.0  # degrees, either way
+PAIR_JITTER = 0.15
 
 
-def augment_face(face: Tensor, generator: torch.Generator) -> Tensor:
+@dataclass(frozen=True)
+class FaceAugmentation:
+    """How far a face image is changed. flip, blur, affine: probabilities. jitter: brightness, contrast and saturation are scaled
+    by 1 +- this. shift: least and most, either way, as shares of the side. scale: least and most. rotation: most, in degrees.
+    """
+
+    flip: float
+    jitter: float
+    blur: float
+    affine: float
+    shift: tuple[float, float]
+    scale: tuple[float, float]
+    rotation: float
+
+
+PAPER = FaceAugmentation(flip=0.5, jitter=0.3, blur=0.1, affine=0.5, shift=(0.1, 0.2), scale=(0.9, 1.1), rotation=20.0)
+# For networks too small to see through all of that.
+GENTLE = FaceAugmentation(flip=0.0, jitter=0.3, blur=0.1, affine=0.5, shift=(0.0, 0.04), scale=(0.95, 1.05), rotation=4.0)
+
+
+def augment_face(face: Tensor, amount: FaceAugmentation, generator: torch.Generator) -> Tensor:
     """A face image (3, S, S) in [-1, 1], flipped, recoloured, blurred, shifted, scaled and turned, each by chance."""
-    if _chance(0.5, generator):
+    if _chance(amount.flip, generator):
         face = F.horizontal_flip(face)
-    face = recolour(face, JITTER, generator)
-    if _chance(BLUR_PROBABILITY, generator):
+    face = recolour(face, amount.jitter, generator)
+    if _chance(amount.blur, generator):
         face = F.gaussian_blur(face, kernel_size=[5, 5], sigma=[_uniform(0.5, 1.5, generator)])
-    if _chance(AFFINE_PROBABILITY, generator):
+    if _chance(amount.affine, generator):
         side = face.shape[-1]
-        shift = [side * _uniform(*SHIFT, generator) * (1 if _chance(0.5, generator) else -1) for _ in range(2)]
+        shift = [side * _uniform(*amount.shift, generator) * (1 if _chance(0.5, generator) else -1) for _ in range(2)]
         face = F.affine(
-            face, angle=_uniform(-ROTATION, ROTATION, generator), translate=shift, scale=_uniform(*SCALE, generator),
-            shear=[0.0], interpolation=F.InterpolationMode.BILINEAR, fill=[-1.0],
+            face, angle=_uniform(-amount.rotation, amount.rotation, generator), translate=shift,
+            scale=_uniform(*amount.scale, generator), shear=[0.0], interpolation=F.InterpolationMode.BILINEAR, fill=[-1.0],
         )
     return face
 
@@ -40,7 +57,7 @@ def augment_pair(sample: dict[str, Tensor], generator: torch.Generator) -> dict[
     state = generator.get_state()
     for name in ("image", "face", "reference"):
         generator.set_state(state)  # the same draws for each
-        sample[name] = recolour(sample[name], JITTER / 2, generator)
+        sample[name] = recolour(sample[name], PAIR_JITTER, generator)
     return sample
 
 

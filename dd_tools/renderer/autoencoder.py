@@ -26,8 +26,9 @@ class Renderer(nn.Module):
         return self.encoder(face)
 
     def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
-        """The network's prediction (epsilon or v, see the configuration), shapes as in `UNet.forward`."""
-        return self.unet(xt, reference, t, z)
+        """The network's prediction (see the configuration), shapes as in `UNet.forward`."""
+        output = self.unet(xt, reference, t, z)
+        return output + reference if self.config.from_reference else output
 
 
 def load_renderer(path: str | Path) -> Renderer:

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, fields
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.clip import Clip
 
-PREDICTIONS = ("epsilon", "v")
+PREDICTIONS = ("epsilon", "v", "x0")
 SCHEDULES = ("linear", "cosine")
+POOLS = ("mean", "flatten")
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,12 @@ class RendererConfig:
     size: pixels of the square crop and of the face image. patch: space-to-depth factor before the first and after the
     last convolution (1 = none). channels, multipliers: U-Net width of every level. encoder_channels,
     encoder_multipliers: the same for the semantic encoder. blocks: residual blocks a level (the decoder has one more).
-    attention_at: feature-map sizes with self-attention. z_size: width of the semantic latent. embedding_size: of the
-    time embedding. prediction: what the network predicts. schedule: of the noise; ``linear`` is Ho et al.'s, ``cosine``
-    ends at zero signal. eyes: whether the face image holds the eyes' band (the paper's eye guidance). crop, mask: the framing and
+    attention_at: feature-map sizes with self-attention. pool: how the encoder's last map becomes a vector; the ``mean`` over
+    positions is the paper's, ``flatten`` keeps them apart, so a small encoder tells mouth shapes sooner. z_size: width of the semantic latent. embedding_size: of the
+    time embedding. prediction: what the network predicts; the loss is measured on it. ``epsilon`` is the
+    paper's. ``x0`` suits small networks, which need not carry noise through to their output. from_reference: the network's output
+    is the difference from the reference image (with ``x0``), so training starts from repeating it. schedule: of the noise;
+    ``linear`` is Ho et al.'s, ``cosine`` ends at zero signal. eyes: whether the face image holds the eyes' band (the paper's eye guidance). crop, mask: the framing and
     painted region of the clips it knows, as dd-prep names them.
     """
 
@@ -30,10 +34,12 @@ class RendererConfig:
     encoder_multipliers: tuple[int, ...] = (1, 1, 2, 2, 4, 4, 4)
     blocks: int = 2
     attention_at: tuple[int, ...] = (16,)
+    pool: str = "mean"
     z_size: int = 512
     embedding_size: int = 512
     dropout: float = 0.1
     prediction: str = "epsilon"
+    from_reference: bool = False
     schedule: str = "linear"
     eyes: bool = True
     crop: str = "face"
@@ -48,6 +54,10 @@ class RendererConfig:
                 raise UsageError(f"renderer size {self.size} is not a multiple of {divisor}, which {name} {multipliers} needs")
         if self.prediction not in PREDICTIONS:
             raise UsageError(f"unknown prediction '{self.prediction}', expected one of {', '.join(PREDICTIONS)}")
+        if self.pool not in POOLS:
+            raise UsageError(f"unknown pool '{self.pool}', expected one of {', '.join(POOLS)}")
+        if self.from_reference and self.prediction != "x0":
+            raise UsageError(f"from_reference needs prediction 'x0', got '{self.prediction}'")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"unknown schedule '{self.schedule}', expected one of {', '.join(SCHEDULES)}")
 
@@ -64,7 +74,7 @@ class RendererConfig:
 
     def to_json(self) -> dict:
         """Plain values for a checkpoint's metadata."""
-        return asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, values: dict) -> "RendererConfig":
@@ -81,11 +91,12 @@ PRESETS = {
     # What ships: small enough to train and to run on two CPU cores.
     "default": RendererConfig(
         size=96, patch=4, channels=64, multipliers=(1, 2), encoder_channels=48, encoder_multipliers=(1, 2, 3),
-        blocks=1, attention_at=(12,), z_size=128, embedding_size=192, dropout=0.0, prediction="v", schedule="cosine",
+        blocks=1, attention_at=(12,), pool="flatten", z_size=128, embedding_size=192, dropout=0.0, prediction="x0", from_reference=True,
+        schedule="cosine",
     ),
     # For tests.
     "tiny": RendererConfig(
         size=32, patch=2, channels=8, multipliers=(1, 2), encoder_channels=8, encoder_multipliers=(1, 2),
-        blocks=1, attention_at=(8,), z_size=16, embedding_size=32, dropout=0.0, prediction="v", schedule="cosine",
+        blocks=1, attention_at=(8,), pool="flatten", z_size=16, embedding_size=32, dropout=0.0, prediction="v", schedule="cosine",
     ),
 }

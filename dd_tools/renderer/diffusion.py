@@ -57,9 +57,11 @@ def paste_known(x: Tensor, known: Tensor, mask: Tensor) -> Tensor:
 
 
 def target(schedule: Schedule, prediction: str, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-    """What the network should predict: the noise, or v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans & Ho 2022)."""
+    """What the network should predict: the noise, the image, or v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans & Ho)."""
     if prediction == "epsilon":
         return eps
+    if prediction == "x0":
+        return x0
     signal, noise = schedule.at(t)
     return signal * eps - noise * x0
 
@@ -67,8 +69,11 @@ def target(schedule: Schedule, prediction: str, x0: Tensor, t: Tensor, eps: Tens
 def predicted_x0(schedule: Schedule, prediction: str, output: Tensor, xt: Tensor, t: Tensor) -> Tensor:
     """The image the network's output stands for, clipped to [-1, 1]."""
     signal, noise = schedule.at(t)
-    x0 = (xt - noise * output) / signal if prediction == "epsilon" else signal * xt - noise * output
-    return x0.clamp(-1, 1)
+    if prediction == "epsilon":
+        output = (xt - noise * output) / signal
+    elif prediction == "v":
+        output = signal * xt - noise * output
+    return output.clamp(-1, 1)
 
 
 @torch.no_grad()

@@ -100,13 +100,15 @@ class SemanticEncoder(nn.Module):
     def __init__(self, config: RendererConfig):
         super().__init__()
         self.patch = config.patch
-        self.input_blocks, widths, _ = _down_path(
+        self.input_blocks, widths, size = _down_path(
             IMAGE_CHANNELS * config.patch**2, config.encoder_channels, config.encoder_multipliers,
             config.size // config.patch, config,
         )
         self.middle_block = _middle(widths[-1])
+        pool = nn.AdaptiveAvgPool2d(1) if config.pool == "mean" else nn.Identity()
+        kernel = 1 if config.pool == "mean" else size
         self.out = nn.Sequential(
-            GroupNorm32(widths[-1]), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Conv2d(widths[-1], config.z_size, 1)
+            GroupNorm32(widths[-1]), nn.SiLU(), pool, nn.Conv2d(widths[-1], config.z_size, kernel)
         )
 
     def forward(self, face: Tensor) -> Tensor:

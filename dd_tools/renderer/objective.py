@@ -7,7 +7,7 @@ from dd_tools.renderer.diffusion import paste_known, q_sample, target
 
 
 class MaskedDenoising(nn.Module):
-    """L = mean over all pixels of (1 - m) (eps - eps_theta(x'_t, t, z_sem))^2, or the same with v for epsilon (Eq. 2).
+    """L = mean over all pixels of (1 - m) (eps - eps_theta(x'_t, t, z_sem))^2, or the same with v or x_0 for epsilon (Eq. 2).
 
     The mean runs over known pixels too, where the error counts as zero, so the loss scales with the mask's area, as in the
     released code.

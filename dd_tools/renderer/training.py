@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dd_tools.face.geometry import face_image
 from dd_tools.formats.clip import Clip
-from dd_tools.renderer.augmentation import augment_face, augment_pair
+from dd_tools.renderer.augmentation import GENTLE, PAPER, FaceAugmentation, augment_face, augment_pair
 from dd_tools.renderer.config import RendererConfig
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS
 from dd_tools.renderer.images import to_images, to_masks
@@ -24,18 +24,22 @@ TRAINING_PRESETS = {
 }
 
 
+# By preset: the augmentation of the face image, and whether whole samples are mirrored and recoloured.
+AUGMENTATIONS = {"paper": (PAPER, False), "default": (GENTLE, True), "tiny": (PAPER, True)}
+
+
 class RendererData:
     """Samples for `MaskedDenoising` from clip files: a frame, another frame of the clip as reference, mask, face image, noise.
 
-    speakers: clip name to speaker, drawn evenly. augment: the paper's augmentation of the face image. pairs: also mirror and
+    speakers: clip name to speaker, drawn evenly. augmentation: of the face image, None for none. pairs: also mirror and
     recolour whole samples. Raises `DataError` for a clip of another framing or without a usable frame.
     """
 
     def __init__(
-        self, paths: Sequence[Path], config: RendererConfig, *, speakers: dict[str, str] | None = None, augment: bool = True,
-        pairs: bool = True,
+        self, paths: Sequence[Path], config: RendererConfig, *, speakers: dict[str, str] | None = None,
+        augmentation: FaceAugmentation | None = None, pairs: bool = False,
     ):
-        self.config, self.augment, self.pairs = config, augment, pairs
+        self.config, self.augmentation, self.pairs = config, augmentation, pairs
         self.paths = list(paths)
         self.usable = [self._usable_frames(path) for path in self.paths]
         self.balance = SpeakerBalance([path.stem for path in self.paths], speakers or {})
@@ -64,10 +68,10 @@ class RendererData:
             "face": to_images(face_of(clip, frame, self.config.eyes)[None])[0],
             "mask": to_masks(clip.mask[frame][None])[0],
         }
-        if self.augment and self.pairs:
+        if self.pairs:
             sample = augment_pair(sample, generator)
-        if self.augment:
-            sample["face"] = augment_face(sample["face"], generator)
+        if self.augmentation:
+            sample["face"] = augment_face(sample["face"], self.augmentation, generator)
         return sample
 
     def _clip(self, index: int) -> Clip:

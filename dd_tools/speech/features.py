@@ -9,7 +9,7 @@ import numpy as np
 
 from dd_tools.speech.windows import Window, windows
 
-MEL, MOONSHINE = "mel", "moonshine"
+MEL, MOONSHINE = EMBEDDED = "mel", "moonshine"
 DEFAULT_MODEL = MOONSHINE
 
 QUIETEST_SPEECH = 1e-4  # RMS, −80 dB below full scale
@@ -37,8 +37,8 @@ def measure(blocks: Iterable[np.ndarray]) -> Level:
     count, total, squares = 0, 0.0, 0.0
     for block in blocks:
         count += len(block)
-        total += block.sum(dtype=np.float64)
-        squares += np.square(block, dtype=np.float64).sum()
+        total += float(block.sum(dtype=np.float64))
+        squares += float(np.square(block, dtype=np.float64).sum())
     mean = total / max(count, 1)
     return Level(count, mean, max(squares / max(count, 1) - mean**2, 0.0))
 
@@ -67,11 +67,13 @@ class SpeechModel(ABC):
         """The wanted frames of one window (L, window.frames, D); level: of the whole signal."""
 
 
-def open_speech_model(name: str, *, device: str = "cpu", message: Callable[[str], None] = lambda _: None) -> SpeechModel:
+def open_speech_model(
+    name: str, *, device: str = "cpu", message: Callable[[str], None] = lambda _: None
+) -> SpeechModel:
     """A speech model by name: ``mel``, ``moonshine``, or a folder or hub name of a HuBERT-like `transformers` model.
 
-    device: where a HuBERT computes, as torch names it. message: is told before anything is downloaded. Raises `DataError`
-    where the model cannot be had.
+    device: where a HuBERT computes, as torch names it. message: is told before anything is downloaded. Raises
+    `DataError` where the model cannot be had.
     """
     if name == MEL:
         from dd_tools.speech.mel import LogMel
@@ -87,6 +89,7 @@ def open_speech_model(name: str, *, device: str = "cpu", message: Callable[[str]
 
 
 def collapse(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The sum over layers of features (L, T, D), weighted by the softmax of a motion model's `weights` (L,): float16 (1, T, D)."""
+    """The sum over layers of features (L, T, D), weighted by the softmax of a motion model's `weights` (L,): float16
+    (1, T, D)."""
     shares = np.exp(weights - weights.max(), dtype=np.float32)
     return np.tensordot(shares / shares.sum(), features.astype(np.float32), 1)[None].astype(np.float16)

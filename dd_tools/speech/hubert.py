@@ -1,7 +1,8 @@
 """Every hidden state of a HuBERT-like model (hubert, wav2vec2, wavlm, … of `transformers`), as the paper uses them.
 
 Windows of a long signal see `windows.CONTEXT` samples on both sides. The convolutions at the model's entrance do not
-notice the cut; its attention is global in principle, so later layers differ slightly from one pass near a window's ends.
+notice the cut; its attention is global in principle, so later layers differ slightly from one pass near a window's
+ends.
 """
 
 import math
@@ -45,15 +46,20 @@ class Hubert(SpeechModel):
 
 
 def open_hubert(name: str, *, device: str = "cpu", message: Callable[[str], None]) -> Hubert:
-    """The model in folder `name`, or of that name on the Hugging Face hub (from the cache, else downloaded after a `message`).
+    """The model in folder `name`, or of that name on the Hugging Face hub (from the cache, else downloaded after a
+    `message`).
 
     Pickled weights are read without running their code. Raises `DataError`.
     """
+    if Path(name).is_dir() and not Path(name, "config.json").is_file():
+        raise DataError(f"cannot open speech model '{name}': no config.json in this folder; expected {NEEDED_FILES}")
     try:
         return _load(name, device, local_files_only=True)
     except OSError as error:
         if Path(name).is_dir():
-            raise DataError(f"cannot open speech model '{name}': {_first_line(error)}; expected {NEEDED_FILES}") from None
+            raise DataError(
+                f"cannot open speech model '{name}': {_first_line(error)}; expected {NEEDED_FILES}"
+            ) from None
     if Path(name).is_absolute() or name.startswith(".") or name.count("/") > 1:
         raise DataError(f"no speech model '{name}': no such folder")
     message(f"downloading speech model '{name}' from the Hugging Face hub")
@@ -77,7 +83,9 @@ def _load(name: str, device: str, *, local_files_only: bool) -> Hubert:
         _check(name, config)
         extractor = transformers.AutoFeatureExtractor.from_pretrained(name, **options)
         if extractor.sampling_rate != SAMPLE_RATE:
-            raise DataError(f"cannot use speech model '{name}': it hears {extractor.sampling_rate} Hz, expected {SAMPLE_RATE}")
+            raise DataError(
+                f"cannot use speech model '{name}': it hears {extractor.sampling_rate} Hz, expected {SAMPLE_RATE}"
+            )
         network, report = transformers.AutoModel.from_pretrained(name, **options, output_loading_info=True)
     except (OSError, DataError):
         raise
@@ -85,16 +93,22 @@ def _load(name: str, device: str, *, local_files_only: bool) -> Hubert:
         raise DataError(f"cannot open speech model '{name}': {_first_line(error)}") from None
     missing = set(report["missing_keys"]) - {"masked_spec_embed"}  # used in training only
     if missing:
-        raise DataError(f"cannot open speech model '{name}': weights '{min(missing)}' and {len(missing) - 1} others are missing")
+        raise DataError(
+            f"cannot open speech model '{name}': weights '{min(missing)}' and {len(missing) - 1} others are missing"
+        )
     return Hubert(name, network.to(device), extractor.do_normalize)
 
 
 def _check(name: str, config) -> None:
     strides = getattr(config, "conv_stride", None)
     if strides is None or not hasattr(config, "num_hidden_layers"):
-        raise DataError(f"cannot use '{name}' as speech model: it is a {config.model_type}, expected hubert, wav2vec2 or wavlm")
+        raise DataError(
+            f"cannot use '{name}' as speech model: it is a {config.model_type}, expected hubert, wav2vec2 or wavlm"
+        )
     if math.prod(strides) != FRAME:
-        raise DataError(f"cannot use speech model '{name}': a frame every {math.prod(strides)} samples, expected {FRAME}")
+        raise DataError(
+            f"cannot use speech model '{name}': a frame every {math.prod(strides)} samples, expected {FRAME}"
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -14,7 +14,8 @@ FLOOR = 1e-4  # of the power in a band, which is about 1 in speech: some 60 dB b
 
 
 class LogMel(SpeechModel):
-    """log10 of the power in 80 mel bands (Slaney's scale, 0 to 8 kHz) of the signal at unit variance, (1, T, 80), about −4 … 4.
+    """log10 of the power in 80 mel bands (Slaney's scale, 0 to 8 kHz) of the signal at unit variance, (1, T, 80),
+    about −4 … 4.
 
     Frames look at 40 ms under a Hann window, centred on the frame; beyond the signal's ends there is silence.
     """
@@ -33,6 +34,14 @@ class LogMel(SpeechModel):
         missing = max(0, frames * FRAME + margin - len(window.samples))
         samples = np.pad(level.normalise(window.samples), (margin, missing))
         power = spectrogram(
-            samples, self._window, LENGTH, FRAME, FFT_LENGTH, power=2.0, center=False, mel_filters=self._filters, mel_floor=FLOOR
+            samples,
+            self._window,
+            LENGTH,
+            FRAME,
+            FFT_LENGTH,
+            power=2.0,
+            center=False,
+            mel_filters=self._filters,
+            mel_floor=FLOOR,
         )
         return np.log10(power.T[None, window.offset : frames])

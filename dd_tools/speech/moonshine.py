@@ -1,10 +1,11 @@
-"""The encoder of Moonshine, a small speech recogniser, which the wheel `moonshine-voice` carries: the default speech model.
+"""The encoder of Moonshine, a small speech recogniser, which the wheel `moonshine-voice` carries: the default speech
+model.
 
 The encoder gives 288 values every 384 samples and writes into some of them where in its input a frame lies, which no
-longer means anything in a long or a cut recording. So it looks through a short window that moves in small steps, and every
-frame is the mean of what it was at several places in the window: features then hardly depend on where a recording begins,
-and do not at all on how it was cut into pieces. Lip aperture is predicted from them as well as from one pass (the
-benchmark `tests/benchmarks/speech_features.py`).
+longer means anything in a long or a cut recording. So it looks through a short window that moves in small steps, and
+every frame is the mean of what it was at several places in the window: features then hardly depend on where a
+recording begins, and do not at all on how it was cut into pieces. Lip aperture is predicted from them as well as from
+one pass (the benchmark `tests/benchmarks/speech_features.py`).
 """
 
 import importlib.util
@@ -36,7 +37,9 @@ class Moonshine(SpeechModel):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 2
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning threads starve other processes
+        options.add_session_config_entry(
+            "session.intra_op.allow_spinning", "0"
+        )  # spinning threads starve other processes
         options.log_severity_level = 4
         self._session = onnxruntime.InferenceSession(_encoder_path(), options, providers=["CPUExecutionProvider"])
 
@@ -58,7 +61,9 @@ class Moonshine(SpeechModel):
         signal = np.zeros((views - 1) * STEP + length, np.float32)
         heard = samples[: len(signal) - lead]
         signal[lead : lead + len(heard)] = heard
-        weights = np.sin(np.pi * (np.arange(VIEW) + 0.5) / VIEW)[:, None] ** 2 * (2 / VIEWS)  # Hann; VIEWS of them sum to 1
+        weights = np.sin(np.pi * (np.arange(VIEW) + 0.5) / VIEW)[:, None] ** 2 * (
+            2 / VIEWS
+        )  # Hann; VIEWS of them sum to 1
         track = np.zeros(((views - 1) * step + VIEW, WIDTH), np.float32)
         for view in range(views):
             track[view * step :][:VIEW] += weights * self._encode(signal[view * STEP :][:length])

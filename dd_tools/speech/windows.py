@@ -23,8 +23,8 @@ CORE = 10 * CONTEXT
 class Window(NamedTuple):
     """A stretch of a signal of which some frames are wanted; the rest is context.
 
-    samples: float32 (n,), beginning at a frame's first sample. offset: first wanted frame, counted from the stretch's begin.
-    frames: how many are wanted; the last one may reach past the samples.
+    samples: float32 (n,), beginning at a frame's first sample. offset: first wanted frame, counted from the stretch's
+    begin. frames: how many are wanted; the last one may reach past the samples.
     """
 
     samples: np.ndarray
@@ -40,8 +40,9 @@ def frame_count(samples: int) -> int:
 def windows(blocks: Iterable[np.ndarray], core: int = CORE, context: int = CONTEXT) -> Iterator[Window]:
     """Cut a signal, given as consecutive `blocks` (n,), into windows whose wanted frames follow each other.
 
-    Every window but the last wants `core` samples' frames and sees `context` samples on both sides (where the signal has
-    them). A signal of up to core + 2 context samples is one window. Both must be multiples of `PICTURE`, core ≥ context.
+    Every window but the last wants `core` samples' frames and sees `context` samples on both sides (where the signal
+    has them). A signal of up to core + 2 context samples is one window. Both must be multiples of `PICTURE`, core ≥
+    context.
     """
     held, before = np.empty(0, np.float32), 0
     for block in blocks:

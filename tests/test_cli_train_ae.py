@@ -1,0 +1,89 @@
+"""dd-train-ae as a user runs it, on made-up clips with the tiny preset."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from commands import call
+from factories import dummy_clip
+
+from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
+from dd_tools.renderer.config import PRESETS, RendererConfig
+from dd_tools.renderer.training import RendererData
+from dd_tools.training.state import state_path
+
+
+@pytest.fixture
+def clips(tmp_path):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name in "abc":
+        dummy_clip(folder / f"{name}.h5")
+    return folder
+
+
+def train(clips, output, *options):
+    return call("dd-train-ae", clips, "-o", output, "--preset", "tiny", "--steps", "5", "--device", "cpu", *options)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_configurations_survive_json(name):
+    config = PRESETS[name]
+    assert json.loads(json.dumps(config.to_json())) == config.to_json()
+    assert RendererConfig.from_json(config.to_json()) == config
+
+
+def test_a_terminated_training_resumes_to_the_same_weights(clips, tmp_path, monkeypatch):
+    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
+    assert train(clips, whole).status == 0
+    draw, calls = RendererData.batch, []
+
+    def terminate_at_the_third(self, generator, size):
+        calls.append(size)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return draw(self, generator, size)
+
+    monkeypatch.setattr(RendererData, "batch", terminate_at_the_third)
+    stopped = train(clips, cut)
+    assert stopped.status == 143 and "go on with --resume" in stopped.errors
+    assert state_path(cut).exists() and not cut.exists()
+    assert train(clips, cut, "--resume").status == 0
+    first, second = (read_checkpoint(path, RENDERER) for path in (whole, cut))
+    assert all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
+    assert first.training["clips"] == ["a", "b", "c"] and first.training["steps done"] == 5
+    assert first.history[0]["command"] == "dd-train-ae"
+
+
+def test_the_ablations_reach_the_weights_file(clips, tmp_path):
+    output = tmp_path / "r.safetensors"
+    assert train(clips, output, "--no-eyes", "--no-augment", "--data-fraction", "0.4").status == 0
+    weights = read_checkpoint(output, RENDERER)
+    assert not weights.config["eyes"] and not weights.training["augment"] and len(weights.training["clips"]) == 1
+
+
+def test_excluded_clips_stay_out_and_weights_can_be_gone_on_from(clips, tmp_path):
+    (tmp_path / "names.txt").write_text("a\nnot-there\n")
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    assert train(clips, first, "--exclude", tmp_path / "names.txt").status == 0
+    assert read_checkpoint(first, RENDERER).training["clips"] == ["b", "c"]
+    assert call("dd-train-ae", clips, "-o", second, "--init", first, "--steps", "1", "--batch-size", "2").status == 0
+    weights = read_checkpoint(second, RENDERER)
+    assert weights.training["init"] == "first.safetensors" and RendererConfig.from_json(weights.config) == PRESETS["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--preset", "huge"], "unknown preset 'huge'"),
+        (["--dtype", "fp8"], "unknown dtype 'fp8'"),
+        (["--device", "abacus"], "unknown device 'abacus'"),
+        (["--data-fraction", "0"], "data fraction"),
+        (["--preset", "tiny", "--batch-size", "0"], "batch size must be at least 1"),
+    ],
+)
+def test_impossible_options_are_one_line_with_status_2(clips, tmp_path, options, message):
+    outcome = call("dd-train-ae", clips, "-o", tmp_path / "r.safetensors", *options)
+    assert outcome.status == 2 and message in outcome.errors and outcome.errors.count("\n") == 1

@@ -1,0 +1,182 @@
+"""The examples do what they say, with tiny weights: the pipeline of stages, and the Makefile that is incremental."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from factories import dummy_motion_model, dummy_portrait, dummy_renderer, dummy_voice
+
+from dd_tools.media.audio import has_audio
+from dd_tools.media.video import probe, read_frames
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+SCRIPTS = sorted([*EXAMPLES.glob("*.sh"), EXAMPLES.parent / "tests" / "run.sh"])
+SIZE = 32  # of the tiny renderer
+
+# Stands in for every command where only the order of work matters: notes how it was called and makes its output.
+STAND_IN = """#!/bin/sh
+echo "${0##*/} $*" >> calls
+while [ "$1" != -o ]; do shift; done
+echo made > "$2"
+"""
+COMMANDS = ("dd-prep", "dd-audio", "dd-encode", "dd-generate", "dd-render")
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory) -> Path:
+    """A folder (with a space in its name) with a portrait, a voice and tiny weights."""
+    folder = tmp_path_factory.mktemp("one portrait")
+    dummy_portrait(folder / "face.png")
+    dummy_voice(folder / "voice.wav", seconds=0.4)
+    dummy_renderer(folder / "renderer.safetensors")
+    dummy_motion_model(folder / "motion.safetensors")
+    return folder
+
+
+@pytest.fixture
+def stage(tmp_path) -> Path:
+    """A folder with two videos and two voices in name only; its folder `bin` has stand-ins for the commands."""
+    (tmp_path / "bin").mkdir()
+    for command in COMMANDS:
+        (tmp_path / "bin" / command).write_text(STAND_IN)
+        (tmp_path / "bin" / command).chmod(0o755)
+    for name in ("a.mp4", "b.mp4", "x.wav", "y.wav"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def run(folder: Path, *command: object, **variables: object) -> subprocess.CompletedProcess:
+    """Run a program in `folder`, where the commands are those of its folder `bin`, else the installed ones."""
+    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
+    environment |= {name: str(value) for name, value in variables.items()}
+    return subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def dub(folder: Path, *arguments: object, **variables: object) -> subprocess.CompletedProcess:
+    """Run examples/dub.sh; its temporary files go to the folder `temporary`."""
+    (folder / "temporary").mkdir(exist_ok=True)
+    return run(folder, "sh", EXAMPLES / "dub.sh", *arguments, TMPDIR=folder / "temporary", **variables)
+
+
+def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run examples/Makefile, by default on the two videos and voices of `stage`."""
+    variables = {"VIDEOS": "a.mp4 b.mp4", "VOICES": "x.wav y.wav", "OUT": "out"} | variables
+    settings = [f"{name}={value}" for name, value in variables.items()]
+    return run(folder, "make", "-f", EXAMPLES / "Makefile", *arguments, *settings)
+
+
+def calls(folder: Path) -> list[str]:
+    """The commands called since the last time, sorted."""
+    log = folder / "calls"
+    found = sorted(line.split()[0] for line in log.read_text().splitlines())
+    log.unlink()
+    return found
+
+
+def leftovers(folder: Path) -> list[str]:
+    """What a script left in its temporary folder; torch keeps a cache there."""
+    return [path.name for path in (folder / "temporary").iterdir() if not path.name.startswith("torchinductor")]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_scripts_are_plain_shell(script):
+    for shell in ("sh", "dash"):
+        if shutil.which(shell):
+            checked = subprocess.run([shell, "-n", script], capture_output=True, text=True)
+            assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_pipeline_makes_a_video_as_long_as_the_voice_and_cleans_up(material):
+    weights = {"RENDERER": "renderer.safetensors", "MOTION": "motion.safetensors", "SIZE": SIZE}
+    done = dub(material, "face.png", "voice.wav", "spoken.mp4", **weights)
+    assert done.returncode == 0, done.stderr
+    assert len(list(read_frames(material / "spoken.mp4"))) == 10
+    assert has_audio(material / "spoken.mp4")
+    assert probe(material / "spoken.mp4").width == 240
+    assert leftovers(material) == []
+
+
+@pytest.mark.parametrize("failing", ["dd-prep", "dd-encode", "dd-render"])
+def test_pipeline_stops_and_cleans_up_where_a_stage_fails(stage, failing):
+    (stage / "bin" / failing).write_text("#!/bin/sh\nexit 1\n")
+    done = dub(stage, "a.mp4", "x.wav", "failed.mp4")
+    assert done.returncode == 1
+    assert not (stage / "failed.mp4").exists()
+    assert leftovers(stage) == []
+
+
+def test_pipeline_shows_its_usage(stage):
+    done = dub(stage, "a.mp4")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "usage: dub.sh VIDEO|IMAGE AUDIO OUTPUT.mp4\n")
+
+
+@needs_make
+def test_make_dubs_for_real(material):
+    own = {"RENDERER": "renderer.safetensors", "MOTION": "motion.safetensors", "PREP": f"--size {SIZE}"}
+    order = {"VIDEOS": "face.png", "VOICES": "voice.wav"} | own
+    done = make(material, "-j2", **order)
+    assert done.returncode == 0, done.stderr
+    assert len(list(read_frames(material / "out" / "face-voice.mp4"))) == 10
+    assert make(material, "-q", **order).returncode == 0
+
+
+@needs_make
+def test_make_prepares_each_video_and_hears_each_voice_once(stage):
+    assert make(stage, "-j2").returncode == 0
+    counts = {"dd-prep": 2, "dd-encode": 2, "dd-audio": 2, "dd-generate": 4, "dd-render": 4}
+    assert calls(stage) == sorted(name for name, count in counts.items() for _ in range(count))
+    assert sorted(path.name for path in (stage / "out").glob("*.mp4")) == ["a-x.mp4", "a-y.mp4", "b-x.mp4", "b-y.mp4"]
+    assert make(stage, "-q").returncode == 0
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("touched", "made_again"),
+    [
+        ("y.wav", ["dd-audio"] + ["dd-generate"] * 2 + ["dd-render"] * 2),
+        ("b.mp4", ["dd-encode"] + ["dd-generate"] * 2 + ["dd-prep"] + ["dd-render"] * 2),
+        ("out/a-x.mp4", []),
+        ("out/stages/a-x.motion.npy", ["dd-render"]),
+    ],
+)
+def test_make_does_only_what_changed(stage, touched, made_again):
+    make(stage)
+    calls(stage)
+    later = max(path.stat().st_mtime for path in stage.rglob("*")) + 1
+    os.utime(stage / touched, (later, later))
+    run(stage, "touch", "calls")
+    assert make(stage).returncode == 0
+    assert calls(stage) == made_again
+
+
+@needs_make
+def test_make_leaves_nothing_half_made(stage):
+    (stage / "bin" / "dd-generate").write_text(STAND_IN + "exit 1\n")
+    failed = make(stage, "-k")
+    assert failed.returncode == 2
+    assert sorted(path.name for path in (stage / "out").rglob("*.*")) == [
+        "a.h5", "a.latents.npy", "b.h5", "b.latents.npy", "x.speech.npy", "y.speech.npy",
+    ]  # fmt: skip
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"VOICES": "my voice.wav"}, "no such file: my voice.wav (names with spaces do not work here)"),
+        ({"VIDEOS": ""}, "name the videos and the voices"),
+        ({"VIDEOS": "a.mp4 ./a.mp4"}, "two of the VIDEOS have the same name"),
+        ({"OUT": "my videos"}, "OUT and STAGES must be names without spaces"),
+    ],
+)
+def test_make_says_what_it_cannot_do(stage, variables, said):
+    (stage / "my voice.wav").touch()
+    refused = make(stage, "-n", **variables)
+    assert refused.returncode == 2
+    assert said in refused.stderr

@@ -1,0 +1,231 @@
+"""Detectors: where the points lie, small and turned faces, no face, both programs behind one function, no chatter."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+from urllib.error import URLError
+
+import cv2
+import numpy as np
+import pytest
+from factories import dummy_face_landmarks, shared_file
+from skimage import data
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.face import landmarks as module
+from dd_tools.face.landmarks import extent, open_detector
+
+ASTRONAUT = data.astronaut()
+SIZE = 96  # pixels, the extent of her face
+# Read off the picture by eye: centres of the eyes, tip of the nose, middle of the mouth, chin.
+BY_EYE = {"right eye": (203, 101), "left eye": (247, 103), "nose": (225, 125), "mouth": (224, 146), "chin": (222, 179)}
+
+
+@pytest.fixture(scope="module")
+def detector():
+    pytest.importorskip("mediapipe")
+    return open_detector("mediapipe")
+
+
+def named(face: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "right eye": face[36:42].mean(0),
+        "left eye": face[42:48].mean(0),
+        "nose": face[30],
+        "mouth": face[60:68].mean(0),
+        "chin": face[8],
+    }
+
+
+def test_points_lie_where_they_are_in_the_picture(detector):
+    faces = detector.detect(ASTRONAUT)
+    assert faces.shape == (1, 68, 2)
+    assert faces.dtype == np.float32
+    for name, place in named(faces[0]).items():
+        assert np.hypot(*(place - BY_EYE[name])) < 3, name
+    right_to_left = faces[0, [0, 36, 39, 30, 42, 45, 16], 0]
+    assert (np.diff(right_to_left) > 0).all()
+    top_to_bottom = faces[0, [19, 37, 28, 30, 33, 51, 62, 66, 57, 8], 1]
+    assert (np.diff(top_to_bottom) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "scale", "place"),
+    [
+        (1920, 1080, 2.0, (50, 890)),
+        (1920, 1080, 0.5, (700, 60)),
+        (1080, 1920, 0.35, (1500, 800)),
+        (300, 300, 0.5, (9, 9)),
+    ],
+)
+def test_faces_of_any_size_are_found_anywhere(detector, height, width, scale, place):
+    scene = np.full((height, width, 3), 110, np.uint8)
+    small = cv2.resize(
+        ASTRONAUT, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    )
+    (x, y), (h, w) = place, small.shape[:2]
+    scene[y : y + h, x : x + w] = small
+    faces = detector.detect(scene)
+    assert len(faces) == 1
+    expected = (detector.detect(ASTRONAUT)[0] + 0.5) * scale - 0.5 + place
+    assert np.linalg.norm(faces[0] - expected, axis=-1).mean() < 0.03 * SIZE * scale
+
+
+@pytest.mark.parametrize("angle", [-35, 35])
+def test_a_tilted_head_gives_tilted_points(detector, angle):
+    turn = cv2.getRotationMatrix2D((225, 120), angle, 1)
+    faces = detector.detect(cv2.warpAffine(ASTRONAUT, turn, (512, 512)))
+    expected = detector.detect(ASTRONAUT)[0] @ turn[:, :2].T + turn[:, 2]
+    assert np.linalg.norm(faces[0] - expected, axis=-1).mean() < 0.04 * SIZE
+
+
+def test_several_faces_come_largest_first(detector):
+    """The smaller one shows only in a part of the picture."""
+    smaller = cv2.resize(ASTRONAUT[:300, 100:350], None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    scene = np.full((512, 700, 3), 90, np.uint8)
+    scene[100:280, 20:170] = smaller
+    scene[:, 188:] = ASTRONAUT
+    faces = detector.detect(scene)
+    assert len(faces) == 2
+    assert faces[0].mean(0)[0] > 188 > faces[1].mean(0)[0]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 300), (480, 640)])
+def test_no_face_is_no_face(detector, shape):
+    blank = np.full((*shape, 3), 128, np.uint8)
+    assert detector.detect(blank).shape == (0, 68, 2)
+    assert detector.follow(blank, dummy_face_landmarks()) is None
+
+
+def test_a_face_is_followed_from_near_its_place(detector):
+    face = detector.detect(ASTRONAUT)[0]
+    followed = detector.follow(ASTRONAUT, face + np.float32([12, -9]))
+    assert np.linalg.norm(followed - face, axis=-1).mean() < 0.02 * SIZE
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize("which", ["1", "2"])
+def test_the_mesh_agrees_with_face_alignment(detector, which):
+    """On two HDTF frames with the paper's own predictor's points, in shares of the face's width (about 110 px)."""
+    golden = np.load(shared_file("golden/masks.npz"))
+    expected = golden[f"landmarks{which}"]
+    apart = np.linalg.norm(detector.detect(golden[f"frame{which}"])[0] - expected, axis=-1) / np.ptp(expected[:17, 0])
+    assert apart.mean() < 0.02
+    assert apart[[4, 6, 8, 10, 12, 21, 30]].max() < 0.04
+    assert apart.max() < 0.07
+
+
+def test_nothing_but_our_words_on_standard_error():
+    pytest.importorskip("mediapipe")
+    program = (
+        "from dd_tools.face.landmarks import open_detector; from skimage import data; d = open_detector('mediapipe');"
+        "f = d.detect(data.astronaut()); print(len(f), d.follow(data.astronaut(), f[0]).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("1 (68, 2)\n", "")
+
+
+def test_cv2_is_whole():
+    """Two packages install a cv2 over each other; what we use of it must be there, and of one version."""
+    for name in (
+        "warpAffine",
+        "fillPoly",
+        "dilate",
+        "resize",
+        "distanceTransform",
+        "boundingRect",
+        "invertAffineTransform",
+    ):
+        assert callable(getattr(cv2, name))
+    assert cv2.getVersionString() == cv2.__version__.split(".dev")[0]
+
+
+class TestChoice:
+    def test_unknown_names_are_refused(self):
+        with pytest.raises(UsageError, match=r"unknown detector 'dlib', expected auto, mediapipe, face-alignment"):
+            open_detector("dlib")
+
+    def test_without_mediapipe_the_other_takes_over(self, monkeypatch, network):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+        assert open_detector().name == "face-alignment"
+        with pytest.raises(DataError, match="use --detector face-alignment"):
+            open_detector("mediapipe")
+
+
+class FakeNetwork:
+    """face-alignment's interface: every bright square is a face, its landmarks span it."""
+
+    looked_at: list[tuple[int, ...]]
+
+    def __init__(self, kind, **options):
+        self.looked_at = []
+        self.face_detector = SimpleNamespace(detect_from_image=self.boxes)
+
+    def boxes(self, image):
+        self.looked_at.append(image.shape)
+        count, _, stats, _ = cv2.connectedComponentsWithStats((image[..., 0] > 200).astype(np.uint8))
+        return [np.array([x, y, x + w, y + h, 0.99]) for x, y, w, h, area in stats[1:count] if area > 30]
+
+    def get_landmarks_from_image(self, image, detected_faces):
+        return [np.linspace(box[:2], box[2:], 68).astype(np.float32) for box in detected_faces]
+
+
+@pytest.fixture
+def network(monkeypatch, tmp_path):
+    package = pytest.importorskip("face_alignment")
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(package, "FaceAlignment", FakeNetwork)
+    return package
+
+
+class TestFaceAlignment:
+    def scene(self):
+        picture = np.zeros((1000, 2000, 3), np.uint8)
+        picture[100:200, 200:300] = picture[500:700, 1400:1600] = 255
+        return picture
+
+    def test_faces_are_searched_small_and_placed_in_full_size(self, network):
+        detector = open_detector("face-alignment")
+        faces = detector.detect(self.scene(), thorough=False)
+        assert detector._network.looked_at == [(320, 640, 3)]
+        np.testing.assert_allclose(faces[0, [0, -1]], [(1400, 500), (1600, 700)], atol=4)
+        np.testing.assert_allclose(faces[1, [0, -1]], [(200, 100), (300, 200)], atol=4)
+        np.testing.assert_allclose(extent(faces), [200, 100], atol=8)
+
+    def test_a_tiny_face_needs_a_thorough_look(self, network):
+        picture = np.zeros((1500, 3000, 3), np.uint8)
+        picture[70:88, 900:918] = 255
+        detector = open_detector("face-alignment")
+        assert len(detector.detect(picture, thorough=False)) == 0
+        np.testing.assert_allclose(detector.detect(picture)[0, [0, -1]], [(900, 70), (918, 88)])
+
+    def test_a_face_is_followed_within_a_region(self, network):
+        detector = open_detector("face-alignment")
+        before = np.linspace((210, 105), (310, 205), 68).astype(np.float32)
+        np.testing.assert_allclose(detector.follow(self.scene(), before)[[0, -1]], [(200, 100), (300, 200)])
+        assert detector._network.looked_at == [(201, 201, 3)]
+        assert detector.follow(self.scene(), before + np.float32([500, 0])) is None
+        assert detector.follow(self.scene(), before + np.float32([5000, 5000])) is None
+
+    def test_downloads_are_announced(self, network, tmp_path):
+        said = []
+        open_detector("face-alignment", say=said.append)
+        assert len(said) == 1
+        assert said[0].startswith("downloading s3fd-")
+        assert str(tmp_path / "checkpoints") in said[0]
+
+    def test_offline_the_error_says_where_the_weights_go(self, network, monkeypatch, capfd, tmp_path):
+        def refuse(*_, **__):
+            print("Downloading: 12 %", file=sys.stderr)
+            raise URLError("no route to host")
+
+        monkeypatch.setattr(network, "FaceAlignment", refuse)
+        with pytest.raises(DataError) as error:
+            open_detector("face-alignment")
+        message = str(error.value)
+        assert message.startswith(
+            "cannot load the weights of face-alignment (<urlopen error no route to host>): put https:"
+        )
+        assert f"into '{tmp_path / 'checkpoints'}'" in message
+        assert "\n" not in message
+        assert capfd.readouterr().err == ""

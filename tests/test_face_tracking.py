@@ -1,0 +1,126 @@
+"""One person through a video: chosen once, followed, found again by place, never exchanged."""
+
+import cv2
+import numpy as np
+import pytest
+from factories import dummy_face_landmarks, shared_file
+from skimage import data
+
+from dd_tools.face.landmarks import open_detector
+from dd_tools.face.tracking import PATIENCE, most_prominent, track
+
+SIZE = np.ptp(dummy_face_landmarks(), axis=0).max()
+
+
+def face_at(x: float, y: float = 100, scale: float = 1.0) -> np.ndarray:
+    """A face whose middle is at x, y."""
+    landmarks = dummy_face_landmarks() * np.float32(scale)
+    return landmarks - landmarks.mean(0) + np.float32([x, y])
+
+
+class Script:
+    """A detector for a play: the faces of each frame; `follow` goes astray to whichever face is nearest."""
+
+    name, version = "script", "1"
+
+    def __init__(self, *frames: list[np.ndarray]):
+        self.frames = frames
+        self.thorough = []
+
+    def images(self):
+        for index in range(len(self.frames)):
+            yield np.full((200, 400, 3), index, np.uint8)
+
+    def detect(self, image, *, thorough=True):
+        self.thorough.append(thorough)
+        return np.array(self.frames[image[0, 0, 0]], np.float32).reshape(-1, 68, 2)
+
+    def follow(self, image, landmarks):
+        faces = self.frames[image[0, 0, 0]]
+        return min(faces, key=lambda face: np.abs(face.mean(0) - landmarks.mean(0)).sum(), default=None)
+
+
+def middles(script: Script, **options) -> list[int | None]:
+    return [None if face is None else round(face.mean(0)[0]) for face in track(script.images(), script, **options)]
+
+
+def test_the_largest_and_most_central_is_chosen():
+    picture = (200, 400)
+    for faces, expected in [
+        ([face_at(60), face_at(200)], 1),
+        ([face_at(200, scale=0.3), face_at(60)], 1),
+        ([face_at(200, scale=0.9), face_at(20)], 0),
+    ]:
+        assert most_prominent(np.array(faces), picture) == expected
+
+
+def test_a_moving_face_is_followed_past_a_resting_one():
+    play = [[face_at(200 - 12 * step), face_at(80, 30, 0.8)] for step in range(16)]
+    assert middles(Script(*play)) == [200 - 12 * step for step in range(16)]
+
+
+def test_nobody_takes_the_speakers_place():
+    other = face_at(200 + 1.2 * SIZE)
+    play = [[face_at(200), other]] * 3 + [[other]] * 4 + [[face_at(205), other]] * 2
+    assert middles(Script(*play)) == [200] * 3 + [None] * 4 + [205] * 2
+
+
+def test_a_leap_within_reach_is_the_same_face_only_if_it_is_of_its_size():
+    near = 200 + round(0.7 * SIZE)
+    assert middles(Script([face_at(200)], [face_at(near)])) == [200, near]
+    assert middles(Script([face_at(200)], [face_at(near, scale=2.5)])) == [200, None]
+    assert middles(Script([face_at(200)], [face_at(near, scale=0.4)])) == [200, None]
+
+
+def test_of_two_within_reach_the_nearer_is_taken():
+    play = [[face_at(200)], [], [face_at(200 + 0.8 * SIZE), face_at(200 - 0.6 * SIZE)]]
+    assert middles(Script(*play)) == [200, None, round(200 - 0.6 * SIZE)]
+
+
+def test_the_choice_waits_for_the_first_face_and_can_be_made_otherwise():
+    play = [[], [face_at(60), face_at(200)], [face_at(62), face_at(200)]]
+    assert middles(Script(*play)) == [None, 200, 200]
+    assert middles(Script(*play), choose=lambda faces, picture: 0) == [None, 60, 62]
+
+
+def test_while_there_is_no_face_thorough_searches_are_rare():
+    script = Script([face_at(200)], *[[]] * (2 * PATIENCE + 1))
+    assert middles(script) == [200] + [None] * (2 * PATIENCE + 1)
+    assert script.thorough[1:] == ([True] + [False] * (PATIENCE - 1)) * 2 + [True]
+
+
+@pytest.fixture(scope="module")
+def detector():
+    pytest.importorskip("mediapipe")
+    return open_detector("mediapipe")
+
+
+def test_a_real_face_goes_and_comes_beside_another(detector):
+    person = cv2.resize(data.astronaut()[40:240, 130:330], (160, 160), interpolation=cv2.INTER_AREA)
+    frames = []
+    for step in range(12):
+        scene = np.full((240, 480, 3), 100, np.uint8)
+        scene[40:160, 30:150] = cv2.resize(person[:, ::-1], (120, 120), interpolation=cv2.INTER_AREA)
+        if not 4 <= step < 8:
+            scene[40:200, 200 + 3 * step : 360 + 3 * step] = person
+        frames.append(scene)
+    found = list(track(frames, detector))
+    assert [face is None for face in found] == [4 <= step < 8 for step in range(12)]
+    start = found[0].mean(0)
+    for step in (3, 8, 11):
+        np.testing.assert_allclose(found[step].mean(0) - start, (3 * step, 0), atol=1.5)
+
+
+@pytest.mark.clips
+def test_two_speakers_side_by_side_keep_apart(detector):
+    from dd_tools.media.video import read_frames
+
+    left, right = shared_file("data/heldout/grid_s34.mp4"), shared_file("data/heldout/grid_swiz3n.mp4")
+    pairs = zip(read_frames(left), read_frames(right), range(20), strict=False)
+    frames = [np.hstack([one.image, two.image]) for one, two, _ in pairs]
+    for choose, side in (
+        (lambda faces, _: int(faces[:, 30, 0].argmin()), 0),
+        (lambda faces, _: int(faces[:, 30, 0].argmax()), 1),
+    ):
+        found = list(track(frames, detector, choose))
+        assert all(face is not None and face[:, 0].mean() // 360 == side for face in found)

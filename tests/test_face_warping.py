@@ -1,0 +1,81 @@
+"""Affine maps and resampling: one pixel-centre convention, exact copies, no aliasing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dd_tools.face.warping import inverted, resample, square_map, transform
+
+angles = st.floats(-3.1, 3.1)
+places = st.tuples(st.floats(-50, 300), st.floats(-50, 300))
+
+
+def rotation(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def scene(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A smooth picture (…,3) as a function of place."""
+    return np.stack([120 + 0.9 * x - 0.4 * y, 100 + 0.5 * y, 200 - 0.7 * x], -1)
+
+
+def picture(size: int) -> np.ndarray:
+    y, x = np.mgrid[:size, :size]
+    return scene(x, y).astype(np.float32)
+
+
+@given(places, st.floats(10, 400), angles, st.integers(16, 300))
+def test_square_map_puts_the_edges_of_the_crop_on_the_square(centre, side, angle, size):
+    axes = rotation(angle)
+    matrix = square_map(np.array(centre), side, axes, size)
+    edges = np.array([(-0.5, -0.5), (size - 0.5, -0.5), (size - 0.5, size - 0.5)])
+    corners = np.array([(-1, -1), (1, -1), (1, 1)]) * side / 2
+    np.testing.assert_allclose(transform(edges, matrix), corners @ axes.T + centre, atol=1e-6)
+
+
+@given(places, st.floats(0.1, 20), angles)
+def test_inverted_undoes(centre, scale, angle):
+    matrix = np.column_stack([scale * rotation(angle), centre])
+    points = np.array([(0.0, 0.0), (17.5, -3.0), (250.0, 99.0)])
+    np.testing.assert_allclose(transform(transform(points, matrix), inverted(matrix)), points, atol=1e-6)
+
+
+def test_a_point_goes_through_many_maps():
+    maps = np.array([[[1.0, 0, 2], [0, 1, 3]], [[0, -1.0, 0], [1, 0, 0]]])
+    np.testing.assert_allclose(transform(np.array([5.0, 7.0]), maps), [(7, 10), (-7, 5)])
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, 5), (-4, 2)])
+def test_whole_pixel_shifts_copy_exactly_and_the_rim_goes_on(shift):
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    out = resample(image, np.array([[1.0, 0, shift[0]], [0, 1, shift[1]]]), (30, 20))
+    rows = np.clip(np.arange(20) + shift[1], 0, 19)
+    columns = np.clip(np.arange(30) + shift[0], 0, 29)
+    np.testing.assert_array_equal(out, image[np.ix_(rows, columns)])
+
+
+@given(angles, st.floats(0.3, 5.5))
+def test_every_pixel_shows_its_place(angle, scale):
+    """On a linear picture averaging changes nothing, so any half-pixel slip would show."""
+    matrix = square_map(np.array([100.3, 99.1]), 16 * scale, rotation(angle), 16)
+    out = resample(picture(200), matrix, (16, 16))
+    y, x = np.mgrid[:16, :16]
+    places = transform(np.stack([x, y], -1).astype(float), matrix)
+    np.testing.assert_allclose(out, scene(*np.moveaxis(places, -1, 0)), atol=0.1)  # OpenCV's 1/32 px
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 7.5])
+@pytest.mark.parametrize("angle", [0, 0.3])
+def test_fine_patterns_become_grey(factor, angle):
+    y, x = np.mgrid[:240, :240]
+    checks = np.repeat((255 * ((x + y) % 2)).astype(np.uint8)[..., None], 3, -1)
+    out = resample(checks, square_map(np.array([119.5, 119.5]), 20 * factor, rotation(angle), 20), (20, 20))
+    assert np.ptp(out.astype(int)) < 60
+    assert abs(out.mean() - 127.5) < 3
+
+
+def test_a_map_can_shrink_one_way_only():
+    matrix = np.array([[1.0, 0, 0], [0, 4.0, 1.5]])
+    out = resample(picture(64), matrix, (64, 16))
+    np.testing.assert_allclose(out, picture(64).reshape(16, 4, 64, 3).mean(1), atol=0.05)

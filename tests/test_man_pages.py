@@ -1,0 +1,131 @@
+"""Every command has its page, page and command agree about every option, and mandoc finds nothing to complain about."""
+
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+from commands import command_names, is_option, options, parameters
+
+MAN = Path(__file__).resolve().parents[1] / "man"
+COMMANDS = command_names()
+PAGES = sorted(page.name for page in MAN.glob("dd-*.[0-9]"))
+SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
+
+
+@cache
+def page(name: str) -> str:
+    return (MAN / name).read_text()
+
+
+def section(name: str, title: str) -> str:
+    """The text of one section of a page."""
+    return page(name).split(f"\n.Sh {title}\n")[1].split("\n.Sh ")[0]
+
+
+def flags(line: str) -> list[str]:
+    """The options that a line of mdoc names: ``Fl o , Fl -output`` is -o and --output."""
+    return [f"-{flag}" for flag in re.findall(r"(?<![\w-])Fl (\S+)", line)]
+
+
+@cache
+def items(command: str) -> dict[str, tuple[list[str], str]]:
+    """Long option to the option's other names and the text, of the option list of a command's page."""
+    found = {}
+    for entry in re.split(r"^\.It ", section(f"{command}.1", "DESCRIPTION"), flags=re.MULTILINE)[1:]:
+        head, _, text = entry.partition("\n")
+        if head.startswith("Fl "):
+            *short, long = flags(head)
+            assert long not in found, f"{long} is described twice"
+            found[long] = short, f"{head}\n{text.partition('.El')[0]}"
+    return found
+
+
+def defaults(command: str) -> list[tuple[str, object]]:
+    return [
+        (name, option.default)
+        for name, option in options(command).items()
+        if option.default is not None and not isinstance(option.default, bool) and not callable(option.default)
+    ]
+
+
+def test_there_is_a_page_for_every_command_and_for_the_formats_and_no_other():
+    assert sorted([*(f"{command}.1" for command in COMMANDS), "dd-formats.5"]) == PAGES
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_page_and_command_have_the_same_options(command):
+    real = set(options(command))
+    assert len(real) > 3, "typer hid the options"
+    assert set(items(command)) == real | {"--help"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_page_and_command_have_the_same_short_options(command):
+    real = {name: sorted(set(option.opts) - {name}) for name, option in options(command).items()}
+    documented = {name: sorted(short) for name, (short, _) in items(command).items()}
+    assert documented == real | {"--help": []}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_synopsis_names_every_option_and_argument(command):
+    synopsis = section(f"{command}.1", "SYNOPSIS")
+    shorts = {opt: name for name, option in options(command).items() for opt in option.opts}
+    named = [shorts.get(flag, flag) for flag in flags(synopsis)]
+    assert sorted(named) == sorted([*options(command), "--help"])
+    for argument in (part for part in parameters(command) if not is_option(part)):
+        for word in re.findall(r"[\w.]+", (argument.metavar or argument.name).rstrip(".")):
+            assert re.search(rf"\bAr\b.*{re.escape(word)}", synopsis), f"{word} is missing"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_default_is_stated(command):
+    for name, default in defaults(command):
+        shown = str(default)
+        text = " ".join(items(command)[name][1].split())
+        assert re.search(rf"default is (\.Cm )?{re.escape(shown)}(?![\w.]*\w)", text), f"{name}: default {shown}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_defaults_that_only_the_help_knows_are_stated(command):
+    for name, option in options(command).items():
+        if "[default: " in option.help:
+            assert "The default is " in " ".join(items(command)[name][1].split()), name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_value_an_option_takes_is_explained(command):
+    for name, option in options(command).items():
+        for choice in (option.metavar or "").split("|"):
+            assert choice.rstrip(".") in items(command)[name][1], f"{name}: {choice} is missing"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_page_has_the_usual_sections_in_order(command):
+    found = re.findall(r"^\.Sh (.*)$", page(f"{command}.1"), re.MULTILINE)
+    assert [title for title in found if title in SECTIONS] == SECTIONS
+
+
+def test_formats_page_names_every_dataset_attribute_and_status():
+    from dd_tools.formats.clip import Status, _layout
+
+    text = page("dd-formats.5")
+    for dataset in _layout(96, 96):
+        assert re.search(rf"^\.It (Li|Va) {dataset}\b", text, re.MULTILINE), dataset
+    for status in Status:
+        assert re.search(rf"^\.It {status.value}\n.*\b{status.name.lower()}\b", text, re.MULTILINE), status
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_cross_references_lead_somewhere(name):
+    for target, number in re.findall(r"^\.Xr (dd-\S+) (\d)", page(name), re.MULTILINE):
+        assert f"{target}.{number}" in PAGES
+
+
+@pytest.mark.skipif(shutil.which("mandoc") is None, reason="needs mandoc")
+@pytest.mark.parametrize("name", PAGES)
+def test_mandoc_has_no_complaint(name):
+    lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", MAN / name], capture_output=True, text=True)
+    assert (lint.returncode, lint.stdout + lint.stderr) == (0, "")

@@ -1,0 +1,121 @@
+import stat
+import sys
+from fractions import Fraction
+
+import ffmpeg
+import imageio_ffmpeg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dd_tools.errors import DataError
+from dd_tools.media.ffmpeg import Process, ffmpeg_path
+from dd_tools.media.header import parse_header
+from dd_tools.media.rates import exact_rate
+
+
+@pytest.fixture
+def fresh_search():
+    ffmpeg_path.cache_clear()
+    yield
+    ffmpeg_path.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("version", "configuration", "taken"),
+    [
+        ("5.1.6-0+deb12u1", "--enable-gpl --enable-libx264", True),
+        ("n7.0.2", "--enable-libx264", True),
+        ("12.3", "--enable-libx264", True),
+        ("N-118000-g1a2b3c", "--enable-libx264", True),  # a build from git
+        ("4.4.2-0ubuntu0.22.04.1", "--enable-libx264", False),  # no -fps_mode
+        ("5.0", "--enable-libx264", False),
+        ("7.1", "--enable-libopenh264", False),  # a build without GPL parts
+    ],
+)
+def test_the_systems_ffmpeg_is_taken_where_it_is_fit(
+    tmp_path, monkeypatch, fresh_search, version, configuration, taken
+):
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\necho ffmpeg version {version} Copyright\necho configuration: {configuration}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ffmpeg_path() == (str(program) if taken else imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def test_without_any_ffmpeg_there_is_one_clear_line(tmp_path, monkeypatch, fresh_search):
+    def nothing():
+        raise RuntimeError("no ffmpeg exe could be found")
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", nothing)
+    with pytest.raises(DataError, match="cannot find an ffmpeg of version 5.1 or newer"):
+        ffmpeg_path()
+
+
+@pytest.mark.parametrize(
+    ("printed", "rate"),
+    [
+        (23.98, Fraction(24000, 1001)),
+        (23.976, Fraction(24000, 1001)),
+        (29.97, Fraction(30000, 1001)),
+        (59.94, Fraction(60000, 1001)),
+        (119.88, Fraction(120000, 1001)),
+        (25, Fraction(25)),
+        (24, Fraction(24)),
+        (30, Fraction(30)),
+        (12.5, Fraction(25, 2)),
+        (22.13, Fraction(2213, 100)),
+        (1000, Fraction(1000)),
+        (0.5, Fraction(1, 2)),
+    ],
+)
+def test_rates_are_exact(printed, rate):
+    assert exact_rate(printed) == rate
+
+
+@given(st.integers(2, 240), st.sampled_from([Fraction(1), Fraction(1000, 1001)]))
+def test_whole_and_ntsc_rates_survive_floats_and_two_decimals(whole, factor):
+    rate = whole * factor
+    assert exact_rate(float(rate)) == rate
+    if whole >= 12:  # below, two decimals do not tell
+        assert exact_rate(round(float(rate), 2)) == rate
+
+
+def test_the_header_ends_where_the_output_begins():
+    header = parse_header([
+        "Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'file:Duration: Audio: Video:.mp4':",
+        "  Duration: 01:02:03.45, start: 0.000000, bitrate: 864 kb/s",
+        "  Stream #0:0[0x1](und): Video: mjpeg (Baseline), yuvj444p(pc), 600x600, 90k tbr (attached pic)",
+        "  Stream #0:1[0x1](und): Video: h264 (High), yuv420p(tv, bt709, progressive), 1920x1080, 29.97 fps, 30k tbn",
+        "    Side data:",
+        "      displaymatrix: rotation of -90.00 degrees",
+        "  Stream #0:2[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 48000 Hz, 5.1, fltp, 341 kb/s (default)",
+        "Stream mapping:",
+        "  Stream #0:0(und): Video: wrapped_avframe, yuv420p, 700x700, q=2-31, 200 kb/s, 30 fps, 30 tbn (default)",
+    ])  # fmt: skip
+    assert header.duration == 3723.45
+    assert header.video.startswith("h264 (High)") and header.audio.startswith("aac (LC)")
+
+
+def test_no_file_no_header():
+    assert parse_header(["file:x.mp4: Invalid data found when processing input"]) is None
+
+
+@pytest.mark.parametrize("lines", [50_000])
+def test_a_talkative_program_does_not_block(tmp_path, monkeypatch, lines):
+    """Far more on standard error than a pipe holds, before and after the data on standard output."""
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!{sys.executable}\nimport sys\nfor part in b'ab':\n"
+                       f"    for n in range({lines}): print('[x @ 0x1] [info] line', n, file=sys.stderr)\n"
+                       "    sys.stdout.buffer.write(bytes([part]) * 300_000)\n    sys.stdout.flush()\n"
+                       "print('[x @ 0x1] [y @ 0x2] [error] the cause.', file=sys.stderr)\n"
+                       "print('[error] the consequence', file=sys.stderr)\nsys.exit(3)\n")  # fmt: skip
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr("dd_tools.media.ffmpeg.ffmpeg_path", lambda: str(program))
+    heard = []
+    with Process(ffmpeg.output(ffmpeg.input("x"), "y"), stdout=True, on_line=heard.append) as process:
+        assert process.stdout.read(600_000) == b"a" * 300_000 + b"b" * 300_000
+        assert process.wait() == 3
+    assert process.complaint == "the cause"
+    assert len(heard) == 2 * lines + 3 and heard[:2] == ["line 0", "line 1"] and heard[-1] is None

@@ -1,0 +1,185 @@
+"""The motion model: the released numbers, sizes, what each input does, and its weights file."""
+
+import importlib.util
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from factories import dummy_latents, dummy_speech, shared_file
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.checkpoint import MOTION, RENDERER, Checkpoint, write_checkpoint
+from dd_tools.motion.config import PRESETS, MotionConfig
+from dd_tools.motion.model import MotionModel, load_motion_model
+from dd_tools.motion.reference_names import from_reference
+
+TINY = PRESETS["tiny"]
+
+
+def tiny_model(seed: int = 0, **settings) -> MotionModel:
+    torch.manual_seed(seed)
+    return MotionModel(replace(TINY, **settings)).eval()
+
+
+def inputs(pictures: int = 20, references: int = 5, config: MotionConfig = TINY) -> tuple[torch.Tensor, torch.Tensor]:
+    speech = dummy_speech(pictures, config.speech_layers, config.speech_width).astype(np.float32)
+    return torch.from_numpy(speech)[None], torch.from_numpy(dummy_latents(references, config.z_size))[None]
+
+
+@pytest.fixture(scope="module")
+def golden():
+    """The functions behind the released model's vectors, and their folder."""
+    path = shared_file("golden/vectors.py")
+    spec = importlib.util.spec_from_file_location("vectors", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, path.parent
+
+
+def test_paper_preset_gives_the_released_numbers(golden):
+    vectors, folder = golden
+    model = MotionModel(PRESETS["paper"]).eval()
+    state = vectors.state(folder / "seq.spec.json")
+    model.load_state_dict({from_reference(name): torch.from_numpy(np.asarray(value)) for name, value in state.items()})
+    with torch.inference_mode():
+        motion = model(*map(torch.from_numpy, vectors.sequence_inputs()))
+    np.testing.assert_allclose(motion, np.load(folder / "golden.npz")["seq_a"], atol=1e-4)
+
+
+def test_paper_preset_has_the_released_tensors(golden):
+    _, folder = golden
+    released = {
+        from_reference(name): tuple(shape) for name, shape in json.loads((folder / "seq.spec.json").read_text())
+    }
+    with torch.device("meta"):
+        model = MotionModel(PRESETS["paper"])
+    assert {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()} == released
+
+
+@pytest.mark.parametrize(("preset", "millions"), [("paper", (35.05, 35.15)), ("default", (2, 3)), ("tiny", (0, 0.1))])
+def test_sizes(preset, millions):
+    with torch.device("meta"):
+        count = sum(parameter.numel() for parameter in MotionModel(PRESETS[preset]).parameters())
+    assert millions[0] <= count / 1e6 <= millions[1]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("encoder.weights", "layer_weights"),
+        ("encoder.down_sample_audio_nar.weight", "downsample.weight"),
+        ("encoder.coarse_decoder.encoders.3.norm_ff.bias", "decoder.blocks.3.norm_ff.bias"),
+        ("encoder.cross_attention.self_attn.in_proj_weight", "cross_attention.self_attn.in_proj_weight"),
+        ("encoder.out_proj.bias", "out_proj.bias"),
+    ],
+)
+def test_reference_names(theirs, ours):
+    assert from_reference(theirs) == ours
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize(("frames", "latents"), [(1, 1), (2, 1), (7, 4), (40, 20)])
+@pytest.mark.parametrize("references", [1, 3, 80])
+def test_one_latent_for_two_speech_frames_with_any_number_of_references(residual, frames, latents, references):
+    speech, reference = inputs(40, references)
+    with torch.inference_mode():
+        motion = tiny_model(residual=residual)(speech[:, :, :frames], reference)
+    assert motion.shape == (1, latents, TINY.z_size)
+    assert motion.isfinite().all()
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_padding_changes_nothing_at_valid_positions(residual):
+    model = tiny_model(residual=residual)
+    speech, reference = inputs(12, 6)
+    valid, shown = torch.arange(24)[None] < 14, torch.arange(6)[None] < 4
+    with torch.inference_mode():
+        padded = model(speech, reference, valid, shown)[:, :7]
+        alone = model(speech[:, :, :14], reference[:, :4])
+    torch.testing.assert_close(padded, alone, atol=1e-5, rtol=1e-4)
+
+
+def test_layers_count_by_the_softmax_of_their_weights():
+    model = tiny_model(speech_layers=3)
+    speech, reference = inputs(config=replace(TINY, speech_layers=3))
+    with torch.inference_mode():
+        model.layer_weights.copy_(torch.tensor([0.3, -1.0, 2.0]))
+        shares = model.layer_weights.exp() / model.layer_weights.exp().sum()
+        collapsed = sum(share * speech[:, layer] for layer, share in enumerate(shares))[:, None]
+        torch.testing.assert_close(model(speech, reference), model(collapsed, reference), atol=1e-5, rtol=1e-4)
+
+
+def test_the_voice_has_its_say_with_a_single_reference_only_through_the_residual():
+    """Attention to one key is constant: as released, one reference alone silences the voice."""
+    (speech, reference), silence = inputs(references=1), torch.zeros(1, 1, 40, TINY.speech_width)
+    for residual in True, False:
+        model = tiny_model(residual=residual)
+        with torch.inference_mode():
+            same = torch.allclose(model(speech, reference), model(silence, reference), atol=1e-5)
+        assert same is not residual
+
+
+def test_a_residual_model_moves_with_its_reference():
+    """An untrained model with a silent last layer repeats the mean reference, whatever the latents' units."""
+    model = tiny_model()
+    torch.nn.init.zeros_(model.out_proj.weight)
+    torch.nn.init.zeros_(model.out_proj.bias)
+    speech, reference = inputs(references=4)
+    with torch.inference_mode():
+        model.latent_mean.copy_(torch.randn(TINY.z_size))
+        model.latent_deviation.copy_(torch.rand(TINY.z_size) + 0.5)
+        motion = model(speech, reference)
+    torch.testing.assert_close(motion, reference.mean(1, keepdim=True).expand(-1, 20, -1), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"width": 18, "heads": 4}, "width 18 is not a multiple of its 4 heads"),
+        ({"width": 18, "heads": 2, "cross_heads": 4}, "width 18 is not a multiple of its 4 cross-attention heads"),
+        ({"width": 15, "heads": 3, "cross_heads": 3}, "width must be even and kernel odd, got 15 and 5"),
+        ({"kernel": 4}, "width must be even and kernel odd, got 16 and 4"),
+        ({"speech_layers": 0}, "speech layers must be at least 1, got 0"),
+        ({"dropout": 1.0}, "dropout must be from 0 to below 1, got 1.0"),
+    ],
+)
+def test_a_wrong_configuration_shows_what_is_wrong(settings, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        replace(TINY, **settings)
+
+
+def write_model(path, model, **config):
+    write_checkpoint(path, Checkpoint(MOTION, model.config.to_json() | config, model.state_dict()))
+    return path
+
+
+def test_a_model_survives_its_file(tmp_path):
+    model = tiny_model(seed=5)
+    loaded = load_motion_model(write_model(tmp_path / "motion.safetensors", model))
+    assert loaded.config == model.config
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(*inputs()), model(*inputs()))
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"hidden": 17}, r"w_1.weight' is \(16, 16\), expected \(17, 16\)"),
+        ({"speech_blocks": 2}, r"blocks\.1\..* is None"),
+        ({"swing": 1}, "unknown settings: swing"),
+    ],
+)
+def test_a_file_that_does_not_fit_its_configuration_is_refused(tmp_path, config, complaint):
+    path = write_model(tmp_path / "motion.safetensors", tiny_model(), **config)
+    with pytest.raises(DataError, match=complaint) as caught:
+        load_motion_model(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_renderer_is_not_a_motion_model(tmp_path):
+    path = tmp_path / "renderer.safetensors"
+    write_checkpoint(path, Checkpoint(RENDERER, {}, {"weight": torch.zeros(1)}))
+    with pytest.raises(DataError, match="holds a renderer, expected a motion model"):
+        load_motion_model(path)

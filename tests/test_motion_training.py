@@ -1,0 +1,267 @@
+"""Training pairs, the objective, and dd-train-seq."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from commands import call
+from factories import dummy_latents, dummy_speech
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.arrays import write_array
+from dd_tools.formats.checkpoint import MOTION, read_checkpoint
+from dd_tools.motion.config import PRESETS
+from dd_tools.motion.generation import generate
+from dd_tools.motion.model import MotionModel, load_motion_model
+from dd_tools.motion.objective import LatentError, masked_mean_square
+from dd_tools.motion.training import MotionData, Pair, fitted, read_pair, read_pairs
+
+TINY = PRESETS["tiny"]
+
+
+def counted_pair(length: int, name: str = "clip") -> Pair:
+    """A clip whose latents and features say which frame they are: latent k holds k, speech frame k holds k / 2."""
+    latents = np.repeat(np.arange(length, dtype=np.float32)[:, None], TINY.z_size, axis=1)
+    speech = np.repeat(np.arange(2 * length)[None, :, None] / 2, TINY.speech_width, axis=2).astype(np.float16)
+    return Pair(name, latents, speech)
+
+
+def draw(pairs, seed=0, size=6, speakers=None, **settings):
+    data = MotionData(pairs, replace(TINY, **settings), speakers or {})
+    return data.batch(torch.Generator().manual_seed(seed), size)
+
+
+@pytest.mark.parametrize("length", [2, 3, 13, 75, 324, 325, 1500])
+@pytest.mark.parametrize("residual", [False, True])
+def test_samples_are_a_target_and_references_after_it(length, residual):
+    batch = draw([counted_pair(length)], residual=residual, window=1500)
+    expected = 250 if length >= 325 else max(1, length * 250 // 325)
+    assert batch["target"].shape == (6, expected, TINY.z_size)
+    for speech, target, reference, shown in zip(
+        batch["speech"], batch["target"], batch["reference"], batch["reference_valid"], strict=True
+    ):
+        first, reference = target[0, 0], reference[shown][:, 0]
+        assert (target[:, 0] == first + torch.arange(expected)).all()
+        assert (speech[0, ::2, 0] == target[:, 0].half()).all()
+        assert (reference.diff() == 1).all()
+        assert reference[0] >= first + expected
+        assert reference[-1] <= length - 1
+        if not residual:  # exactly what follows, as in the released code
+            assert reference[0] == first + expected
+            assert len(reference) == min(length, 325) - expected
+
+
+def test_a_shorter_window_makes_shorter_targets():
+    assert draw([counted_pair(1500)], window=125)["target"].shape[1] == 125
+
+
+def test_references_of_a_residual_model_are_of_every_number_and_often_one():
+    counts = draw([counted_pair(400)], size=200)["reference_valid"].sum(1)
+    assert 60 < (counts == 1).sum() < 140
+    assert counts.max() > 60
+    assert len(counts.unique()) > 30
+
+
+def test_shorter_clips_are_padded_and_marked():
+    batch = draw([counted_pair(13, "short"), counted_pair(26, "long")], size=20, residual=False, window=250)
+    assert set(batch["speech_valid"].sum(1).tolist()) == {20, 40}
+    assert set(batch["reference_valid"].sum(1).tolist()) == {3, 6}
+    for speech, target, valid in zip(batch["speech"], batch["target"], batch["speech_valid"], strict=True):
+        assert not speech[:, ~valid].any()
+        assert not target[~valid[::2]].any()
+
+
+def test_a_batch_is_a_function_of_the_generator():
+    pairs = [counted_pair(30, "a"), counted_pair(60, "b")]
+    first, again, other = draw(pairs, seed=3), draw(pairs, seed=3), draw(pairs, seed=4)
+    assert all((first[name] == again[name]).all() for name in first)
+    assert any(first[name].shape != other[name].shape or (first[name] != other[name]).any() for name in first)
+
+
+def test_speakers_are_drawn_evenly():
+    many = [counted_pair(13, f"many{index}") for index in range(9)]
+    batch = draw([*many, counted_pair(26, "one")], size=200, speakers={pair.name: "many" for pair in many}, window=250)
+    assert 70 < (batch["speech_valid"].sum(1) == 40).sum() < 130
+
+
+def test_latent_statistics_count_every_clip_alike():
+    short, long = dummy_latents(5, seed=1), dummy_latents(500, seed=2)
+    pairs = [Pair(str(len(z)), z, dummy_speech(len(z))) for z in (short, long)]
+    model = MotionModel(TINY)
+    MotionData(pairs, TINY, {}).fit(model)
+    repeated = np.concatenate([np.repeat(short, 100, axis=0), long]).astype(np.float64)
+    np.testing.assert_allclose(model.latent_mean, repeated.mean(0), atol=1e-5)
+    np.testing.assert_allclose(model.latent_deviation, repeated.std(0), rtol=1e-4)
+
+
+def test_masked_mean_square_is_the_mean_over_what_is_valid():
+    error, valid = torch.randn(2, 4, 3), torch.tensor([[True, True, False, False], [True] * 4])
+    error[0, 2:] = float("nan")
+    expected = torch.cat([error[0, :2], error[1]]).square().mean()
+    torch.testing.assert_close(masked_mean_square(error, valid), expected)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_loss_is_the_mean_square_error_in_the_right_units(residual):
+    pairs = [Pair("clip", dummy_latents(40), dummy_speech(40))]
+    config = replace(TINY, residual=residual)
+    data, model = MotionData(pairs, config, {}), MotionModel(config).eval()
+    if residual:
+        data.fit(model)
+    batch = data.batch(torch.Generator().manual_seed(0), 3)
+    with torch.inference_mode():
+        predicted = model(batch["speech"].float(), batch["reference"], None, batch["reference_valid"])
+        unit = model.latent_deviation if residual else 1.0
+        expected = ((predicted - batch["target"]) / unit).square().mean()
+        torch.testing.assert_close(LatentError(model)(batch), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_small_problem_is_learnt(residual):
+    """Latents that follow the voice: the error falls far below that of the mean."""
+    config = replace(TINY, residual=residual, speech_width=8, z_size=4)
+    speech = dummy_speech(120, width=8)
+    latents = np.ascontiguousarray(speech[0, ::2, :4], np.float32) + 3
+    data = MotionData([Pair("clip", latents, speech)], config, {})
+    torch.manual_seed(0)
+    model = MotionModel(config)
+    if residual:
+        data.fit(model)
+    objective, optimizer = LatentError(model).train(), torch.optim.Adam(model.parameters(), 1e-2)
+    losses = []
+    for step in range(100):
+        loss = objective(data.batch(torch.Generator().manual_seed(step), 4))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-10:]) < (0.4 if residual else 0.9)
+    if residual:
+        error = generate(model, speech, latents[-20:]) - latents
+        assert np.square(error).mean() < 0.5 * latents.var(0).mean()
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Folders ``latents`` and ``speech`` of the clips a, b and c; we are in their parent."""
+    monkeypatch.chdir(tmp_path)
+    for folder in "latents", "speech":
+        (tmp_path / folder).mkdir()
+    for seed, name in enumerate("abc"):
+        write_array(f"latents/{name}.npy", dummy_latents(30 + seed, seed=seed))
+        write_array(f"speech/{name}.npy", dummy_speech(30 + seed, seed=seed))
+    return tmp_path
+
+
+def test_pairs_are_cut_to_the_shorter(folders):
+    write_array("speech/a.npy", dummy_speech(34))
+    pair = read_pair(folders / "latents/a.npy", folders / "speech/a.npy")
+    assert (pair.name, pair.sizes, len(pair.latents), pair.speech.shape[1]) == ("a", (1, 80, 16), 30, 60)
+
+
+@pytest.mark.parametrize(("latents", "pictures"), [(30, 36), (36, 30)])
+def test_pairs_of_different_length_are_refused(folders, latents, pictures):
+    write_array("latents/a.npy", dummy_latents(latents))
+    write_array("speech/a.npy", dummy_speech(pictures))
+    with pytest.raises(DataError, match=r"'.*latents/a.npy' lasts .* s and '.*speech/a.npy' .* s: not the same clip"):
+        read_pair(folders / "latents/a.npy", folders / "speech/a.npy")
+
+
+def test_every_missing_partner_is_named(folders):
+    for name in "ac":
+        (folders / "speech" / f"{name}.npy").unlink()
+    with pytest.raises(DataError, match=r"no speech features in '.*speech' for 2 of 3 latents: a, c"):
+        read_pairs(sorted((folders / "latents").iterdir()), folders / "speech")
+
+
+def test_the_ends_of_a_configuration_come_from_the_data():
+    pair = Pair("clip", dummy_latents(9, 7), dummy_speech(9, 3, 5))
+    with pytest.raises(UsageError, match="speech has 3 layers of 5 features, mel makes 1 of 80: .* --speech-model"):
+        fitted(TINY, pair, None)
+    config = fitted(TINY, pair, "./hubert")
+    assert (config.speech_model, config.speech_layers, config.speech_width, config.z_size) == ("./hubert", 3, 5, 7)
+    assert config.width == TINY.width
+
+
+def test_clips_of_another_size_are_refused():
+    pairs = [Pair("a", dummy_latents(9), dummy_speech(9)), Pair("b", dummy_latents(9, 8), dummy_speech(9))]
+    with pytest.raises(
+        DataError, match="clip 'b' has 1 layers of 80 speech features and latents of 8, the model takes"
+    ):
+        MotionData(pairs, TINY, {})
+
+
+def train(*arguments: object):
+    return call("dd-train-seq", "--speech", "speech", "--device", "cpu", "-q", *arguments)
+
+
+def test_a_model_is_trained_and_its_file_says_on_what(folders):
+    assert (
+        train("latents", "-o", "motion.safetensors", "--preset", "tiny", "--steps", 2, "--exclude", "out.txt").status
+        == 1
+    )
+    (folders / "out.txt").write_text("b\n")
+    outcome = train("latents", "-o", "motion.safetensors", "--preset", "tiny", "--steps", 2, "--exclude", "out.txt")
+    assert outcome == (0, "", "")
+    checkpoint = read_checkpoint("motion.safetensors", MOTION)
+    assert checkpoint.config["speech_model"] == "mel"
+    assert checkpoint.training["clips"] == ["a", "c"]
+    motion = generate(load_motion_model("motion.safetensors"), dummy_speech(10), dummy_latents(2))
+    assert motion.shape == (10, 16)
+    assert np.isfinite(motion).all()
+
+
+def test_training_goes_on_from_other_weights(folders):
+    assert train("latents", "-o", "first.safetensors", "--preset", "tiny", "--steps", 1).status == 0
+    start = read_checkpoint("first.safetensors", MOTION)
+    outcome = train(
+        "latents/a.npy", "-o", "second.safetensors", "--init", "first.safetensors", "--steps", 1, "--learning-rate", 1e-9
+    )  # fmt: skip
+    assert outcome == (0, "", "")
+    end = read_checkpoint("second.safetensors", MOTION)
+    assert end.config == start.config
+    torch.testing.assert_close(end.tensors["out_proj.weight"], start.tensors["out_proj.weight"], atol=1e-6, rtol=0)
+    torch.testing.assert_close(end.tensors["latent_mean"], start.tensors["latent_mean"], atol=0, rtol=0)
+
+
+def test_one_step_of_the_paper_preset(folders):
+    """Its sizes at the ends come from the data, so a log-mel ablation is one option."""
+    outcome = train(
+        "latents", "-o", "motion.safetensors", "--preset", "paper", "--speech-model", "mel", "--steps", 1, "--batch-size", 1
+    )  # fmt: skip
+    assert outcome == (0, "", "")
+    config = read_checkpoint("motion.safetensors", MOTION).config
+    assert (config["width"], config["residual"], config["speech_model"], config["z_size"]) == (512, False, "mel", 16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["latents", "-o", "m.safetensors"], 2, "speech has 1 layers of 80 features, moonshine makes 1 of 288"),
+        (["latents", "-o", "no/m.safetensors", "--preset", "tiny"], 1, "folder 'no' does not exist"),
+        (["latents", "-o", "m.safetensors", "--preset", "huge"], 2, "unknown preset 'huge'"),
+        (["latents", "-o", "m.safetensors", "--preset", "tiny", "--dtype", "int"], 2, "unknown dtype 'int'"),
+        (
+            ["latents", "-o", "m.safetensors", "--preset", "tiny", "--data-fraction", 0],
+            2,
+            "data fraction must be above 0",
+        ),
+        (["latents/d.npy", "-o", "m.safetensors", "--preset", "tiny"], 1, "no speech features in 'speech' for 1 of 1"),
+        (["speech", "-o", "m.safetensors", "--preset", "tiny"], 1, r"'speech/a.npy': shape \(1, 60, 80\), expected"),
+        ([".", "-o", "m.safetensors", "--preset", "tiny"], 1, "no latents to train on"),
+        (
+            ["latents", "-o", "m.safetensors", "--init", "no.safetensors"],
+            1,
+            "cannot read 'no.safetensors': no such file",
+        ),
+        (["latents", "-o", "m.safetensors", "--init", "i", "--preset", "tiny"], 2, "leave out --preset"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_one_line(folders, arguments, status, complaint):
+    outcome = train(*arguments)
+    assert (outcome.status, outcome.output) == (status, "")
+    with pytest.raises(AssertionError, match=complaint):  # a regular expression on the line, whole
+        raise AssertionError(outcome.errors)
+    assert outcome.errors.count("\n") == 1
+    assert not (folders / "m.safetensors").exists()

@@ -1,0 +1,297 @@
+"""Preparation and dd-prep: pictures and videos to clips, faces that come and go, bad input in one line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from commands import call
+from factories import (
+    DummyDetector,
+    dummy_face_landmarks,
+    dummy_lossless_video,
+    dummy_marked_face,
+    shared_file,
+)
+from PIL import Image
+from skimage import data
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.face.landmarks import open_detector
+from dd_tools.face.preparation import PrepSettings, prepare_clip
+from dd_tools.face.warping import transform
+from dd_tools.formats.clip import Clip, Status
+from dd_tools.media.video import read_frames
+
+ASTRONAUT = data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def detector():
+    pytest.importorskip("mediapipe")
+    return open_detector("mediapipe")
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pictures") / "portrait.png"
+    Image.fromarray(ASTRONAUT).save(path)
+    return path
+
+
+def marked(**options) -> np.ndarray:
+    """A picture of 160 × 160 pixels with a face for `DummyDetector` near its middle."""
+    return dummy_marked_face(**{"right": 30, "down": 20, "size": 160} | options)
+
+
+@pytest.fixture(scope="module")
+def original_talk(tmp_path_factory):
+    pictures = [marked(opening=0 if 8 <= t <= 12 else 0.1 + 0.02 * (t % 5), right=20 + t) for t in range(24)]
+    return dummy_lossless_video(tmp_path_factory.mktemp("videos") / "talk.mp4", pictures)
+
+
+@pytest.fixture
+def talk(original_talk, tmp_path):
+    """A video of 24 frames, the head moving a pixel a frame, without a face in frames 8 to 12."""
+    return Path(shutil.copy2(original_talk, tmp_path))
+
+
+def prepare(video, tmp_path, detector=None, landmarks_path=None, **settings):
+    out = tmp_path / "out.h5"
+    detector = detector or (None if landmarks_path else DummyDetector())
+    report = prepare_clip(video, out, PrepSettings(**settings), detector=detector, landmarks_path=landmarks_path)
+    return report, Clip(out)
+
+
+def test_a_picture_is_a_clip_of_one_frame(portrait, tmp_path, detector):
+    report, clip = prepare(portrait, tmp_path, detector)
+    assert (report.frames, report.usable, report.unusable_spans, report.damage) == (1, 1, [], None)
+    assert clip.source.is_still
+    assert (clip.source.width, clip.source.height, clip.source.name) == (512, 512, "portrait.png")
+    assert (clip.size, clip.face_size, list(clip.pts), list(clip.status)) == (96, 96, [0.0], [Status.OK])
+    assert clip.detector == {"name": "mediapipe", "version": detector.version}
+    found = transform(clip.landmarks[0], clip.crop_to_source[0])
+    np.testing.assert_allclose(found, detector.detect(ASTRONAUT)[0], atol=0.01)
+    assert 0.3 < clip.mask[0].mean() < 0.5
+    assert all(clip.mask[0][y, x] for x, y in np.rint(clip.landmarks[0, 48:]).astype(int))
+    column, row = transform(np.array([48.0, 48.0]), clip.crop_to_source[0]).round().astype(int)
+    assert np.abs(clip.frames[0][48, 48].astype(int) - ASTRONAUT[row, column]).max() < 25
+
+
+@pytest.mark.parametrize("crop", ["face", "head"])
+def test_landmarks_go_back_to_where_the_detector_saw_them(talk, tmp_path, crop):
+    _, clip = prepare(talk, tmp_path, crop=crop, size=64)
+    for index, frame in enumerate(read_frames(talk)):
+        if index in clip.usable:
+            seen = DummyDetector().detect(frame.image)[0]
+            np.testing.assert_allclose(transform(clip.landmarks[index], clip.crop_to_source[index]), seen, atol=0.05)
+
+
+def test_frames_without_a_face_stay_and_are_told(talk, tmp_path):
+    report, clip = prepare(talk, tmp_path)
+    assert (report.frames, report.usable) == (24, 19)
+    (span,) = report.unusable_spans
+    assert (span.status, span.first, span.last) == (Status.NO_FACE, 8, 12)
+    assert (span.start, span.end) == pytest.approx((0.32, 0.48))
+    assert [index for index in range(24) if index not in clip.usable] == [8, 9, 10, 11, 12]
+    np.testing.assert_allclose(clip.pts, np.arange(24) / 25, atol=1e-3)
+    for index in range(24):
+        there = index in clip.usable
+        assert clip.mask[index].any() == clip.face[index].any() == clip.landmarks[index].any() == there
+        assert clip.frames[index].std() > 5
+    steps = np.diff(clip.crop_to_source[:, 0, 2])
+    assert steps.min() > 0
+    np.testing.assert_allclose(steps[7:13], steps[7])
+
+
+def test_the_steady_mask_does_not_know_the_mouth_and_the_papers_does(talk, tmp_path):
+    _, clip = prepare(talk, tmp_path)
+    masks = clip.mask[:][clip.usable]
+    np.testing.assert_array_equal(masks, np.tile(masks[0], (len(masks), 1, 1)))
+    chin = clip.landmarks[clip.usable, 8, 1]
+    assert np.ptp(chin) > 2
+    _, clip = prepare(talk, tmp_path, mask="paper")
+    lowest = [np.flatnonzero(mask.any(1)).max() for mask in clip.mask[:][clip.usable]]
+    assert np.corrcoef(lowest, chin)[0, 1] > 0.8
+
+
+def test_the_head_crop_stands_still_and_the_face_crop_goes_along(talk, tmp_path):
+    _, clip = prepare(talk, tmp_path, crop="head", size=80)
+    np.testing.assert_array_equal(clip.crop_to_source, np.tile(clip.crop_to_source[0], (24, 1, 1)))
+    assert np.ptp(clip.landmarks[clip.usable, 30, 0]) > 8
+    _, clip = prepare(talk, tmp_path, crop="face", size=80)
+    assert np.ptp(clip.landmarks[clip.usable, 30, 0]) < 4
+
+
+@pytest.mark.parametrize(("fps", "count"), [(12.5, 12), (50, 48)])
+def test_fps_resamples(talk, tmp_path, fps, count):
+    _, clip = prepare(talk, tmp_path, fps=fps)
+    assert abs(clip.length - count) <= 1
+    np.testing.assert_allclose(np.diff(clip.pts), 1 / fps, atol=1e-3)
+    assert clip.settings == {"size": 96, "crop": "face", "mask": "steady", "fps": fps}
+
+
+def test_a_mouth_at_the_rim_or_a_tiny_face_cannot_be_dubbed(tmp_path):
+    pictures = [marked(), marked(down=80), marked(), marked(right=-45)]
+    report, _ = prepare(dummy_lossless_video(tmp_path / "rim.mp4", pictures), tmp_path)
+    assert [(span.status, span.first) for span in report.unusable_spans] == [
+        (Status.OUT_OF_FRAME, 1),
+        (Status.OUT_OF_FRAME, 3),
+    ]
+    tiny = np.tile(dummy_face_landmarks() * np.float32(0.2) + 60, (4, 1, 1))
+    np.save(tmp_path / "tiny.npy", tiny)
+    with pytest.raises(DataError, match=r"no usable face in '.*rim\.mp4': face too small"):
+        prepare(tmp_path / "rim.mp4", tmp_path, landmarks_path=tmp_path / "tiny.npy")
+
+
+class TestOwnLandmarks:
+    def test_are_taken_as_they_are_and_zeros_mean_no_face(self, talk, tmp_path):
+        own = np.stack([dummy_face_landmarks(opening=0.1) + np.float32([20 + t, 25]) for t in range(24)])
+        own[[0, 5]] = 0
+        np.save(tmp_path / "own.npy", own.astype(np.float64))
+        report, clip = prepare(talk, tmp_path, landmarks_path=tmp_path / "own.npy")
+        assert [(span.first, span.last) for span in report.unusable_spans] == [(0, 0), (5, 5)]
+        assert clip.detector["name"] == "own"
+        found = [transform(clip.landmarks[t], clip.crop_to_source[t]) for t in clip.usable]
+        np.testing.assert_allclose(found, own[clip.usable], atol=0.05)
+
+    @pytest.mark.parametrize(
+        ("array", "complaint"),
+        [
+            (np.ones((23, 68, 2)), r"cannot use '.*own\.npy': 23 frames, but '.*talk\.mp4' has 24"),
+            (np.ones((24, 5, 2)), r"cannot use '.*own\.npy': shape \(24, 5, 2\), expected \(T, 68, 2\)"),
+            (np.ones((24, 136)), r"cannot read '.*own\.npy': shape \(24, 136\), expected"),
+            (np.full((24, 68, 2), np.nan), r"cannot read '.*own\.npy': holds NaN"),
+            (np.zeros((24, 68, 2)), r"no face found in '.*talk\.mp4'"),
+        ],
+    )
+    def test_that_do_not_fit_are_refused(self, talk, tmp_path, array, complaint):
+        np.save(tmp_path / "own.npy", array)
+        with pytest.raises(DataError, match=complaint):
+            prepare(talk, tmp_path, landmarks_path=tmp_path / "own.npy")
+        assert not list(tmp_path.glob("*out*"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"size": 8}, "size 8 is out of range"),
+        ({"size": 5000}, "size 5000 is out of range"),
+        ({"crop": "body"}, "unknown crop 'body', expected face or head"),
+        ({"mask": "none"}, "unknown mask 'none', expected steady or paper"),
+        ({"fps": -1}, "frame rate -1 is out of range"),
+        ({"fps": float("nan")}, "frame rate nan is out of range"),
+    ],
+)
+def test_settings_are_checked(settings, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        PrepSettings(**settings)
+
+
+@pytest.mark.clips
+def test_a_real_clip_keeps_eyes_and_nose_in_place(tmp_path, detector):
+    report, clip = prepare(shared_file("data/heldout/grid_s34.mp4"), tmp_path, detector)
+    assert report.usable == report.frames == 75
+    still, moving = clip.landmarks[:, [39, 42, 30]], clip.landmarks[:, [57, 8]]
+    assert still.std(0).max() < 1.2
+    assert moving[..., 1].std(0).min() > 1.0
+
+
+@pytest.mark.clips
+def test_a_clip_in_the_papers_framing_is_not_resampled(tmp_path, detector):
+    video = shared_file("data/heldout/RD_Radio22.mp4")
+    frames = [frame.image for frame, _ in zip(read_frames(video), range(8), strict=False)]
+    cut = dummy_lossless_video(tmp_path / "cut.mp4", frames)
+    _, clip = prepare(cut, tmp_path, detector, crop="head", size=256, mask="paper")
+    np.testing.assert_array_equal(clip.crop_to_source[0], np.eye(3)[:2])
+    for index, frame in enumerate(read_frames(cut)):
+        np.testing.assert_array_equal(clip.frames[index], frame.image)
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def here(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("dd_tools.face.landmarks.open_detector", lambda name, say: DummyDetector())
+
+    def test_one_video(self, talk):
+        status, out, errors = call("dd-prep", "talk.mp4", "-o", "a.h5", "--size", 64, "--no-history")
+        assert (status, out) == (0, "")
+        assert "dd-prep: 'talk.mp4': 19 of 24 frames usable" in errors
+        assert "dd-prep: 'talk.mp4': 0.32-0.48 s (frames 8-12): no face" in errors
+        with Clip("a.h5") as clip:
+            assert (clip.size, clip.history) == (64, [])
+
+    def test_what_it_did_is_recorded_and_same_input_gives_same_bytes(self, talk, tmp_path):
+        for name in ("a.h5", "b.h5"):
+            assert call("dd-prep", "-q", "talk.mp4", "-o", "c.h5") == (0, "", "")
+            (tmp_path / "c.h5").rename(name)
+        assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+        with h5py.File("a.h5") as file:
+            history = json.loads(file.attrs["history"])
+        assert history[0]["command"] == "dd-prep"
+        assert history[0]["arguments"] == ["-q", "talk.mp4", "-o", "c.h5"]
+        assert list(history[0]["inputs"]) == ["talk.mp4"]
+
+    def test_several_go_past_a_bad_one_and_resume_skips_what_is_done(self, talk, tmp_path):
+        (tmp_path / "bad.mp4").write_text("not a video\n")
+        dummy_lossless_video(tmp_path / "more.mp4", [marked()] * 2)
+        (tmp_path / "clips").mkdir()
+        status, _, errors = call("dd-prep", "-q", "talk.mp4", "bad.mp4", "more.mp4", "-o", "clips")
+        assert status == 1
+        assert errors.startswith("dd-prep: cannot read 'bad.mp4': ")
+        assert errors.count("\n") == 1
+        assert sorted(path.name for path in (tmp_path / "clips").iterdir()) == ["more.h5", "talk.h5"]
+        before = [path.stat().st_mtime_ns for path in sorted((tmp_path / "clips").iterdir())]
+        status, _, errors = call("dd-prep", "--resume", "talk.mp4", "more.mp4", "-o", "clips")
+        assert status == 0
+        assert "dd-prep: 'clips/talk.h5' is up to date" in errors
+        assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "clips").iterdir())] == before
+
+    @pytest.mark.parametrize(
+        ("arguments", "status", "complaint"),
+        [
+            (["none.mp4", "-o", "a.h5"], 1, "cannot read 'none.mp4': no such file"),
+            (["text.mp4", "-o", "a.h5"], 1, "cannot read 'text.mp4': "),
+            (["empty.mp4", "-o", "a.h5"], 1, "cannot read 'empty.mp4': "),
+            (["sound.wav", "-o", "a.h5"], 1, "cannot read 'sound.wav': no video track"),
+            (["card.mp4", "-o", "a.h5"], 1, "no face found in 'card.mp4'"),
+            (["talk.mp4", "-o", "nowhere/a.h5"], 1, "cannot write 'nowhere/a.h5': folder 'nowhere' does not exist"),
+            (["talk.mp4", "-o", "talk.mp4"], 2, "'talk.mp4' is both input and output"),
+            (["talk.mp4", "card.mp4", "-o", "a.h5"], 2, "'a.h5' is not an existing folder, which 2 inputs need"),
+            (["talk.mp4", "sub/talk.mkv", "-o", "."], 2, "'talk.mp4' and 'sub/talk.mkv' would both write 'talk.h5'"),
+            (["talk.mp4", "-o", "a.h5", "--size", "7"], 2, "size 7 is out of range, expected 16 to 2048 pixels"),
+            (["talk.mp4", "-o", "a.h5", "--crop", "tight"], 2, "unknown crop 'tight', expected face or head"),
+            (["talk.mp4", "-o", "a.h5", "--mask", "no"], 2, "unknown mask 'no', expected steady or paper"),
+            (["talk.mp4", "-o", "a.h5", "--fps", "fast"], 2, "unknown frame rate 'fast', expected source or a number"),
+            (["talk.mp4", "card.mp4", "-o", ".", "--landmarks", "l.npy"], 2, "--landmarks is for one video, got 2"),
+            (["talk.mp4", "-o", "a.h5", "--landmarks", "l.npy"], 1, "cannot read 'l.npy': no such file"),
+        ],
+    )
+    def test_bad_input_is_one_line_and_nothing_is_left(self, talk, tmp_path, arguments, status, complaint):
+        (tmp_path / "text.mp4").write_text("hello\n")
+        (tmp_path / "empty.mp4").touch()
+        if "card.mp4" in arguments[:1]:
+            dummy_lossless_video(tmp_path / "card.mp4", [np.zeros((32, 32, 3), np.uint8)])
+        if "sound.wav" in arguments:
+            from dd_tools.media.audio import write_audio
+
+            write_audio(tmp_path / "sound.wav", np.zeros(1600, np.float32), 16000)
+        before = sorted(path.name for path in tmp_path.iterdir())
+        found, out, errors = call("dd-prep", "-q", *arguments)
+        assert (found, out, errors.count("\n")) == (status, "", 1)
+        assert errors.startswith(f"dd-prep: {complaint}")
+        assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+    def test_a_damaged_video_gives_what_decodes(self, tmp_path):
+        pictures = [marked(right=20 + t % 20, opening=0.1 + 0.01 * t) for t in range(40)]
+        whole = dummy_lossless_video(tmp_path / "whole.mkv", pictures).read_bytes()
+        (tmp_path / "torn.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+        status, _, errors = call("dd-prep", "torn.mkv", "-o", "a.h5")
+        assert status == 0
+        with Clip("a.h5") as clip:
+            assert 10 < clip.length < 40
+            assert f"dd-prep: 'torn.mkv': {clip.length} of {clip.length} frames usable" in errors
+        assert "dd-prep: 'torn.mkv' is damaged (" in errors

@@ -1,0 +1,148 @@
+"""HuBERT features against transformers itself, long voices, and models that are not usable."""
+
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from factories import dummy_hubert
+from test_speech_features import dummy_voice
+
+from dd_tools.errors import DataError
+from dd_tools.speech.features import measure, open_speech_model
+from dd_tools.speech.windows import CONTEXT, CORE, Window, frame_count
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return dummy_hubert(tmp_path_factory.mktemp("hubert"))
+
+
+@pytest.mark.parametrize("samples", [6400, 6500, 7000, 16000, 20479])
+def test_features_are_all_hidden_states_with_the_last_frame_repeated(folder, samples):
+    signal = dummy_voice(samples) + 0.05
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    network = transformers.HubertModel.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        inputs = extractor(signal, sampling_rate=16000, return_tensors="pt")
+        states = network(inputs.input_values, output_hidden_states=True).hidden_states
+    expected = torch.cat(states).numpy()
+    features = open_speech_model(str(folder)).features(signal)
+    assert features.shape == (3, frame_count(samples), 32)
+    frames = expected.shape[1]
+    np.testing.assert_allclose(features[:, :frames], expected, atol=5e-3)
+    assert (features[:, frames:] == features[:, frames - 1 : frames]).all()
+
+
+def test_a_whole_number_of_pictures_repeats_one_frame(folder):
+    features = open_speech_model(str(folder)).features(dummy_voice(10 * 640))
+    assert features.shape[1] == 20
+    assert (features[:, 19] == features[:, 18]).all()
+    assert (features[:, 18] != features[:, 17]).any()
+
+
+def test_windows_of_a_long_voice_agree_with_one_pass(folder):
+    """The entrance is exact away from the cut; attention, which looks at everything, differs a little."""
+    model = open_speech_model(str(folder))
+    signal = dummy_voice(CORE + 2 * CONTEXT + 640)
+    level = measure([signal])
+    first, second = model.stream([signal], level)
+    whole = model._describe(Window(signal, 0, frame_count(len(signal))), level)
+    pieces = np.concatenate([first, second], axis=1).astype(np.float32)
+    assert pieces.shape == whole.shape
+    np.testing.assert_allclose(pieces[0], whole[0], atol=5e-3)
+    deviation = np.linalg.norm(pieces[1:] - whole[1:]) / np.linalg.norm(whole[1:] - whole[1:].mean(1, keepdims=True))
+    assert deviation < 0.05
+
+
+def test_models_without_normalisation_are_not_normalised(tmp_path):
+    folder = dummy_hubert(tmp_path)
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    signal = dummy_voice(6400)
+    normalised = open_speech_model(str(folder)).features(0.1 * signal)
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"do_normalize": False}))
+    raw = open_speech_model(str(folder)).features(measure([signal]).normalise(signal))
+    np.testing.assert_allclose(raw, normalised, atol=5e-3)
+    assert np.abs(open_speech_model(str(folder)).features(0.1 * signal) - normalised).max() > 0.05
+
+
+class Malicious:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_pickled_code_is_not_run(tmp_path):
+    folder = dummy_hubert(tmp_path / "model")
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weights": Malicious(tmp_path / "ran")}, protocol=2))
+    with pytest.raises(DataError, match="cannot open speech model"):
+        open_speech_model(str(folder))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_pickled_tensors_are_read(tmp_path, folder):
+    copy = dummy_hubert(tmp_path / "model")
+    torch.save(transformers.HubertModel.from_pretrained(copy).state_dict(), copy / "pytorch_model.bin")
+    (copy / "model.safetensors").unlink()
+    signal = dummy_voice(6400)
+    np.testing.assert_array_equal(
+        open_speech_model(str(copy)).features(signal), open_speech_model(str(folder)).features(signal)
+    )
+
+
+def spoil(folder, name, text):
+    (folder / name).write_text(text)
+
+
+def change(folder, name, **values):
+    (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), "no config.json in this folder; expected config.json"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "expected config.json"),
+        (lambda folder: (folder / "preprocessor_config.json").unlink(), "cannot open speech model"),
+        (lambda folder: spoil(folder, "model.safetensors", "no tensors"), "cannot open speech model"),
+        (lambda folder: spoil(folder, "config.json", "{"), "cannot open speech model"),
+        (lambda folder: change(folder, "config.json", num_hidden_layers=3), "weights 'encoder.layers.2.* are missing"),
+        (
+            lambda folder: change(folder, "config.json", conv_stride=[5, 2, 2, 2, 2, 2, 1]),
+            "every 160 samples, expected 320",
+        ),
+        (lambda folder: spoil(folder, "config.json", '{"model_type": "bert"}'), "it is a bert, expected hubert"),
+        (
+            lambda folder: change(folder, "preprocessor_config.json", sampling_rate=8000),
+            "hears 8000 Hz, expected 16000",
+        ),
+    ],
+)
+def test_an_unusable_folder_is_one_line(tmp_path, damage, complaint):
+    folder = dummy_hubert(tmp_path)
+    damage(folder)
+    with pytest.raises(DataError, match=complaint) as caught:
+        open_speech_model(str(folder))
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+def test_a_name_that_cannot_be_had_says_what_is_missing_and_where_to_put_it(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    said = []
+    with pytest.raises(DataError, match=r"'nobody/nothing'.*put its files \(config.json, .* into a folder"):
+        open_speech_model("nobody/nothing", message=said.append)
+    assert said == ["downloading speech model 'nobody/nothing' from the Hugging Face hub"]
+
+
+def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub():
+    with pytest.raises(DataError, match="no speech model '/no/such/folder': no such folder"):
+        open_speech_model("/no/such/folder", message=pytest.fail)
