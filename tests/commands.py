@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
     errors: str
 
 
-def call(name: str, *arguments: object) -> Outcome:
+def call(name: str, *arguments: object, stdin: bytes = b"") -> Outcome:
     """Run a command inside this process, as a shell would start it."""
     outputs, errors = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
     handler = signal.getsignal(signal.SIGTERM)
@@ -61,6 +61,7 @@ def call(name: str, *arguments: object) -> Outcome:
     try:
         with (
             mock.patch.object(sys, "argv", [name, *map(str, arguments)]),
+            mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
             contextlib.redirect_stdout(outputs),
             contextlib.redirect_stderr(errors),
         ):

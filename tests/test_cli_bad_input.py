@@ -23,6 +23,7 @@ from factories import (
 )  # fmt: skip
 
 DATA, USAGE = 1, 2
+RENDERER = ("--renderer", "renderer.safetensors")
 MINE = "--renderer renderer.safetensors --motion motion.safetensors"
 GENERATE = "dd-generate speech.npy --motion motion.safetensors --reference latents.npy -o out/motion.npy"
 RENDER = "dd-render clip.h5 --renderer renderer.safetensors --crop-only --latents latents.npy -o out/video.mp4"
@@ -143,7 +144,11 @@ CASES = [
     (f"dd-dub portrait.png voice.wav {MINE} -o out/video.mp4 --steps 0", USAGE, "steps"),
     ("dd-dub portrait.png voice.wav --renderer renderer.safetensors --motion z8.safetensors -o out/v.mp4", USAGE, "8"),
     (f"dd-dub portrait.png voice.wav {MINE.replace('renderer.s', 'text.s')} -o out/v.mp4", DATA, "text.safetensors"),
-    (f"dd-dub portrait.png voice.wav {MINE.replace('motion.s', 'renderer.s')} -o out/v.mp4", DATA, "renderer.safetensors"),
+    (
+        f"dd-dub portrait.png voice.wav {MINE.replace('motion.s', 'renderer.s')} -o out/v.mp4",
+        DATA,
+        "renderer.safetensors",
+    ),
     #
     ("dd-info missing.h5", DATA, "missing.h5"),
     ("dd-info text.h5", DATA, "text.h5"),
@@ -210,6 +215,9 @@ def _write_arrays(folder: Path) -> None:
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
+    for name in ("speech", "latents"):  # as folders for training
+        (folder / name).mkdir()
+        shutil.copy(folder / f"{name}.npy", folder / name / "one.npy")
 
 
 @pytest.fixture
@@ -223,8 +231,21 @@ def unwritable(tmp_path) -> Path:
     return Path("/proc")
 
 
+@pytest.fixture
+def workplace(inputs, monkeypatch) -> Path:
+    """The folder of inputs as working folder, its folder `out` empty."""
+    monkeypatch.chdir(inputs)
+    shutil.rmtree("out")
+    Path("out").mkdir()
+    return inputs
+
+
 def everything_in(folder: Path) -> dict[str, tuple[int, int]]:
-    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+    """Every file and folder, hidden ones included, and what would change if a file were written to."""
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else (0, 0)
+        for path in folder.rglob("*")
+    }
 
 
 def complaints(outcome, name: str) -> list[str]:
@@ -236,43 +257,54 @@ def complaints(outcome, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("line", "status", "named"), CASES, ids=[line for line, _, _ in CASES])
-def test_bad_input(line, status, named, inputs, unwritable, monkeypatch, capfd):
-    monkeypatch.chdir(inputs)
+def test_bad_input(line, status, named, workplace, unwritable, capfd):
     name, *arguments = line.replace("UNWRITABLE", str(unwritable)).split()
     named = named.replace("UNWRITABLE", str(unwritable))
-    before = everything_in(inputs)
+    before = everything_in(workplace)
     outcome = call(name, *arguments, "--quiet")
     lines = complaints(outcome, name)
     assert (outcome.status, len(lines)) == (status, 1), outcome
     assert named in lines[0]
     assert lines[0][0].islower() or lines[0][0] in "'0123456789", "lower case at the start"
     assert not lines[0].endswith("."), "no full stop at the end"
-    assert everything_in(inputs) == before
+    assert everything_in(workplace) == before
     assert outcome.output == ""
     assert capfd.readouterr() == ("", ""), "a library prints past Python"
 
 
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        (GENERATE.replace("speech.npy", "-"), "standard input"),
+        (RENDER.replace("latents.npy", "-"), "standard input"),
+    ],
+)
+@pytest.mark.parametrize("content", [b"", b"no array"])
+def test_a_pipe_that_brings_no_array(line, named, content, workplace):
+    name, *arguments = line.split()
+    outcome = call(name, *arguments, "-q", stdin=content)
+    assert (outcome.status, len(complaints(outcome, name))) == (DATA, 1)
+    assert named in outcome.errors
+    assert list((workplace / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize("bad", ["text.mp4", "empty.mp4", "headless.mp4", "grey.mp4"])
-def test_a_video_that_cannot_be_scored_is_named_and_then_counted(bad, inputs, monkeypatch):
-    monkeypatch.chdir(inputs)
+def test_a_video_that_cannot_be_scored_is_named_and_then_counted(bad, workplace):
     outcome = call("dd-eval", "voiced.mp4", "--truth", bad, "--json", "out/scores.json", "--quiet")
     lines = complaints(outcome, "dd-eval")
     assert outcome.status == DATA
     assert bad in lines[0]
     assert lines[-1] == "1 of 1 videos not scored"
-    assert list((inputs / "out").iterdir()) == []
+    assert list((workplace / "out").iterdir()) == []
 
 
-def test_the_other_inputs_are_done_all_the_same(inputs, tmp_path, monkeypatch):
-    monkeypatch.chdir(inputs)
-    (tmp_path / "out").mkdir()
-    shutil.copy("clip.h5", tmp_path / "last.h5")
-    clips = ["text.h5", "clip.h5", "missing.h5", tmp_path / "last.h5"]
-    outcome = call("dd-encode", *clips, "--renderer", "renderer.safetensors", "-o", tmp_path / "out", "-q")
+def test_the_other_inputs_are_done_all_the_same(workplace, tmp_path):
+    last = shutil.copy("clip.h5", tmp_path / "last.h5")
+    outcome = call("dd-encode", "text.h5", "clip.h5", "missing.h5", last, *RENDERER, "-o", "out", "-q")
     assert outcome.status == DATA
     first, second = complaints(outcome, "dd-encode")
     assert "text.h5" in first and "missing.h5" in second
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip.npy", "last.npy"]
+    assert sorted(path.name for path in (workplace / "out").iterdir()) == ["clip.npy", "last.npy"]
 
 
 @contextmanager
@@ -295,16 +327,18 @@ def full_disk(free: int) -> Iterator[None]:
         GENERATE,
         RENDER,
         "dd-train-ae clip.h5 --preset tiny --steps 1 -o out/renderer.safetensors",
+        "dd-train-seq latents --speech speech --preset tiny --steps 1 -o out/motion.safetensors",
     ],
     ids=lambda line: line.split()[0],
 )
-def test_disk_full(line, inputs, monkeypatch):
-    monkeypatch.chdir(inputs)
+def test_disk_full(line, workplace):
     name, *arguments = line.split()
-    before = everything_in(inputs)
+    before = everything_in(workplace)
     with full_disk(free=256):
         outcome = call(name, *arguments, "--quiet")
     lines = complaints(outcome, name)
     assert (outcome.status, len(lines)) == (DATA, 1), outcome
     assert "cannot write 'out/" in lines[0]
-    assert everything_in(inputs) == before
+    for log in Path("out").glob("*.csv"):  # of a training: it grows line by line, so it is there in part
+        log.unlink()
+    assert everything_in(workplace) == before

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from factories import dummy_pose
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dd_tools.face.compositing import FEATHER, paste
@@ -31,6 +31,7 @@ def mask_in_source(crop_to_source: np.ndarray, height: int, width: int) -> np.nd
     return touched
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.floats(-3, 3), st.floats(0.4, 3), st.tuples(st.floats(-40, 200), st.floats(-40, 150)))
 def test_pixels_outside_the_mask_keep_their_bits(angle, scale, shift):
     c, s = scale * np.cos(angle), scale * np.sin(angle)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from factories import dummy_face_landmarks, dummy_pose, shared_file
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from skimage.draw import polygon
 from skimage.morphology import dilation, erosion
@@ -29,12 +29,14 @@ def stable_face(pose: np.ndarray) -> np.ndarray:
     return landmarks
 
 
+@settings(deadline=None)
 @given(similarities())
 def test_the_fit_finds_the_similarity_from_the_stable_points_alone(pose):
     np.testing.assert_allclose(geometry.fit_poses(stable_face(pose)[None])[0], pose, rtol=1e-9, atol=1e-6)
     assert geometry.scale_of(pose) == pytest.approx(np.sqrt(np.linalg.det(pose[:, :2])))
 
 
+@settings(deadline=None)
 @given(similarities(), st.integers(0, 2**32 - 1))
 def test_the_fit_is_the_best_one(pose, seed):
     """Of noisy points: no small change of the four numbers comes closer to them."""
@@ -106,6 +108,7 @@ class TestSmoothing:
             geometry.smooth_poses(np.full((3, 2, 3), np.nan), np.arange(3.0))
 
 
+@settings(deadline=None)
 @given(similarities(), st.sampled_from([64, 96, 128, 256]))
 def test_the_face_lies_in_the_face_crop_as_in_the_template(pose, size):
     crop = geometry.face_crops(pose[None], size)[0]
@@ -193,6 +196,7 @@ def slow_paper_mask(landmarks, size, top):
     return dilation(region, np.ones((2 * reach + 1, 2 * reach + 1), bool))
 
 
+@settings(deadline=None)
 @given(st.floats(-0.4, 0.4), st.floats(0, 0.3), st.sampled_from([96, 128, 256]), st.sampled_from([21, 30]))
 def test_the_papers_mask_is_the_polygon_of_the_text(roll, opening, size, top):
     pose = dummy_pose(size)
@@ -205,6 +209,7 @@ def test_the_papers_mask_is_the_polygon_of_the_text(roll, opening, size, top):
     assert not (erosion(slow, band) & ~found).any()
 
 
+@settings(deadline=None)
 @given(st.floats(0, 0.3), st.booleans(), st.sampled_from([17, 37, 53, 96, 101, 127]))
 def test_the_face_image_is_the_masked_box_stretched_by_the_nearest_pixel(opening, eyes, size):
     frame = np.random.default_rng(0).integers(1, 256, (96, 96, 3), np.uint8)

@@ -7,7 +7,7 @@ from factories import dummy_face_landmarks, shared_file
 from skimage import data
 
 from dd_tools.face.landmarks import open_detector
-from dd_tools.face.tracking import PATIENCE, most_prominent, track
+from dd_tools.face.tracking import PATIENCE, TRUST, most_prominent, track
 
 SIZE = np.ptp(dummy_face_landmarks(), axis=0).max()
 
@@ -61,20 +61,25 @@ def test_a_moving_face_is_followed_past_a_resting_one():
 
 def test_nobody_takes_the_speakers_place():
     other = face_at(200 + 1.2 * SIZE)
-    play = [[face_at(200), other]] * 3 + [[other]] * 4 + [[face_at(205), other]] * 2
-    assert middles(Script(*play)) == [200] * 3 + [None] * 4 + [205] * 2
+    play = [[face_at(200), other]] * TRUST + [[other]] * 4 + [[face_at(205), other]] * 2
+    assert middles(Script(*play)) == [200] * TRUST + [None] * 4 + [205] * 2
 
 
 def test_a_leap_within_reach_is_the_same_face_only_if_it_is_of_its_size():
     near = 200 + round(0.7 * SIZE)
-    assert middles(Script([face_at(200)], [face_at(near)])) == [200, near]
-    assert middles(Script([face_at(200)], [face_at(near, scale=2.5)])) == [200, None]
-    assert middles(Script([face_at(200)], [face_at(near, scale=0.4)])) == [200, None]
+    for scale, expected in [(1, near), (2.5, None), (0.4, None)]:
+        play = [[face_at(200)]] * TRUST + [[face_at(near, scale=scale)]]
+        assert middles(Script(*play)) == [200] * TRUST + [expected]
 
 
 def test_of_two_within_reach_the_nearer_is_taken():
-    play = [[face_at(200)], [], [face_at(200 + 0.8 * SIZE), face_at(200 - 0.6 * SIZE)]]
-    assert middles(Script(*play)) == [200, None, round(200 - 0.6 * SIZE)]
+    play = [[face_at(200)]] * TRUST + [[], [face_at(200 + 0.8 * SIZE), face_at(200 - 0.6 * SIZE)]]
+    assert middles(Script(*play))[TRUST:] == [None, round(200 - 0.6 * SIZE)]
+
+
+def test_what_flashes_up_once_is_not_the_speaker():
+    play = [[face_at(60, scale=0.5)], [], [face_at(250)], [face_at(251)]]
+    assert middles(Script(*play)) == [60, None, 250, 251]
 
 
 def test_the_choice_waits_for_the_first_face_and_can_be_made_otherwise():
@@ -84,8 +89,8 @@ def test_the_choice_waits_for_the_first_face_and_can_be_made_otherwise():
 
 
 def test_while_there_is_no_face_thorough_searches_are_rare():
-    script = Script([face_at(200)], *[[]] * (2 * PATIENCE + 1))
-    assert middles(script) == [200] + [None] * (2 * PATIENCE + 1)
+    script = Script(*[[face_at(200)]] * TRUST, *[[]] * (2 * PATIENCE + 1))
+    assert middles(script) == [200] * TRUST + [None] * (2 * PATIENCE + 1)
     assert script.thorough[1:] == ([True] + [False] * (PATIENCE - 1)) * 2 + [True]
 
 
@@ -98,16 +103,16 @@ def detector():
 def test_a_real_face_goes_and_comes_beside_another(detector):
     person = cv2.resize(data.astronaut()[40:240, 130:330], (160, 160), interpolation=cv2.INTER_AREA)
     frames = []
-    for step in range(12):
+    for step in range(14):
         scene = np.full((240, 480, 3), 100, np.uint8)
         scene[40:160, 30:150] = cv2.resize(person[:, ::-1], (120, 120), interpolation=cv2.INTER_AREA)
-        if not 4 <= step < 8:
+        if not 6 <= step < 10:
             scene[40:200, 200 + 3 * step : 360 + 3 * step] = person
         frames.append(scene)
     found = list(track(frames, detector))
-    assert [face is None for face in found] == [4 <= step < 8 for step in range(12)]
+    assert [face is None for face in found] == [6 <= step < 10 for step in range(14)]
     start = found[0].mean(0)
-    for step in (3, 8, 11):
+    for step in (5, 10, 13):
         np.testing.assert_allclose(found[step].mean(0) - start, (3 * step, 0), atol=1.5)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dd_tools.face.warping import inverted, resample, square_map, transform
@@ -25,6 +25,7 @@ def picture(size: int) -> np.ndarray:
     return scene(x, y).astype(np.float32)
 
 
+@settings(deadline=None)
 @given(places, st.floats(10, 400), angles, st.integers(16, 300))
 def test_square_map_puts_the_edges_of_the_crop_on_the_square(centre, side, angle, size):
     axes = rotation(angle)
@@ -34,6 +35,7 @@ def test_square_map_puts_the_edges_of_the_crop_on_the_square(centre, side, angle
     np.testing.assert_allclose(transform(edges, matrix), corners @ axes.T + centre, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(places, st.floats(0.1, 20), angles)
 def test_inverted_undoes(centre, scale, angle):
     matrix = np.column_stack([scale * rotation(angle), centre])
@@ -55,6 +57,7 @@ def test_whole_pixel_shifts_copy_exactly_and_the_rim_goes_on(shift):
     np.testing.assert_array_equal(out, image[np.ix_(rows, columns)])
 
 
+@settings(deadline=None)
 @given(angles, st.floats(0.3, 5.5))
 def test_every_pixel_shows_its_place(angle, scale):
     """On a linear picture averaging changes nothing, so any half-pixel slip would show."""

@@ -49,7 +49,7 @@ def test_without_any_ffmpeg_there_is_one_clear_line(tmp_path, monkeypatch, fresh
 
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", nothing)
-    with pytest.raises(DataError, match="cannot find an ffmpeg of version 5.1 or newer"):
+    with pytest.raises(DataError, match=r"cannot find an ffmpeg of version 5\.1 or newer"):
         ffmpeg_path()
 
 

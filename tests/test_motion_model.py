@@ -23,6 +23,13 @@ def tiny_model(seed: int = 0, **settings) -> MotionModel:
     return MotionModel(replace(TINY, **settings)).eval()
 
 
+def talkative_model(**settings) -> MotionModel:
+    """A model that does not merely repeat the mean reference, as a new one with residuals does."""
+    model = tiny_model(**settings)
+    torch.nn.init.normal_(model.out_proj.weight)
+    return model
+
+
 def inputs(pictures: int = 20, references: int = 5, config: MotionConfig = TINY) -> tuple[torch.Tensor, torch.Tensor]:
     speech = dummy_speech(pictures, config.speech_layers, config.speech_width).astype(np.float32)
     return torch.from_numpy(speech)[None], torch.from_numpy(dummy_latents(references, config.z_size))[None]
@@ -92,7 +99,7 @@ def test_one_latent_for_two_speech_frames_with_any_number_of_references(residual
 
 @pytest.mark.parametrize("residual", [False, True])
 def test_padding_changes_nothing_at_valid_positions(residual):
-    model = tiny_model(residual=residual)
+    model = talkative_model(residual=residual)
     speech, reference = inputs(12, 6)
     valid, shown = torch.arange(24)[None] < 14, torch.arange(6)[None] < 4
     with torch.inference_mode():
@@ -102,7 +109,7 @@ def test_padding_changes_nothing_at_valid_positions(residual):
 
 
 def test_layers_count_by_the_softmax_of_their_weights():
-    model = tiny_model(speech_layers=3)
+    model = talkative_model(speech_layers=3)
     speech, reference = inputs(config=replace(TINY, speech_layers=3))
     with torch.inference_mode():
         model.layer_weights.copy_(torch.tensor([0.3, -1.0, 2.0]))
@@ -115,17 +122,15 @@ def test_the_voice_has_its_say_with_a_single_reference_only_through_the_residual
     """Attention to one key is constant: as released, one reference alone silences the voice."""
     (speech, reference), silence = inputs(references=1), torch.zeros(1, 1, 40, TINY.speech_width)
     for residual in True, False:
-        model = tiny_model(residual=residual)
+        model = talkative_model(residual=residual)
         with torch.inference_mode():
             same = torch.allclose(model(speech, reference), model(silence, reference), atol=1e-5)
         assert same is not residual
 
 
 def test_a_residual_model_moves_with_its_reference():
-    """An untrained model with a silent last layer repeats the mean reference, whatever the latents' units."""
+    """A new model repeats the mean reference, whatever the latents' units."""
     model = tiny_model()
-    torch.nn.init.zeros_(model.out_proj.weight)
-    torch.nn.init.zeros_(model.out_proj.bias)
     speech, reference = inputs(references=4)
     with torch.inference_mode():
         model.latent_mean.copy_(torch.randn(TINY.z_size))
@@ -156,7 +161,7 @@ def write_model(path, model, **config):
 
 
 def test_a_model_survives_its_file(tmp_path):
-    model = tiny_model(seed=5)
+    model = talkative_model(seed=5)
     loaded = load_motion_model(write_model(tmp_path / "motion.safetensors", model))
     assert loaded.config == model.config
     with torch.inference_mode():

@@ -8,7 +8,7 @@ import typer
 
 from dd_tools.cli.common import Device, Seed, Session, console_command, torch_device
 from dd_tools.cli.prep import describe
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import UsageError
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO|IMAGE", help="Dub the speaker of this video or portrait.")]
 Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="Make them speak this: a sound file, or a video's sound.")]
@@ -20,14 +20,14 @@ MotionFile = Annotated[
     Path | None, typer.Option("--motion", metavar="MOTION.safetensors", help="Move with this.  [default: the shipped one]")
 ]
 References = Annotated[int, typer.Option(help="Show the motion model so many frames of the speaker.")]
-Steps = Annotated[int, typer.Option(help="Take so many DDIM steps.")]
+Steps = Annotated[int | None, typer.Option(help="Take so many DDIM steps.  [default: the renderer's, 20 in the paper]")]
 CropOnly = Annotated[bool, typer.Option("--crop-only", help="Write the square crop, not the full frame.")]
 BatchSize = Annotated[int, typer.Option(help="Paint so many frames at once.")]
 
 
 def dub(
     session: Session, video: Video, audio: Audio, output: Output, renderer: RendererFile = None, motion: MotionFile = None,
-    references: References = 75, steps: Steps = 20, seed: Seed = 0, crop_only: CropOnly = False, batch_size: BatchSize = 8,
+    references: References = 75, steps: Steps = None, seed: Seed = 0, crop_only: CropOnly = False, batch_size: BatchSize = 8,
     device: Device = "auto",
 ) -> None:
     """Dub a video: prepare it, listen to the voice, generate motion, paint it, and write the result with the voice.
@@ -37,18 +37,20 @@ def dub(
     """
     from dd_tools.formats.atomic import check_output_path
     from dd_tools.formats.clip import Clip
-    from dd_tools.media.audio import has_audio
+    from dd_tools.media.audio import read_audio
     from dd_tools.motion.model import load_motion_model
     from dd_tools.renderer.autoencoder import load_renderer
     from dd_tools.renderer.rendering import Painter, shared_noise
     from dd_tools.renderer.video import write_dubbed
+    from dd_tools.speech.features import measure
+    from dd_tools.speech.listening import check_level
     from dd_tools.weights import default_weights
 
     if output.resolve() in (video.resolve(), audio.resolve()):
         raise UsageError(f"'{output}' is both input and output")
     check_output_path(output)
-    if not has_audio(audio):
-        raise DataError(f"cannot use '{audio}': it has no audio track")
+    voice = read_audio(audio)
+    check_level(measure([voice]), audio)
     place = torch_device(device)
     painting = load_renderer(renderer or default_weights("renderer"))
     moving = load_motion_model(motion or default_weights("motion"))
@@ -59,7 +61,7 @@ def dub(
         clip_path = Path(folder) / "clip.h5"
         _prepare(session, video, clip_path, painting.config)
         with Clip(clip_path) as clip:
-            latents = _motion(session, clip, audio, painting, moving, references, place)
+            latents = _motion(session, clip, voice, painting, moving, references, place)
             painter = Painter(painting, clip, shared_noise(clip.size, seed), num_steps=steps, batch_size=batch_size, device=place)
             write_dubbed(
                 painter, latents, output, audio=audio, source=None if crop_only else video,
@@ -79,17 +81,24 @@ def _prepare(session: Session, video: Path, clip_path: Path, config) -> None:
         session.say(line)
 
 
-def _motion(session: Session, clip, audio: Path, painting, moving, references: int, device):
-    """The latents (T, Z) of the voice on this face; a video's last ones hold where the voice is shorter."""
-    from dd_tools.media.audio import read_audio
-    from dd_tools.motion.generation import generate
-    from dd_tools.renderer.encoding import encode_clip
-    from dd_tools.speech.features import open_speech_model
+def _motion(session: Session, clip, voice, painting, moving, references: int, device):
+    """The latents (T, Z) of the voice on this face: as long as the video, with silence after the voice, or as the voice."""
+    import numpy as np
 
+    from dd_tools.media.audio import SAMPLE_RATE
+    from dd_tools.motion.generation import check_fit, generate
+    from dd_tools.renderer.encoding import encode_clip
+    from dd_tools.speech.features import collapse, measure, open_speech_model
+
+    if not clip.source.is_still:
+        length = round((float(clip.pts[-1]) + 1 / clip.source.frame_rate) * SAMPLE_RATE)
+        voice = np.pad(voice[:length], (0, max(0, length - len(voice))))
     speech_model = open_speech_model(moving.config.speech_model, device=str(device), message=session.say)
-    session.say("listening")
-    speech = speech_model.features(read_audio(audio))
+    layer_weights = moving.layer_weights.detach().cpu().numpy()
+    pieces = [collapse(piece, layer_weights) for piece in speech_model.stream([voice], measure([voice]))]
+    speech = np.concatenate(pieces, axis=1)
     reference = encode_clip(painting, clip, device=device)[:references]
+    check_fit(moving.config, speech=speech, reference=reference, names=(speech_model.name, clip.source.name, "the motion model"))
     return generate(moving, speech, reference, device=device)
 
 

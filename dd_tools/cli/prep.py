@@ -7,6 +7,7 @@ import typer
 
 from dd_tools.cli.common import NoHistory, Resume, Session, console_command, is_up_to_date, plan_outputs
 from dd_tools.errors import UsageError
+from dd_tools.face.settings import PrepSettings
 
 Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|IMAGE...", help="Cut the speaker out of these.")]
 Output = Annotated[
@@ -36,10 +37,10 @@ def prep(
     session: Session,
     videos: Videos,
     output: Output,
-    size: Size = 96,
-    crop: Crop = "face",
+    size: Size = PrepSettings.size,
+    crop: Crop = PrepSettings.crop,
     fps: Fps = "source",
-    mask: Mask = "steady",
+    mask: Mask = PrepSettings.mask,
     landmarks: Landmarks = None,
     detector: DetectorName = "auto",
     resume: Resume = False,
@@ -50,7 +51,7 @@ def prep(
     A picture becomes a clip of one frame. Frames without a usable face are listed and later pass through untouched.
     """
     from dd_tools.face.landmarks import open_detector
-    from dd_tools.face.preparation import PrepSettings, prepare_clip
+    from dd_tools.face.preparation import prepare_clip
 
     settings = PrepSettings(size=size, crop=crop, mask=mask, fps=_frame_rate(fps))
     pairs = plan_outputs(videos, output, ".h5")

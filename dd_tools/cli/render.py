@@ -16,7 +16,7 @@ RendererFile = Annotated[
     Path | None, typer.Option("--renderer", metavar="RENDERER.safetensors", help="Paint with this.  [default: the shipped one]")
 ]
 Source = Annotated[Path | None, typer.Option(metavar="VIDEO", help="Paste into this video.  [default: the one the clip was cut from]")]
-Steps = Annotated[int, typer.Option(help="Take so many DDIM steps.")]
+Steps = Annotated[int | None, typer.Option(help="Take so many DDIM steps.  [default: the renderer's, 20 in the paper]")]
 NoiseFile = Annotated[Path | None, typer.Option("--x-t", metavar="FILE.npy", help="Start from this noise (3, S, S), not the seed's.")]
 CropOnly = Annotated[bool, typer.Option("--crop-only", help="Write the square crop, not the full frame.")]
 Frames = Annotated[str | None, typer.Option(metavar="A:B", help="Render frames A to B-1 only, without sound.")]
@@ -25,7 +25,7 @@ BatchSize = Annotated[int, typer.Option(help="Paint so many frames at once.")]
 
 def render(
     session: Session, clip_file: ClipFile, output: Output, latents: Latents, audio: Audio = None, renderer: RendererFile = None,
-    source: Source = None, steps: Steps = 20, seed: Seed = 0, x_t: NoiseFile = None, crop_only: CropOnly = False,
+    source: Source = None, steps: Steps = None, seed: Seed = 0, x_t: NoiseFile = None, crop_only: CropOnly = False,
     frames: Frames = None, batch_size: BatchSize = 8, device: Device = "auto", dtype: Dtype = "fp32",
 ) -> None:
     """Paint motion latents into a clip with DDIM and write the video, sound included.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from dd_tools.face.landmarks import LEFT_EYE, RIGHT_EYE, extent
-from dd_tools.face.warping import resample, square_map
+from dd_tools.face.warping import resample, square_map, transform
 
 MESH_INPUT = 192  # pixels, side of the square the mesh looks at
 DETECTOR_INPUT = 192  # pixels, side of the square the full-range detector looks at
@@ -84,10 +84,12 @@ class MeshDetector:
         faces: list[np.ndarray] = []
         for box in boxes:
             for square in self._squares(image, box):
-                first = self._place(image, square)
+                rough = self._place(image, square)
+                if rough is None or any(_is_same(rough, face) for face in faces):
+                    continue
                 # The detector's box is rough; the mesh's own gives its full precision.
-                face = None if first is None else self._place(image, _square_around(first))
-                if face is not None and not any(_is_same(face, other) for other in faces):
+                face = self._place(image, _square_around(rough))
+                if face is not None:
                     faces.append(face)
         return faces
 
@@ -106,7 +108,7 @@ class MeshDetector:
         if points is None:
             return None
         vertices = np.array([(point.x, point.y) for point in points.landmark]) * MESH_INPUT - 0.5
-        return (vertices[VERTICES].mean(1) @ square[:, :2].T + square[:, 2]).astype(np.float32)
+        return transform(vertices[VERTICES].mean(1), square).astype(np.float32)
 
 
 def _square_around(landmarks: np.ndarray) -> np.ndarray:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import DataError
 from dd_tools.face import geometry
 from dd_tools.face.landmarks import COUNT, Detector
+from dd_tools.face.settings import FACE, STEADY, PrepSettings
 from dd_tools.face.tracking import track
 from dd_tools.face.usability import REASONS, Span, frame_status, mark_cut_off, unusable_spans
 from dd_tools.face.warping import inverted, resample, transform
@@ -22,35 +23,8 @@ from dd_tools.formats.clip import ClipWriter, Source, Status
 from dd_tools.formats.history import sha256_of
 from dd_tools.media.video import Frame, VideoInfo, probe, read_frames
 
-FACE, HEAD = CROPS = ("face", "head")
-STEADY, PAPER = MASKS = ("steady", "paper")
-SMALLEST_SIZE, LARGEST_SIZE = 16, 2048  # pixels
-
 # progress(steps, total, label) passes the steps through, as `Session.progress` does.
 Progress = Callable[[Iterable, int | None, str], Iterable]
-
-
-@dataclass(frozen=True)
-class PrepSettings:
-    """What shapes a clip's content; the defaults are what the shipped models were trained on.
-
-    size: S, side of the crop and of the face image in pixels. crop: one of `CROPS`. mask: one of `MASKS`. fps: resample
-    the video to this rate; None keeps its own frames. Raises `UsageError` for anything else.
-    """
-
-    size: int = 96
-    crop: str = FACE
-    mask: str = STEADY
-    fps: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, value, allowed in (("crop", self.crop, CROPS), ("mask", self.mask, MASKS)):
-            if value not in allowed:
-                raise UsageError(f"unknown {name} '{value}', expected {' or '.join(allowed)}")
-        if not SMALLEST_SIZE <= self.size <= LARGEST_SIZE:
-            raise UsageError(f"size {self.size} is out of range, expected {SMALLEST_SIZE} to {LARGEST_SIZE} pixels")
-        if self.fps is not None and not 0 < self.fps <= 1000:
-            raise UsageError(f"frame rate {self.fps:g} is out of range, expected more than 0, at most 1000")
 
 
 @dataclass(frozen=True)

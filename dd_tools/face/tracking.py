@@ -7,6 +7,7 @@ import numpy as np
 from dd_tools.face.landmarks import Detector, extent
 
 PATIENCE = 10  # frames between two thorough searches while there is no face
+TRUST = 5  # a face seen in fewer frames than these was none, or nobody of note: the choice is made anew
 STRIDE = 0.5  # a face moves less than this share of its size from one frame to the next
 REACH = 1.0  # a face found again within this many sizes of its last place is the same person's
 GROWTH = 2.0  # … if it is less than this many times larger or smaller
@@ -27,17 +28,21 @@ def track(
 ) -> Iterator[np.ndarray | None]:
     """For each RGB image the chosen speaker's landmarks float32 (68,2), or None where that face is not to be seen.
 
-    The choice falls in the first image with a face. After a miss the speaker is the face nearest to the last place, if
-    it is near enough and of about that size; nobody else ever.
+    The choice falls in the first image with a face that stays. After a miss the speaker is the face nearest to the last
+    place, if it is near enough and of about that size; nobody else ever.
     """
-    last, misses = None, 0
+    last, seen, misses = None, 0, 0
     for image in images:
         face = None if last is None or misses else detector.follow(image, last)
         if face is None or not _is_same(face, last, STRIDE):
             faces = detector.detect(image, thorough=misses % PATIENCE == 0)
             face = _first(faces, image, choose) if last is None else _again(faces, last)
-        misses = misses + 1 if face is None else 0
-        last = last if face is None else face
+        if face is not None:
+            last, seen, misses = face, seen + 1, 0
+        elif seen < TRUST:
+            last, seen, misses = None, 0, misses + 1
+        else:
+            misses += 1
         yield face
 
 

@@ -43,13 +43,9 @@ def read_audio_blocks(
 
 def _decode(path: str | Path, sample_rate: int, block: int) -> Iterator[np.ndarray]:
     # async=1 with first_pts=0 fills with silence where the track starts late or has a gap.
-    sound = ffmpeg.output(
-        ffmpeg.input(file_url(path))["a:0"],
-        "pipe:",
-        format="f32le",
-        ac=1,
-        af=f"aresample={sample_rate}:async=1:first_pts=0",
-    )
+    # rematrix_maxval=1 keeps mixed channels within [−1, 1]: the mean of two, not their sum over √2.
+    filters = f"aresample={sample_rate}:async=1:first_pts=0:rematrix_maxval=1"
+    sound = ffmpeg.output(ffmpeg.input(file_url(path))["a:0"], "pipe:", format="f32le", ac=1, af=filters)
     empty = True
     with Process(sound, stdout=True) as process:
         while data := process.stdout.read(4 * block):

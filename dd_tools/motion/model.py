@@ -50,6 +50,8 @@ class MotionModel(nn.Module):
         self.decoder = Conformer(config.decoder_blocks, *sizes)
         self.out_proj = nn.Linear(config.width, config.z_size)
         if config.residual:
+            for parameter in self.out_proj.parameters():
+                nn.init.zeros_(parameter)  # a new model repeats the mean reference
             self.register_buffer("latent_mean", torch.zeros(config.z_size))
             self.register_buffer("latent_deviation", torch.ones(config.z_size))
 

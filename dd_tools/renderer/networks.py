@@ -47,6 +47,11 @@ def _middle(channels: int, **conditions) -> Block:
     ])
 
 
+def _map_of(z_size: int, channels: int, size: int) -> nn.Sequential:
+    """A linear map from a latent (B, Z) to features (B, C, size, size), silent at first."""
+    return nn.Sequential(zeroed(nn.Linear(z_size, channels * size**2)), nn.Unflatten(1, (channels, size, size)))
+
+
 class UNet(nn.Module):
     """Predicts the noise (or v) of the masked image from the image, a reference image, the timestep and the latent."""
 
@@ -64,6 +69,7 @@ class UNet(nn.Module):
         )
         channels = laterals[-1]
         self.middle_block = _middle(channels, **conditions)
+        self.z_map = _map_of(config.z_size, channels, size) if config.z_map else None
         self.output_blocks = nn.ModuleList()
         for level, multiplier in reversed(list(enumerate(config.multipliers))):
             for index in range(config.blocks + 1):
@@ -88,6 +94,8 @@ class UNet(nn.Module):
         for block in self.input_blocks:
             h = block(h, embedding, z)
             laterals.append(h)
+        if self.z_map:
+            h = h + self.z_map(z)
         h = self.middle_block(h, embedding, z)
         for block in self.output_blocks:
             h = block(torch.cat([h, laterals.pop()], dim=1), embedding, z)
@@ -110,10 +118,11 @@ class SemanticEncoder(nn.Module):
         self.out = nn.Sequential(
             GroupNorm32(widths[-1]), nn.SiLU(), pool, nn.Conv2d(widths[-1], config.z_size, kernel)
         )
+        self.normalise = nn.BatchNorm1d(config.z_size, affine=False) if config.z_map else nn.Identity()
 
     def forward(self, face: Tensor) -> Tensor:
         """Face image (B, 3, S, S) in [-1, 1] to latent (B, Z)."""
         h = F.pixel_unshuffle(face, self.patch)
         for block in self.input_blocks:
             h = block(h)
-        return self.out(self.middle_block(h)).flatten(1)
+        return self.normalise(self.out(self.middle_block(h)).flatten(1))

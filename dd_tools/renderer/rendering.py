@@ -42,15 +42,16 @@ def noise_from(array: np.ndarray) -> Tensor:
 class Painter:
     """A renderer at work on one clip.
 
-    xT: (1, 3, S, S), shared by all frames. num_steps: of DDIM. Raises `DataError` if clip and renderer do not fit each other,
+    xT: (1, 3, S, S), shared by all frames. num_steps: of DDIM, None for the renderer's own. Raises `DataError` if clip and renderer do not fit each other,
     `UsageError` for impossible settings.
     """
 
     def __init__(
-        self, renderer: Renderer, clip: Clip, xT: Tensor, *, num_steps: int = 20, batch_size: int = 8,
+        self, renderer: Renderer, clip: Clip, xT: Tensor, *, num_steps: int | None = None, batch_size: int = 8,
         device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32,
     ):
         renderer.config.check_fits(clip)
+        num_steps = renderer.config.steps if num_steps is None else num_steps
         if not 1 <= num_steps <= NUM_TIMESTEPS:
             raise UsageError(f"steps must be between 1 and {NUM_TIMESTEPS}, got {num_steps}")
         if batch_size < 1:

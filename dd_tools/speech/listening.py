@@ -29,13 +29,17 @@ def write_features(
     pieces. Raises `DataError` if there is no sound, or less than 0.1 s.
     """
     level = measure(read_audio_blocks(source))
-    if level.samples < SHORTEST * SAMPLE_RATE:
-        raise DataError(
-            f"cannot use '{source}': {level.samples / SAMPLE_RATE:.3f} s of sound, expected {SHORTEST} s or more"
-        )
+    check_level(level, source)
     pieces = progress(model.stream(read_audio_blocks(source), level))
     layers = model.layers
     if layer_weights is not None:
         layers, pieces = 1, (collapse(piece, layer_weights) for piece in pieces)
     write_speech(target, pieces, (layers, frame_count(level.samples), model.width))
     return level
+
+
+def check_level(level: Level, source: Path) -> None:
+    """Raise `DataError` if the sound file `source`, of this level, is too short to hold speech."""
+    if level.samples < SHORTEST * SAMPLE_RATE:
+        seconds = level.samples / SAMPLE_RATE
+        raise DataError(f"cannot use '{source}': {seconds:.3f} s of sound, expected {SHORTEST} s or more")
