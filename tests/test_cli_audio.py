@@ -81,11 +81,11 @@ def test_weights_of_another_speech_model_are_refused(folder):
     assert outcome == (1, "", "dd-audio: 'motion.safetensors' weighs 3 layers, speech model 'mel' has 1\n")
 
 
-def test_silence_works_and_is_said():
+def test_silence_is_refused_as_what_it_is():
     dummy_sound("still.wav", 16000, amplitude=0)
     outcome = call("dd-audio", "still.wav", "-o", "speech.npy", "--model", "mel")
-    assert outcome == (0, "", "dd-audio: 'still.wav' is silent\n")
-    assert np.isfinite(np.load("speech.npy")).all()
+    assert outcome == (1, "", "dd-audio: cannot use 'still.wav': it is silent throughout (below -80 dB)\n")
+    assert not Path("speech.npy").exists()
 
 
 def test_resume_makes_only_what_is_old():

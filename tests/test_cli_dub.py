@@ -42,7 +42,9 @@ def test_a_portrait_speaks_as_long_as_the_voice(studio, tmp_path):
 def test_a_video_keeps_its_frames_and_only_the_lower_face_changes(studio, tmp_path):
     outcome = dub(studio, "video.mkv", tmp_path / "out.mp4")
     assert outcome.status == 0, outcome.errors
-    before, after = (np.stack([f.image for f in read_frames(path)]) for path in (studio / "video.mkv", tmp_path / "out.mp4"))
+    before, after = (
+        np.stack([f.image for f in read_frames(path)]) for path in (studio / "video.mkv", tmp_path / "out.mp4")
+    )
     assert before.shape == after.shape
     difference = np.abs(before.astype(int) - after).mean((0, 3))
     assert difference[:60].mean() < 3  # hair and above: what the codec loses
@@ -57,8 +59,8 @@ def test_crop_only_and_the_stages_one_by_one_give_the_same_frames(studio, tmp_pa
         ("dd-audio", studio / "voice.wav", "-o", tmp_path / "speech.npy", "--weights", weights["motion"]),
         ("dd-encode", tmp_path / "clip.h5", "-o", tmp_path / "latents.npy", "--renderer", weights["renderer"]),
         (
-            "dd-generate", tmp_path / "speech.npy", "-o", tmp_path / "motion.npy", "--reference", tmp_path / "latents.npy",
-            "--motion", weights["motion"],
+            "dd-generate", tmp_path / "speech.npy", "-o", tmp_path / "motion.npy", "--reference", tmp_path /
+            "latents.npy", "--motion", weights["motion"],
         ),
         (
             "dd-render", tmp_path / "clip.h5", "-o", tmp_path / "staged.mp4", "--latents", tmp_path / "motion.npy",

@@ -71,7 +71,9 @@ def test_excluded_clips_stay_out_and_weights_can_be_gone_on_from(clips, tmp_path
     assert read_checkpoint(first, RENDERER).training["clips"] == ["b", "c"]
     assert call("dd-train-ae", clips, "-o", second, "--init", first, "--steps", "1", "--batch-size", "2").status == 0
     weights = read_checkpoint(second, RENDERER)
-    assert weights.training["init"] == "first.safetensors" and RendererConfig.from_json(weights.config) == PRESETS["tiny"]
+    assert (
+        weights.training["init"] == "first.safetensors" and RendererConfig.from_json(weights.config) == PRESETS["tiny"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The masked process and DDIM against diffusers and by properties."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dd_tools.renderer.diffusion import (
-    NUM_TIMESTEPS, Schedule, ddim_sample, paste_known, predicted_x0, q_sample, target,
+    NUM_TIMESTEPS,
+    Schedule,
+    ddim_sample,
+    paste_known,
+    predicted_x0,
+    q_sample,
+    target,
 )
 
 LINEAR, COSINE = Schedule.named("linear"), Schedule.named("cosine")
@@ -31,7 +39,14 @@ def test_cosine_schedule_ends_at_zero_signal_and_falls():
 
 @pytest.mark.parametrize(
     ("schedule", "steps", "first", "last"),
-    [(LINEAR, 20, 950, 0), (LINEAR, 1000, 999, 0), (LINEAR, 1, 0, 0), (COSINE, 20, 999, 49), (COSINE, 8, 999, 124), (COSINE, 1, 999, 999)],
+    [
+        (LINEAR, 20, 950, 0),
+        (LINEAR, 1000, 999, 0),
+        (LINEAR, 1, 0, 0),
+        (COSINE, 20, 999, 49),
+        (COSINE, 8, 999, 124),
+        (COSINE, 1, 999, 999),
+    ],
 )
 def test_timesteps_visited(schedule, steps, first, last):
     timesteps = schedule.sampling_timesteps(steps)
@@ -43,14 +58,20 @@ def test_any_number_of_steps_is_walked_down(steps):
     for schedule in (LINEAR, COSINE):
         timesteps = schedule.sampling_timesteps(steps)
         assert len(timesteps) == steps
-        assert all(0 <= later < now < NUM_TIMESTEPS for now, later in zip(timesteps, timesteps[1:]))
+        assert all(0 <= later < now < NUM_TIMESTEPS for now, later in itertools.pairwise(timesteps))
 
 
 def test_ddim_without_a_mask_is_diffusers_ddim():
     diffusers = pytest.importorskip("diffusers")
     scheduler = diffusers.DDIMScheduler(
-        NUM_TIMESTEPS, beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=True, set_alpha_to_one=True,
-        timestep_spacing="leading", steps_offset=0,
+        NUM_TIMESTEPS,
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        clip_sample=True,
+        set_alpha_to_one=True,
+        timestep_spacing="leading",
+        steps_offset=0,
     )
     scheduler.set_timesteps(20)
 
@@ -61,8 +82,9 @@ def test_ddim_without_a_mask_is_diffusers_ddim():
     ours = ddim_sample(network, LINEAR, "epsilon", xT, torch.zeros(2, 3, 8, 8), torch.ones(2, 1, 8, 8), 20)
     theirs = xT
     for t in scheduler.timesteps:
-        # The released sampler recomputes the noise from the clipped image, which diffusers calls use_clipped_model_output.
-        theirs = scheduler.step(network(theirs, t.expand(2)), t, theirs, use_clipped_model_output=True).prev_sample
+        output = network(theirs, t.expand(2))
+        # The released sampler recomputes the noise from the clipped image; diffusers has a name for that.
+        theirs = scheduler.step(output, t, theirs, use_clipped_model_output=True).prev_sample
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 

@@ -42,7 +42,9 @@ def test_miniature_gives_the_authors_numbers():
     vectors = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(vectors)
     golden = np.load(shared_file("golden/golden.npz"))
-    config = RendererConfig(size=64, channels=32, multipliers=(1, 2, 4, 8), encoder_channels=32, encoder_multipliers=(1, 2, 4, 8, 8))
+    config = RendererConfig(
+        size=64, channels=32, multipliers=(1, 2, 4, 8), encoder_channels=32, encoder_multipliers=(1, 2, 4, 8, 8)
+    )
     renderer = Renderer(config).eval()
     state = {}
     for name, value in vectors.state(shared_file("golden/ae64.spec.json")).items():
@@ -132,7 +134,11 @@ def test_weights_that_do_not_fit_their_configuration_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"size": 100}, "size 100 is not a multiple"), ({"prediction": "x"}, "prediction 'x'"), ({"schedule": "s"}, "schedule 's'")],
+    [
+        ({"size": 100}, "size 100 is not a multiple"),
+        ({"prediction": "x"}, "prediction 'x'"),
+        ({"schedule": "s"}, "schedule 's'"),
+    ],
 )
 def test_impossible_configurations_are_refused(change, message):
     with pytest.raises(UsageError, match=message):

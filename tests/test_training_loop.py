@@ -1,6 +1,7 @@
 """The training loop: resuming, stopping, several processes, the learning rate, the moving average."""
 
 import csv
+import itertools
 import os
 import signal
 import subprocess
@@ -20,7 +21,9 @@ from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.state import state_path
 
 CPU = torch.device("cpu")
-SETTINGS = TrainingSettings(steps=12, batch_size=4, learning_rate=0.05, warmup=2, decay=0.5, ema=0.9, save_every=5, log_every=4)
+SETTINGS = TrainingSettings(
+    steps=12, batch_size=4, learning_rate=0.05, warmup=2, decay=0.5, ema=0.9, save_every=5, log_every=4
+)
 
 
 class Line(nn.Module):
@@ -52,7 +55,9 @@ def checkpoint():
 
 def rows(path):
     with open(path) as stream:
-        return [(row["step"], row["loss"], row["learning_rate"], row["gradient_norm"]) for row in csv.DictReader(stream)]
+        return [
+            (row["step"], row["loss"], row["learning_rate"], row["gradient_norm"]) for row in csv.DictReader(stream)
+        ]
 
 
 def test_sigterm_saves_and_resuming_repeats_the_uninterrupted_numbers(tmp_path):
@@ -113,7 +118,9 @@ def test_two_processes_share_gradients_and_write_once(tmp_path):
     )
     output = tmp_path / "x.safetensors"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*launch, str(script), str(output)], check=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    subprocess.run(
+        [*launch, str(script), str(output)], check=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
     first, second = (torch.load(f"{output}.{rank}", weights_only=True) for rank in (0, 1))
     assert torch.equal(first, second)
     assert read_checkpoint(output, RENDERER).training["processes"] == 2
@@ -141,7 +148,9 @@ def test_moving_average_follows_its_formula():
     assert average.item() == pytest.approx(slow, abs=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}]
+)
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong)).replace("_", " ")):
         TrainingSettings(**({"steps": 1, "batch_size": 1, "learning_rate": 1.0} | wrong))
@@ -160,7 +169,7 @@ def test_fractions_are_nested_and_never_empty():
     names = [f"clip{i:03}" for i in range(37)]
     shares = [set(fraction_of(names, share)) for share in (0.001, 0.1, 0.5, 1.0)]
     assert [len(share) for share in shares] == [1, 4, 18, 37]
-    assert all(small < large for small, large in zip(shares, shares[1:]))
+    assert all(small < large for small, large in itertools.pairwise(shares))
     with pytest.raises(UsageError, match="data fraction"):
         fraction_of(names, 0)
 

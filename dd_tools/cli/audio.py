@@ -62,15 +62,13 @@ def audio(
         if resume and is_up_to_date(target, source, *([weights] if weights else [])):
             session.say(f"'{target}' is up to date")
             return
-        level = write_features(
+        write_features(
             listener,
             source,
             target,
             layer_weights=layer_weights,
             progress=lambda pieces: session.progress(pieces, None, source.name),
         )
-        if level.is_silent:
-            session.say(f"'{source}' is silent")
 
     session.for_each(pairs, listen)
 

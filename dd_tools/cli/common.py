@@ -30,10 +30,16 @@ def _print_version(wanted: bool) -> None:
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")]
-NoHistory = Annotated[bool, typer.Option("--no-history", help="Leave out how the file was made, for byte-stable files.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+]
+NoHistory = Annotated[
+    bool, typer.Option("--no-history", help="Leave out how the file was made, for byte-stable files.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Skip outputs that exist and are newer than their inputs.")]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Compute here; auto takes a GPU if there is one.")]
+Device = Annotated[
+    str, typer.Option(metavar="auto|cpu|cuda|mps", help="Compute here; auto takes a GPU if there is one.")
+]
 Dtype = Annotated[str, typer.Option(metavar="fp32|bf16|fp16", help="Compute in this number format.")]
 Seed = Annotated[int, typer.Option(help="Draw all randomness from this seed.")]
 
@@ -146,7 +152,8 @@ def expand_folders(paths: Iterable[Path], pattern: str) -> list[Path]:
 def plan_outputs(inputs: list[Path], output: Path, suffix: str) -> list[tuple[Path, Path]]:
     """Pair each input with its output: the file `output` for one input, or NAME plus `suffix` in the folder `output`.
 
-    Raises `UsageError` where two inputs would write one file, an input would be overwritten, or many inputs go to one file.
+    Raises `UsageError` where two inputs would write one file, an input would be overwritten, or many inputs go to one
+    file.
     """
     if not output.is_dir():
         if len(inputs) != 1:
@@ -226,5 +233,7 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
 def _signature_for_typer(function: Callable[..., None], command: Callable[..., None]) -> inspect.Signature:
     """The parameters typer shall see: those of `function` without the session, then the three every command has."""
     own = [parameter for key, parameter in inspect.signature(function).parameters.items() if key != "session"]
-    shared = [p for p in inspect.signature(command, follow_wrapped=False).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    shared = [
+        p for p in inspect.signature(command, follow_wrapped=False).parameters.values() if p.kind is not p.VAR_KEYWORD
+    ]
     return inspect.Signature(own + shared)

@@ -8,21 +8,29 @@ import typer
 from dd_tools.cli.common import Device, Resume, Session, console_command, is_up_to_date, plan_outputs, torch_device
 
 Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Encode the faces of these clips.")]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="LATENTS.npy|DIR|-", help="Write latents here; - is standard output.")]
-RendererFile = Annotated[
-    Path | None, typer.Option("--renderer", metavar="RENDERER.safetensors", help="Use this encoder.  [default: the shipped one]")
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="LATENTS.npy|DIR|-", help="Write latents here; - is standard output.")
 ]
-BatchSize = Annotated[int, typer.Option(help="Encode so many frames at once.")]
+RendererFile = Annotated[
+    Path | None,
+    typer.Option("--renderer", metavar="RENDERER.safetensors", help="Use this encoder.  [default: the shipped one]"),
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Encode so many frames at once.")]
 
 
 def encode(
-    session: Session, clips: Clips, output: Output, renderer: RendererFile = None, batch_size: BatchSize = 32,
-    resume: Resume = False, device: Device = "auto",
+    session: Session,
+    clips: Clips,
+    output: Output,
+    renderer: RendererFile = None,
+    batch_size: BatchSize = 32,
+    resume: Resume = False,
+    device: Device = "auto",
 ) -> None:
     """Turn the face images of clips into latents, 25 a second.
 
-    The latents are the reference of dd-generate and what dd-train-seq learns to predict; given to dd-render as they are, they
-    reconstruct the clip.
+    The latents are the reference of dd-generate and what dd-train-seq learns to predict; given to dd-render as they
+    are, they reconstruct the clip.
     """
     from dd_tools.formats.arrays import write_array
     from dd_tools.formats.clip import Clip
@@ -42,7 +50,10 @@ def encode(
         with Clip(source) as clip:
             batches = -(-len(clip.usable) // batch_size)
             latents = encode_clip(
-                model, clip, batch_size=batch_size, device=place,
+                model,
+                clip,
+                batch_size=batch_size,
+                device=place,
                 progress=lambda steps: session.progress(steps, batches, source.name),
             )
         write_array(target, latents)

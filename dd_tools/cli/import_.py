@@ -9,7 +9,9 @@ from dd_tools.cli.common import Session, console_command
 from dd_tools.errors import DataError
 
 Weights = Annotated[Path, typer.Argument(metavar="AUTHORS.ckpt", help="The released checkpoint.")]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.safetensors", help="Write the converted weights here.")]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="OUT.safetensors", help="Write the converted weights here.")
+]
 
 
 def import_(session: Session, weights: Weights, output: Output) -> None:

@@ -9,7 +9,9 @@ import typer
 from dd_tools.cli.common import Session, console_command
 from dd_tools.errors import DataError
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Clips, arrays, weights, videos, sounds or pictures.")]
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Clips, arrays, weights, videos, sounds or pictures.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 

@@ -9,24 +9,50 @@ from dd_tools.cli.common import Device, Dtype, Seed, Session, console_command, o
 from dd_tools.errors import DataError, UsageError
 
 ClipFile = Annotated[Path, typer.Argument(metavar="CLIP.h5", help="Paint the lower face of this clip.")]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="VIDEO", help="Write the video here; the suffix names the container.")]
-Latents = Annotated[str, typer.Option(metavar="MOTION.npy|-", help="Paint this motion, 25 latents a second; - is standard input.")]
-Audio = Annotated[Path | None, typer.Option(metavar="FILE", help="Put this sound in the video, at its own rate and channels.")]
-RendererFile = Annotated[
-    Path | None, typer.Option("--renderer", metavar="RENDERER.safetensors", help="Paint with this.  [default: the shipped one]")
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="VIDEO", help="Write the video here; the suffix names the container.")
 ]
-Source = Annotated[Path | None, typer.Option(metavar="VIDEO", help="Paste into this video.  [default: the one the clip was cut from]")]
-Steps = Annotated[int | None, typer.Option(help="Take so many DDIM steps.  [default: the renderer's, 20 in the paper]")]
-NoiseFile = Annotated[Path | None, typer.Option("--x-t", metavar="FILE.npy", help="Start from this noise (3, S, S), not the seed's.")]
+Latents = Annotated[
+    str, typer.Option(metavar="MOTION.npy|-", help="Paint this motion, 25 latents a second; - is standard input.")
+]
+Audio = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Put this sound in the video, at its own rate and channels.")
+]
+RendererFile = Annotated[
+    Path | None,
+    typer.Option("--renderer", metavar="RENDERER.safetensors", help="Paint with this.  [default: the shipped one]"),
+]
+Source = Annotated[
+    Path | None, typer.Option(metavar="VIDEO", help="Paste into this video.  [default: the one the clip was cut from]")
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, max=1000, help="Take so many DDIM steps.  [default: the renderer's, 20 in the paper]"),
+]
+NoiseFile = Annotated[
+    Path | None, typer.Option("--x-t", metavar="FILE.npy", help="Start from this noise (3, S, S), not the seed's.")
+]
 CropOnly = Annotated[bool, typer.Option("--crop-only", help="Write the square crop, not the full frame.")]
 Frames = Annotated[str | None, typer.Option(metavar="A:B", help="Render frames A to B-1 only, without sound.")]
-BatchSize = Annotated[int, typer.Option(help="Paint so many frames at once.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Paint so many frames at once.")]
 
 
 def render(
-    session: Session, clip_file: ClipFile, output: Output, latents: Latents, audio: Audio = None, renderer: RendererFile = None,
-    source: Source = None, steps: Steps = None, seed: Seed = 0, x_t: NoiseFile = None, crop_only: CropOnly = False,
-    frames: Frames = None, batch_size: BatchSize = 8, device: Device = "auto", dtype: Dtype = "fp32",
+    session: Session,
+    clip_file: ClipFile,
+    output: Output,
+    latents: Latents,
+    audio: Audio = None,
+    renderer: RendererFile = None,
+    source: Source = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    x_t: NoiseFile = None,
+    crop_only: CropOnly = False,
+    frames: Frames = None,
+    batch_size: BatchSize = 8,
+    device: Device = "auto",
+    dtype: Dtype = "fp32",
 ) -> None:
     """Paint motion latents into a clip with DDIM and write the video, sound included.
 
@@ -36,6 +62,7 @@ def render(
     from dd_tools.formats.atomic import check_output_path
     from dd_tools.formats.clip import Clip
     from dd_tools.media.audio import has_audio
+    from dd_tools.media.encode import check_container
     from dd_tools.renderer.autoencoder import load_renderer
     from dd_tools.renderer.rendering import Painter, noise_from, shared_noise
     from dd_tools.renderer.video import find_source, write_dubbed
@@ -47,6 +74,7 @@ def render(
         raise UsageError("--frames renders a part without sound; add --audio when the parts are joined")
     one_of("dtype", dtype, DTYPES)
     check_output_path(output)
+    check_container(output)
     motion = read_latents(latents)
     if audio and not has_audio(audio):
         raise DataError(f"cannot use '{audio}': it has no audio track")
@@ -60,7 +88,12 @@ def render(
         if output.resolve() in {path.resolve() for path in (clip_file, audio, background) if path}:
             raise UsageError(f"'{output}' is both input and output")
         write_dubbed(
-            painter, motion, output, audio=audio, source=background, frames=part,
+            painter,
+            motion,
+            output,
+            audio=audio,
+            source=background,
+            frames=part,
             progress=lambda steps, total: session.progress(steps, total, "rendering"),
         )
 

@@ -7,40 +7,79 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.common import (
-    Device, Dtype, NoHistory, Seed, Session, console_command, expand_folders, one_of, torch_device, training_progress,
+    Device,
+    Dtype,
+    NoHistory,
+    Seed,
+    Session,
+    console_command,
+    expand_folders,
+    one_of,
+    torch_device,
+    training_progress,
 )
 from dd_tools.errors import DataError, UsageError
 
-Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Train on these clips, or on all clips in these folders.")]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="RENDERER.safetensors", help="Write the trained weights here.")]
-Preset = Annotated[str | None, typer.Option(metavar="paper|default|tiny", help="Sizes and settings.  [default: default]")]
-Init = Annotated[Path | None, typer.Option(metavar="RENDERER.safetensors", help="Start from these weights and their sizes.")]
+Clips = Annotated[
+    list[Path], typer.Argument(metavar="CLIP.h5...", help="Train on these clips, or on all clips in these folders.")
+]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="RENDERER.safetensors", help="Write the trained weights here.")
+]
+Preset = Annotated[
+    str | None, typer.Option(metavar="paper|default|tiny", help="Sizes and settings.  [default: default]")
+]
+Init = Annotated[
+    Path | None, typer.Option(metavar="RENDERER.safetensors", help="Start from these weights and their sizes.")
+]
 Steps = Annotated[int | None, typer.Option(help="Train for this many steps in all.  [default: the preset's]")]
 BatchSize = Annotated[int | None, typer.Option(help="Samples a step and process.  [default: the preset's]")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.  [default: the preset's]")]
 NoEyes = Annotated[bool, typer.Option("--no-eyes", help="Leave the eyes' band out of the face image (ablation).")]
 NoAugment = Annotated[bool, typer.Option("--no-augment", help="Do not augment (ablation).")]
 DataFraction = Annotated[float, typer.Option(help="Use this share of the clips.")]
-Exclude = Annotated[Path | None, typer.Option(metavar="FILE", help="Keep out the clips named in this file, one a line.")]
-Speakers = Annotated[Path | None, typer.Option(metavar="FILE.tsv", help="Draw speakers evenly: clip name, tab, speaker.")]
-SaveEvery = Annotated[int | None, typer.Option(help="Save the training state every so many steps.  [default: the preset's]")]
+Exclude = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Keep out the clips named in this file, one a line.")
+]
+Speakers = Annotated[
+    Path | None, typer.Option(metavar="FILE.tsv", help="Draw speakers evenly: clip name, tab, speaker.")
+]
+SaveEvery = Annotated[
+    int | None, typer.Option(help="Save the training state every so many steps.  [default: the preset's]")
+]
 Workers = Annotated[int, typer.Option(help="Read clips in this many processes.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the saved state, if there is one.")]
 TensorBoard = Annotated[Path | None, typer.Option(metavar="DIR", help="Log to TensorBoard too.")]
 
 
 def train_ae(
-    session: Session, clips: Clips, output: Output, preset: Preset = None, init: Init = None, steps: Steps = None,
-    batch_size: BatchSize = None, learning_rate: LearningRate = None, no_eyes: NoEyes = False, no_augment: NoAugment = False,
-    data_fraction: DataFraction = 1.0, exclude: Exclude = None, speakers: Speakers = None, save_every: SaveEvery = None,
-    workers: Workers = 0, seed: Seed = 0, resume: Resume = False, device: Device = "auto", dtype: Dtype = "fp32",
-    tensorboard: TensorBoard = None, no_history: NoHistory = False,
+    session: Session,
+    clips: Clips,
+    output: Output,
+    preset: Preset = None,
+    init: Init = None,
+    steps: Steps = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    no_eyes: NoEyes = False,
+    no_augment: NoAugment = False,
+    data_fraction: DataFraction = 1.0,
+    exclude: Exclude = None,
+    speakers: Speakers = None,
+    save_every: SaveEvery = None,
+    workers: Workers = 0,
+    seed: Seed = 0,
+    resume: Resume = False,
+    device: Device = "auto",
+    dtype: Dtype = "fp32",
+    tensorboard: TensorBoard = None,
+    no_history: NoHistory = False,
 ) -> None:
     """Train stage 1: the semantic encoder and the inpainting renderer.
 
-    The state lies in RENDERER.state.safetensors while training, the losses in RENDERER.csv; RENDERER.safetensors appears when
-    the last step is done. SIGTERM and Ctrl-C save the state and exit; --resume goes on from there to the same numbers. With
-    several GPUs or machines, start it under torchrun.
+    The state lies in RENDERER.state.safetensors while training, the losses in RENDERER.csv; RENDERER.safetensors
+    appears when the last step is done. SIGTERM and Ctrl-C save the state and exit; --resume goes on from there to the
+    same numbers. With several GPUs or machines, start it under torchrun.
     """
     import torch
 
@@ -68,20 +107,34 @@ def train_ae(
     model.config = replace(model.config, eyes=not no_eyes)
     chosen = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "save_every": save_every}
     settings = replace(
-        TRAINING_PRESETS[name], seed=seed, workers=workers, **{key: value for key, value in chosen.items() if value is not None}
+        TRAINING_PRESETS[name],
+        seed=seed,
+        workers=workers,
+        **{key: value for key, value in chosen.items() if value is not None},
     )
     augmentation, pairs = (None, False) if no_augment else AUGMENTATIONS[name]
     data = RendererData(
-        [paths[stem] for stem in kept], model.config, speakers=read_speakers(speakers) if speakers else None,
-        augmentation=augmentation, pairs=pairs,
+        [paths[stem] for stem in kept],
+        model.config,
+        speakers=read_speakers(speakers) if speakers else None,
+        augmentation=augmentation,
+        pairs=pairs,
     )
     notes = {"clips": kept, "augment": not no_augment, "init": init.name if init else None}
     checkpoint = Checkpoint(
         RENDERER, model.config.to_json(), {}, notes, session.history([init] if init else [], wanted=not no_history)
     )
     finished = train(
-        MaskedDenoising(model), data, settings, checkpoint, output, device=torch_device(device), dtype=dtype, resume=resume,
-        tensorboard=tensorboard, progress=training_progress(session),
+        MaskedDenoising(model),
+        data,
+        settings,
+        checkpoint,
+        output,
+        device=torch_device(device),
+        dtype=dtype,
+        resume=resume,
+        tensorboard=tensorboard,
+        progress=training_progress(session),
     )
     if not finished:
         session.say("stopped; the state is saved, go on with --resume")

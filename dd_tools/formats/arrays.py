@@ -63,8 +63,8 @@ def _save(stream: BinaryIO, array: np.ndarray) -> None:
 
 
 def write_speech(path: str | Path, pieces: Iterable[np.ndarray], shape: tuple[int, int, int]) -> None:
-    """Write speech features of `shape` (L, T, D) as float16 NPY from consecutive `pieces` (L, t, D), never holding all of them
-    (except for ``-``, standard output)."""
+    """Write speech features of `shape` (L, T, D) as float16 NPY from consecutive `pieces` (L, t, D), never holding all
+    of them (except for ``-``, standard output)."""
     if str(path) == PIPE:
         write_array(path, np.concatenate(list(pieces), axis=1).astype(np.float16, copy=False))
         return

@@ -21,9 +21,12 @@ def atomic_output(target: str | Path) -> Iterator[Path]:
     check_output_path(target)
     temporary = target.with_name(f".{target.stem}.{os.getpid()}-{secrets.token_hex(4)}.part{target.suffix}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # what the user's umask says; some libraries write private files
         yield temporary
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
+        os.chmod(temporary, mode)
         os.replace(temporary, target)
     except OSError as error:
         raise DataError(f"cannot write '{target}': {error.strerror or error}") from error

@@ -54,7 +54,8 @@ def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: str | Path, kind: str) -> Checkpoint:
-    """Read weights of one `kind`. Raises `DataError` for anything else: another kind, another program's file, truncation.
+    """Read weights of one `kind`. Raises `DataError` for anything else: another kind, another program's file,
+    truncation.
 
     The state of an unfinished training serves as the weights it has so far (the moving average).
     """
@@ -94,7 +95,9 @@ def read_header(path: str | Path) -> dict:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(f"cannot read '{path}': not a safetensors file") from None
     if "dd_tools" not in metadata:
-        raise DataError(f"cannot use '{path}': a safetensors file, but not of these tools; authors' weights go through dd-import")
+        raise DataError(
+            f"cannot use '{path}': a safetensors file, but not of these tools; authors' weights go through dd-import"
+        )
     if path.stat().st_size < end:
         raise DataError(f"cannot read '{path}': truncated ({path.stat().st_size} of {end} bytes)")
     header = json.loads(metadata["dd_tools"])

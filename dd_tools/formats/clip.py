@@ -1,10 +1,10 @@
 """The clip: one speaker's track as HDF5, what `dd-prep` writes and every later stage reads.
 
 Datasets (T frames, S crop pixels, F face-image pixels), one frame a chunk, gzip:
-``frames`` uint8 (T,S,S,3) RGB crop; ``landmarks`` float32 (T,68,2) x,y in crop pixels, iBUG order; ``mask`` uint8 (T,S,S),
-1 = repaint; ``face`` uint8 (T,F,F,3), the semantic encoder's input; ``crop_to_source`` float64 (T,2,3), affine map from
-crop to source pixel coordinates; ``pts`` float64 (T) seconds; ``status`` uint8 (T), see `Status`.
-In frames whose status is not OK the crop is kept where one exists; landmarks, mask and face image are zero.
+``frames`` uint8 (T,S,S,3) RGB crop; ``landmarks`` float32 (T,68,2) x,y in crop pixels, iBUG order; ``mask`` uint8
+(T,S,S), 1 = repaint; ``face`` uint8 (T,F,F,3), the semantic encoder's input; ``crop_to_source`` float64 (T,2,3), affine
+map from crop to source pixel coordinates; ``pts`` float64 (T) seconds; ``status`` uint8 (T), see `Status`. In frames
+whose status is not OK the crop is kept where one exists; landmarks, mask and face image are zero.
 """
 
 import contextlib
@@ -50,6 +50,7 @@ class Source:
 
     @property
     def is_still(self) -> bool:
+        """Whether it is a picture, not a video."""
         return self.frame_rate == 0
 
 
@@ -105,7 +106,14 @@ class ClipWriter:
     """
 
     def __init__(
-        self, path: str | Path, *, size: int, face_size: int, source: Source, detector: Mapping, settings: Mapping,
+        self,
+        path: str | Path,
+        *,
+        size: int,
+        face_size: int,
+        source: Source,
+        detector: Mapping,
+        settings: Mapping,
         history: list[dict],
     ):
         self._target = _Target(path, "w+")
@@ -114,8 +122,15 @@ class ClipWriter:
         for name, (shape, dtype) in _layout(size, face_size).items():
             chunk = (1024,) if name in _SCALARS else (1, *shape)
             self._datasets[name] = self._file.create_dataset(
-                name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunk, compression="gzip", compression_opts=1,
-                shuffle=False, track_times=False,
+                name,
+                (0, *shape),
+                dtype,
+                maxshape=(None, *shape),
+                chunks=chunk,
+                compression="gzip",
+                compression_opts=1,
+                shuffle=False,
+                track_times=False,
             )
         attributes = {
             "format": FORMAT,
@@ -153,8 +168,8 @@ class ClipWriter:
 class Clip:
     """A clip file opened for reading and checked; a context manager.
 
-    `frames`, `mask` and `face` are HDF5 datasets, read frame by frame; the small tracks `landmarks`, `crop_to_source`, `pts`
-    and `status` are arrays in memory. Raises `DataError` for anything that is not a whole clip of this version.
+    `frames`, `mask` and `face` are HDF5 datasets, read frame by frame; the small tracks `landmarks`, `crop_to_source`,
+    `pts` and `status` are arrays in memory. Raises `DataError` for anything that is not a whole clip of this version.
     """
 
     def __init__(self, path: str | Path):

@@ -1,7 +1,7 @@
 """Where a file came from: the command lines and inputs that made it, carried inside the file.
 
-An entry is a plain dictionary ``{"command", "version", "arguments", "inputs": {name: sha256}}``. It holds no time and no
-machine's name, so the same command on the same input writes the same bytes.
+An entry is a plain dictionary ``{"command", "version", "arguments", "inputs": {name: sha256}}``. It holds no time and
+no machine's name, so the same command on the same input writes the same bytes.
 """
 
 import hashlib

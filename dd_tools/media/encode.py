@@ -24,6 +24,12 @@ _AUDIO_BITS = {"mono": "128k", "stereo": "192k"}  # AAC bits a second; other lay
 _SURROUND_BITS = "384k"
 
 
+def check_container(path: Path) -> None:
+    """Raise `DataError` unless the suffix of `path` names a container that can be written."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"cannot write '{path}': unknown suffix '{path.suffix}'; use one of {' '.join(SUFFIXES)}")
+
+
 class VideoWriter:
     """Write frames with their times, variable ones too, as H.264; a context manager that leaves the whole file or none.
 
@@ -52,10 +58,7 @@ class VideoWriter:
         colour: Colour | None = None,
     ):
         self.path = Path(path)
-        if self.path.suffix.lower() not in SUFFIXES:
-            raise DataError(
-                f"cannot write '{path}': unknown suffix '{self.path.suffix}'; use one of {' '.join(SUFFIXES)}"
-            )
+        check_container(self.path)
         self._size = (height, width)
         self._rate = exact_rate(frame_rate)
         self._clock = _clock(self._rate)

@@ -1,7 +1,8 @@
 """Augmentation of the training images (section 3.1), every draw from a given generator.
 
-`augment_face` is the paper's: it changes the semantic encoder's input alone, so that the latent learns what the face does and
-not its pixels. `augment_pair` mirrors and recolours everything of a sample alike: more speakers than there are.
+`augment_face` is the paper's: it changes the semantic encoder's input alone, so that the latent learns what the face
+does and not its pixels. `augment_pair` mirrors and recolours everything of a sample alike: more speakers than there
+are.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ PAIR_JITTER = 0.15
 
 @dataclass(frozen=True)
 class FaceAugmentation:
-    """How far a face image is changed. flip, blur, affine: probabilities. jitter: brightness, contrast and saturation are scaled
-    by 1 +- this. shift: least and most, either way, as shares of the side. scale: least and most. rotation: most, in degrees.
+    """How far a face image is changed. flip, blur, affine: probabilities. jitter: brightness, contrast and saturation
+    are scaled by 1 +- this. shift: least and most, either way, as shares of the side. scale: least and most. rotation:
+    most, in degrees.
     """
 
     flip: float
@@ -30,7 +32,9 @@ class FaceAugmentation:
 
 PAPER = FaceAugmentation(flip=0.5, jitter=0.3, blur=0.1, affine=0.5, shift=(0.1, 0.2), scale=(0.9, 1.1), rotation=20.0)
 # For networks too small to see through all of that.
-GENTLE = FaceAugmentation(flip=0.0, jitter=0.3, blur=0.1, affine=0.5, shift=(0.0, 0.04), scale=(0.95, 1.05), rotation=4.0)
+GENTLE = FaceAugmentation(
+    flip=0.0, jitter=0.3, blur=0.1, affine=0.5, shift=(0.0, 0.04), scale=(0.95, 1.05), rotation=4.0
+)
 
 
 def augment_face(face: Tensor, amount: FaceAugmentation, generator: torch.Generator) -> Tensor:
@@ -44,8 +48,13 @@ def augment_face(face: Tensor, amount: FaceAugmentation, generator: torch.Genera
         side = face.shape[-1]
         shift = [side * _uniform(*amount.shift, generator) * (1 if _chance(0.5, generator) else -1) for _ in range(2)]
         face = F.affine(
-            face, angle=_uniform(-amount.rotation, amount.rotation, generator), translate=shift,
-            scale=_uniform(*amount.scale, generator), shear=[0.0], interpolation=F.InterpolationMode.BILINEAR, fill=[-1.0],
+            face,
+            angle=_uniform(-amount.rotation, amount.rotation, generator),
+            translate=shift,
+            scale=_uniform(*amount.scale, generator),
+            shear=[0.0],
+            interpolation=F.InterpolationMode.BILINEAR,
+            fill=[-1.0],
         )
     return face
 

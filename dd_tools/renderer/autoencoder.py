@@ -32,7 +32,9 @@ class Renderer(nn.Module):
 
 
 def load_renderer(path: str | Path) -> Renderer:
-    """A renderer from its weights file, in eval mode on the CPU. Raises `DataError` if the file is not one or does not fit."""
+    """A renderer from its weights file, in eval mode on the CPU. Raises `DataError` if the file is not one or does not
+    fit.
+    """
     return renderer_from(read_checkpoint(path, RENDERER), path)
 
 

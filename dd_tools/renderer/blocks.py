@@ -21,6 +21,7 @@ class GroupNorm32(nn.GroupNorm):
         super().__init__(math.gcd(32, channels), channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape and type."""
         if x.dtype == torch.float32:
             return super().forward(x)
         return F.group_norm(x.float(), self.num_groups, self.weight.float(), self.bias.float(), self.eps).to(x.dtype)
@@ -30,6 +31,7 @@ class Upsample(nn.Module):
     """Nearest neighbour, twice the size."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, 2 H, 2 W)."""
         return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
@@ -37,6 +39,7 @@ class Downsample(nn.Module):
     """Mean of 2x2 pixels, half the size."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, H/2, W/2)."""
         return F.avg_pool2d(x, 2)
 
 
@@ -48,8 +51,14 @@ class ResBlock(nn.Module):
     """
 
     def __init__(
-        self, channels: int, out_channels: int, *, embedding_size: int | None = None, z_size: int | None = None,
-        dropout: float = 0.0, resample: type[nn.Module] = nn.Identity,
+        self,
+        channels: int,
+        out_channels: int,
+        *,
+        embedding_size: int | None = None,
+        z_size: int | None = None,
+        dropout: float = 0.0,
+        resample: type[nn.Module] = nn.Identity,
     ):
         super().__init__()
         self.in_layers = nn.Sequential(
@@ -60,7 +69,9 @@ class ResBlock(nn.Module):
             self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding_size, 2 * out_channels))
             self.cond_emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(z_size, out_channels))
             self.out_layers = nn.Sequential(
-                GroupNorm32(out_channels), nn.SiLU(), nn.Dropout(dropout),
+                GroupNorm32(out_channels),
+                nn.SiLU(),
+                nn.Dropout(dropout),
                 zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1)),
             )
         self.has_conditions = embedding_size is not None

@@ -17,15 +17,16 @@ class RendererConfig:
     size: pixels of the square crop and of the face image. patch: space-to-depth factor before the first and after the
     last convolution (1 = none). channels, multipliers: U-Net width of every level. encoder_channels,
     encoder_multipliers: the same for the semantic encoder. blocks: residual blocks a level (the decoder has one more).
-    attention_at: feature-map sizes with self-attention. pool: how the encoder's last map becomes a vector; the ``mean`` over
-    positions is the paper's, ``flatten`` keeps them apart, so a small encoder tells mouth shapes sooner. z_map: not in the paper;
-    the latent is normalised over the training data and also enters the middle of the U-Net as a map of its own, so that a small
-    budget of training suffices to make the mouth obey it. steps: of DDIM, where the user does not say. z_size: width of the semantic latent. embedding_size: of the
-    time embedding. prediction: what the network predicts; the loss is measured on it. ``epsilon`` is the
-    paper's. ``x0`` suits small networks, which need not carry noise through to their output. from_reference: the network's output
-    is the difference from the reference image (with ``x0``), so training starts from repeating it. schedule: of the noise;
-    ``linear`` is Ho et al.'s, ``cosine`` ends at zero signal. eyes: whether the face image holds the eyes' band (the paper's eye guidance). crop, mask: the framing and
-    painted region of the clips it knows, as dd-prep names them.
+    attention_at: feature-map sizes with self-attention. pool: how the encoder's last map becomes a vector; the ``mean``
+    over positions is the paper's, ``flatten`` keeps them apart, so a small encoder tells mouth shapes sooner. z_map:
+    not in the paper; the latent is normalised over the training data and also enters the middle of the U-Net as a map
+    of its own, so that a small budget of training suffices to make the mouth obey it. steps: of DDIM, where the user
+    does not say. z_size: width of the semantic latent. embedding_size: of the time embedding. prediction: what the
+    network predicts; the loss is measured on it. ``epsilon`` is the paper's. ``x0`` suits small networks, which need
+    not carry noise through to their output. from_reference: the network's output is the difference from the reference
+    image (with ``x0``), so training starts from repeating it. schedule: of the noise; ``linear`` is Ho et al.'s,
+    ``cosine`` ends at zero signal. eyes: whether the face image holds the eyes' band (the paper's eye guidance). crop,
+    mask: the framing and painted region of the clips it knows, as dd-prep names them.
     """
 
     size: int = 256
@@ -55,7 +56,9 @@ class RendererConfig:
         for name, multipliers in (("multipliers", self.multipliers), ("encoder_multipliers", self.encoder_multipliers)):
             divisor = self.patch * 2 ** (len(multipliers) - 1)
             if self.size % divisor:
-                raise UsageError(f"renderer size {self.size} is not a multiple of {divisor}, which {name} {multipliers} needs")
+                raise UsageError(
+                    f"renderer size {self.size} is not a multiple of {divisor}, which {name} {multipliers} needs"
+                )
         if self.prediction not in PREDICTIONS:
             raise UsageError(f"unknown prediction '{self.prediction}', expected one of {', '.join(PREDICTIONS)}")
         if self.pool not in POOLS:
@@ -94,13 +97,39 @@ PRESETS = {
     "paper": RendererConfig(crop="head", mask="paper"),
     # What ships: small enough to train and to run on two CPU cores.
     "default": RendererConfig(
-        size=96, patch=4, channels=64, multipliers=(1, 2), encoder_channels=48, encoder_multipliers=(1, 2, 3),
-        blocks=1, attention_at=(12,), pool="flatten", z_map=True, z_size=128, embedding_size=192, dropout=0.0, prediction="x0", from_reference=True,
+        size=96,
+        patch=4,
+        channels=64,
+        multipliers=(1, 2),
+        encoder_channels=48,
+        encoder_multipliers=(1, 2, 3),
+        blocks=1,
+        attention_at=(12,),
+        pool="flatten",
+        z_map=True,
+        z_size=128,
+        embedding_size=192,
+        dropout=0.0,
+        prediction="x0",
+        from_reference=True,
         schedule="cosine",
     ),
     # For tests.
     "tiny": RendererConfig(
-        size=32, patch=2, channels=8, multipliers=(1, 2), encoder_channels=8, encoder_multipliers=(1, 2),
-        blocks=1, attention_at=(8,), pool="flatten", z_map=True, z_size=16, embedding_size=32, dropout=0.0, prediction="v", schedule="cosine",
+        size=32,
+        patch=2,
+        channels=8,
+        multipliers=(1, 2),
+        encoder_channels=8,
+        encoder_multipliers=(1, 2),
+        blocks=1,
+        attention_at=(8,),
+        pool="flatten",
+        z_map=True,
+        z_size=16,
+        embedding_size=32,
+        dropout=0.0,
+        prediction="v",
+        schedule="cosine",
     ),
 }

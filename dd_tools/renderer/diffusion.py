@@ -17,8 +17,8 @@ NUM_TIMESTEPS = 1000
 class Schedule:
     """How much signal is left at each timestep. alpha_bar: float64 (NUM_TIMESTEPS,), falling.
 
-    reaches_noise: alpha_bar ends at zero, so sampling has to start at the very last timestep ("trailing" spacing, Lin et
-    al. 2023); otherwise it walks the multiples of the stride down ("leading"), as the authors do.
+    reaches_noise: alpha_bar ends at zero, so sampling has to start at the very last timestep ("trailing" spacing, Lin
+    et al. 2023); otherwise it walks the multiples of the stride down ("leading"), as the authors do.
     """
 
     alpha_bar: Tensor
@@ -57,7 +57,9 @@ def paste_known(x: Tensor, known: Tensor, mask: Tensor) -> Tensor:
 
 
 def target(schedule: Schedule, prediction: str, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-    """What the network should predict: the noise, the image, or v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans & Ho)."""
+    """What the network should predict: the noise, the image, or v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0
+    (Salimans & Ho).
+    """
     if prediction == "epsilon":
         return eps
     if prediction == "x0":
@@ -78,13 +80,18 @@ def predicted_x0(schedule: Schedule, prediction: str, output: Tensor, xt: Tensor
 
 @torch.no_grad()
 def ddim_sample(
-    predict: Callable[[Tensor, Tensor], Tensor], schedule: Schedule, prediction: str, xT: Tensor, known: Tensor, mask: Tensor,
+    predict: Callable[[Tensor, Tensor], Tensor],
+    schedule: Schedule,
+    prediction: str,
+    xT: Tensor,
+    known: Tensor,
+    mask: Tensor,
     num_steps: int,
 ) -> Tensor:
     """Deterministic DDIM (eta = 0) under a mask: noise xT to the image (B, 3, S, S), known pixels not yet composited.
 
-    predict: (x'_t, t (B,)) to the network's output. As in the released code, epsilon is recomputed from the clipped image, and
-    alpha_bar is 1 past the last step.
+    predict: (x'_t, t (B,)) to the network's output. As in the released code, epsilon is recomputed from the clipped
+    image, and alpha_bar is 1 past the last step.
     """
     timesteps = schedule.sampling_timesteps(num_steps)
     x = xT

@@ -14,13 +14,17 @@ from dd_tools.renderer.training import face_of
 
 @torch.inference_mode()
 def encode_clip(
-    renderer: Renderer, clip: Clip, *, batch_size: int = 32, device: torch.device | str = "cpu",
+    renderer: Renderer,
+    clip: Clip,
+    *,
+    batch_size: int = 32,
+    device: torch.device | str = "cpu",
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> np.ndarray:
     """Latents (T, Z) float32, 25 a second from time 0 to the last usable frame; one latent for a still picture.
 
-    Frames without a face are bridged by interpolation between their neighbours. Raises `DataError` if no frame is usable or
-    the clip does not fit the renderer.
+    Frames without a face are bridged by interpolation between their neighbours. Raises `DataError` if no frame is
+    usable or the clip does not fit the renderer.
     """
     renderer.config.check_fits(clip)
     frames = clip.usable

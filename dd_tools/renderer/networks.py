@@ -4,7 +4,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dd_tools.renderer.blocks import AttentionBlock, Downsample, GroupNorm32, ResBlock, Upsample, timestep_embedding, zeroed
+from dd_tools.renderer.blocks import (
+    AttentionBlock,
+    Downsample,
+    GroupNorm32,
+    ResBlock,
+    Upsample,
+    timestep_embedding,
+    zeroed,
+)
 from dd_tools.renderer.config import RendererConfig
 
 IMAGE_CHANNELS = 3
@@ -16,6 +24,7 @@ class Block(nn.ModuleList):
     """Layers in a row, of which only the residual blocks take the time embedding and the latent."""
 
     def forward(self, h: Tensor, embedding: Tensor | None = None, z: Tensor | None = None) -> Tensor:
+        """Features (B, C, H, W), time embedding (B, E), latent (B, Z) to features."""
         for layer in self:
             h = layer(h, embedding, z) if isinstance(layer, ResBlock) else layer(h)
         return h
@@ -42,9 +51,13 @@ def _down_path(
 
 
 def _middle(channels: int, **conditions) -> Block:
-    return Block([
-        ResBlock(channels, channels, **conditions), AttentionBlock(channels), ResBlock(channels, channels, **conditions)
-    ])
+    return Block(
+        [
+            ResBlock(channels, channels, **conditions),
+            AttentionBlock(channels),
+            ResBlock(channels, channels, **conditions),
+        ]
+    )
 
 
 def _map_of(z_size: int, channels: int, size: int) -> nn.Sequential:
@@ -65,7 +78,12 @@ class UNet(nn.Module):
             nn.Linear(config.channels, embedding_size), nn.SiLU(), nn.Linear(embedding_size, embedding_size)
         )
         self.input_blocks, laterals, size = _down_path(
-            INPUT_CHANNELS * pixels, config.channels, config.multipliers, config.size // config.patch, config, **conditions
+            INPUT_CHANNELS * pixels,
+            config.channels,
+            config.multipliers,
+            config.size // config.patch,
+            config,
+            **conditions,
         )
         channels = laterals[-1]
         self.middle_block = _middle(channels, **conditions)
@@ -87,7 +105,9 @@ class UNet(nn.Module):
         )
 
     def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
-        """Noised image with known pixels pasted in and reference (B, 3, S, S) in [-1, 1], t (B,), z (B, Z) to (B, 3, S, S)."""
+        """Noised image with known pixels pasted in and reference (B, 3, S, S) in [-1, 1], t (B,), z (B, Z) to (B, 3, S,
+        S).
+        """
         embedding = self.time_embed(timestep_embedding(t, self.config.channels).to(xt.dtype))
         h = F.pixel_unshuffle(torch.cat([xt, reference], dim=1), self.config.patch)
         laterals = []
@@ -109,15 +129,16 @@ class SemanticEncoder(nn.Module):
         super().__init__()
         self.patch = config.patch
         self.input_blocks, widths, size = _down_path(
-            IMAGE_CHANNELS * config.patch**2, config.encoder_channels, config.encoder_multipliers,
-            config.size // config.patch, config,
+            IMAGE_CHANNELS * config.patch**2,
+            config.encoder_channels,
+            config.encoder_multipliers,
+            config.size // config.patch,
+            config,
         )
         self.middle_block = _middle(widths[-1])
         pool = nn.AdaptiveAvgPool2d(1) if config.pool == "mean" else nn.Identity()
         kernel = 1 if config.pool == "mean" else size
-        self.out = nn.Sequential(
-            GroupNorm32(widths[-1]), nn.SiLU(), pool, nn.Conv2d(widths[-1], config.z_size, kernel)
-        )
+        self.out = nn.Sequential(GroupNorm32(widths[-1]), nn.SiLU(), pool, nn.Conv2d(widths[-1], config.z_size, kernel))
         self.normalise = nn.BatchNorm1d(config.z_size, affine=False) if config.z_map else nn.Identity()
 
     def forward(self, face: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from dd_tools.renderer.diffusion import paste_known, q_sample, target
 
 
 class MaskedDenoising(nn.Module):
-    """L = mean over all pixels of (1 - m) (eps - eps_theta(x'_t, t, z_sem))^2, or the same with v or x_0 for epsilon (Eq. 2).
+    """L = mean over all pixels of (1 - m) (eps - eps_theta(x'_t, t, z_sem))^2, or the same with v or x_0 for epsilon
+    (Eq. 2).
 
-    The mean runs over known pixels too, where the error counts as zero, so the loss scales with the mask's area, as in the
-    released code.
+    The mean runs over known pixels too, where the error counts as zero, so the loss scales with the mask's area, as in
+    the released code.
     """
 
     def __init__(self, model: Renderer):
@@ -18,7 +19,9 @@ class MaskedDenoising(nn.Module):
         self.model = model
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of a batch of `RendererData`: image, face, reference (B, 3, S, S) in [-1, 1], mask (B, 1, S, S), t (B,), eps."""
+        """The loss of a batch of `RendererData`: image, face, reference (B, 3, S, S) in [-1, 1], mask (B, 1, S, S), t
+        (B,), eps.
+        """
         model, config = self.model, self.model.config
         x0, mask, t, eps = batch["image"], batch["mask"], batch["t"], batch["eps"]
         z = model.encode(batch["face"])

@@ -18,7 +18,8 @@ from dd_tools.renderer.timing import latents_at
 
 @dataclass(frozen=True)
 class Painted:
-    """One output frame: index of the clip's frame behind it, its time in seconds, crop uint8 (S, S, 3), mask uint8 (S, S).
+    """One output frame: index of the clip's frame behind it, its time in seconds, crop uint8 (S, S, 3), mask uint8 (S,
+    S).
 
     The mask is empty where the frame passes through untouched.
     """
@@ -42,20 +43,25 @@ def noise_from(array: np.ndarray) -> Tensor:
 class Painter:
     """A renderer at work on one clip.
 
-    xT: (1, 3, S, S), shared by all frames. num_steps: of DDIM, None for the renderer's own. Raises `DataError` if clip and renderer do not fit each other,
-    `UsageError` for impossible settings.
+    xT: (1, 3, S, S), shared by all frames. num_steps: of DDIM, None for the renderer's own. Raises `DataError` if clip
+    and renderer do not fit each other, `UsageError` for impossible settings.
     """
 
     def __init__(
-        self, renderer: Renderer, clip: Clip, xT: Tensor, *, num_steps: int | None = None, batch_size: int = 8,
-        device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32,
+        self,
+        renderer: Renderer,
+        clip: Clip,
+        xT: Tensor,
+        *,
+        num_steps: int | None = None,
+        batch_size: int = 8,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
     ):
         renderer.config.check_fits(clip)
         num_steps = renderer.config.steps if num_steps is None else num_steps
         if not 1 <= num_steps <= NUM_TIMESTEPS:
             raise UsageError(f"steps must be between 1 and {NUM_TIMESTEPS}, got {num_steps}")
-        if batch_size < 1:
-            raise UsageError(f"batch size must be at least 1, got {batch_size}")
         if xT.shape != (1, 3, clip.size, clip.size):
             raise DataError(f"x_T has shape {tuple(xT.shape)}, expected {(1, 3, clip.size, clip.size)}")
         self.renderer, self.clip = renderer.to(device, memory_format=torch.channels_last).eval(), clip

@@ -6,7 +6,9 @@ from dd_tools.formats.arrays import LATENT_RATE
 
 
 def latents_at(latents: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Latents (T, Z), the k-th at k / 25 s, at `times` (N,) in seconds: (N, Z). The first and last hold beyond the ends."""
+    """Latents (T, Z), the k-th at k / 25 s, at `times` (N,) in seconds: (N, Z). The first and last hold beyond the
+    ends.
+    """
     return _interpolate(times * LATENT_RATE, np.arange(len(latents)), latents)
 
 

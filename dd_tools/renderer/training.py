@@ -29,15 +29,21 @@ AUGMENTATIONS = {"paper": (PAPER, False), "default": (GENTLE, True), "tiny": (PA
 
 
 class RendererData:
-    """Samples for `MaskedDenoising` from clip files: a frame, another frame of the clip as reference, mask, face image, noise.
+    """Samples for `MaskedDenoising` from clip files: a frame, another frame of the clip as reference, mask, face image,
+    noise.
 
     speakers: clip name to speaker, drawn evenly. augmentation: of the face image, None for none. pairs: also mirror and
     recolour whole samples. Raises `DataError` for a clip of another framing or without a usable frame.
     """
 
     def __init__(
-        self, paths: Sequence[Path], config: RendererConfig, *, speakers: dict[str, str] | None = None,
-        augmentation: FaceAugmentation | None = None, pairs: bool = False,
+        self,
+        paths: Sequence[Path],
+        config: RendererConfig,
+        *,
+        speakers: dict[str, str] | None = None,
+        augmentation: FaceAugmentation | None = None,
+        pairs: bool = False,
     ):
         self.config, self.augmentation, self.pairs = config, augmentation, pairs
         self.paths = list(paths)

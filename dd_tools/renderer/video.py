@@ -15,18 +15,26 @@ from dd_tools.renderer.rendering import Painted, Painter
 
 
 def find_source(clip: Clip, source: Path | None = None) -> Path:
-    """The file the clip was cut from: `source`, where it was, or beside the clip. Raises `DataError` if it is gone or changed."""
+    """The file the clip was cut from: `source`, where it was, or beside the clip. Raises `DataError` if it is gone or
+    changed.
+    """
     candidates = [source] if source else [Path(clip.source.path), clip.path.with_name(clip.source.name)]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
-        raise DataError(f"cannot find '{candidates[0]}', the source of '{clip.path}'; name it with --source, or use --crop-only")
+        raise DataError(
+            f"cannot find '{candidates[0]}', the source of '{clip.path}'; name it with --source, or use --crop-only"
+        )
     if sha256_of(path) != clip.source.sha256:
-        raise DataError(f"'{path}' is not the file '{clip.path}' was cut from (SHA-256 differs); name the right one with --source")
+        raise DataError(
+            f"'{path}' is not the file '{clip.path}' was cut from (SHA-256 differs); name the right one with --source"
+        )
     return path
 
 
 def full_frames(painted: Iterable[Painted], clip: Clip, source: Path) -> Iterator[tuple[np.ndarray, float]]:
-    """The source's frames uint8 (H, W, 3) with the painted crops pasted back, and their times. Painted come in rising order."""
+    """The source's frames uint8 (H, W, 3) with the painted crops pasted back, and their times. Painted come in rising
+    order.
+    """
     fps = clip.settings["fps"]
     decoded = enumerate(read_frames(source, fps=fps))
     index, frame = next(decoded)
@@ -43,13 +51,19 @@ def crops_only(painted: Iterable[Painted]) -> Iterator[tuple[np.ndarray, float]]
 
 
 def write_dubbed(
-    painter: Painter, latents: np.ndarray, output: Path, *, audio: Path | None, source: Path | None, frames: slice = slice(None),
+    painter: Painter,
+    latents: np.ndarray,
+    output: Path,
+    *,
+    audio: Path | None,
+    source: Path | None,
+    frames: slice = slice(None),
     progress: Callable[[Iterable[Painted], int], Iterable[Painted]] = lambda painted, total: painted,
 ) -> None:
     """Paint `latents` (T, Z) and encode the result to `output`, frame by frame.
 
-    audio: cut or padded to the video's duration. source: paste into this video's frames; None writes the crops alone. frames: the
-    part of the output to render.
+    audio: cut or padded to the video's duration. source: paste into this video's frames; None writes the crops alone.
+    frames: the part of the output to render.
     """
     clip = painter.clip
     count = len(painter.timeline(latents)[0][frames])

@@ -39,7 +39,9 @@ def write_features(
 
 
 def check_level(level: Level, source: Path) -> None:
-    """Raise `DataError` if the sound file `source`, of this level, is too short to hold speech."""
+    """Raise `DataError` if the sound file `source`, of this level, is too short to hold speech, or silent."""
     if level.samples < SHORTEST * SAMPLE_RATE:
         seconds = level.samples / SAMPLE_RATE
         raise DataError(f"cannot use '{source}': {seconds:.3f} s of sound, expected {SHORTEST} s or more")
+    if level.is_silent:
+        raise DataError(f"cannot use '{source}': it is silent throughout (below -80 dB)")

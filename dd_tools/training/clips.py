@@ -19,8 +19,10 @@ def read_speakers(path: str | Path) -> dict[str, str]:
         raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not a text file'}") from None
     for number, row in enumerate(rows, start=1):
         if len(row) != 2:
-            raise DataError(f"cannot read '{path}': line {number} has {len(row)} columns, expected clip name and speaker")
-    return {name: speaker for name, speaker in rows}
+            raise DataError(
+                f"cannot read '{path}': line {number} has {len(row)} columns, expected clip name and speaker"
+            )
+    return dict(rows)
 
 
 def read_names(path: str | Path) -> set[str]:

@@ -18,6 +18,7 @@ class Workers:
 
     @property
     def leads(self) -> bool:
+        """Whether this process writes and prints."""
         return self.rank == 0
 
     def wrap(self, objective: nn.Module, device: torch.device) -> nn.Module:

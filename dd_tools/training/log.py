@@ -13,7 +13,7 @@ class TrainingLog:
 
     def __init__(self, path: Path, step: int, tensorboard: Path | None = None):
         kept = self._rows_up_to(path, step)
-        self._stream = open(path, "w", newline="")
+        self._stream = open(path, "w", newline="")  # noqa: SIM115 - open as long as the log
         self._writer = csv.DictWriter(self._stream, COLUMNS)
         self._writer.writeheader()
         self._writer.writerows(kept)
@@ -28,7 +28,9 @@ class TrainingLog:
 
     def write(self, **row: float) -> None:
         """One row: a value for each of `COLUMNS`."""
-        self._writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
+        self._writer.writerow(
+            {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()}
+        )
         self._stream.flush()
         if self._board:
             for key in COLUMNS[1:]:

@@ -79,16 +79,18 @@ def train(
 ) -> bool:
     """Train ``objective.model`` to minimise ``objective(batch)`` and write its moving average to `output`.
 
-    checkpoint: kind, configuration, training notes and history of the output; its tensors are filled in here. While training,
-    the state lies in `state_path(output)` and the log beside it as CSV; `output` appears when the last step is done.
-    progress: takes the iterator of steps, their number, and a function that words the latest loss. Returns whether training
-    finished: False after SIGTERM or SIGINT, which save the state first.
+    checkpoint: kind, configuration, training notes and history of the output; its tensors are filled in here. While
+    training, the state lies in `state_path(output)` and the log beside it as CSV; `output` appears when the last step
+    is done. progress: takes the iterator of steps, their number, and a function that words the latest loss. Returns
+    whether training finished: False after SIGTERM or SIGINT, which save the state first.
     """
     state_file = state_path(output)
     with workers(device) as (team, device), _stop_on_signals() as stopped:
         objective = objective.to(device).train()
         average = AveragedModel(objective.model, avg_fn=ema_update(settings.ema))
-        optimizer = torch.optim.AdamW(objective.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.AdamW(
+            objective.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
         scaler = torch.amp.GradScaler(device.type, enabled=dtype == "fp16")
         state = TrainingState(objective.model, average, optimizer, scaler)
         if resume and state_file.exists():
@@ -97,14 +99,17 @@ def train(
 
         parallel = team.wrap(objective, device)
         batches = DataLoader(
-            _Batches(data, settings, team.rank), batch_size=None, sampler=range(state.step, settings.steps),
-            num_workers=settings.workers, persistent_workers=False,
+            _Batches(data, settings, team.rank),
+            batch_size=None,
+            sampler=range(state.step, settings.steps),
+            num_workers=settings.workers,
+            persistent_workers=False,
         )
         log = TrainingLog(output.with_suffix(".csv"), state.step, tensorboard) if team.leads else None
         began, latest = time.monotonic(), {"loss": float("nan")}
 
         steps = progress(iter(range(state.step, settings.steps)), settings.steps, lambda: f"loss {latest['loss']:.4f}")
-        for step, batch in zip(steps, batches):
+        for step, batch in zip(steps, batches, strict=False):
             torch.manual_seed(step_seed(settings.seed, step, team.rank))  # dropout
             rate = settings.learning_rate_at(step)
             with torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "fp32"):
@@ -116,8 +121,11 @@ def train(
                 latest["loss"] = team.mean(loss)
                 if log:
                     log.write(
-                        step=state.step, loss=latest["loss"], learning_rate=rate,
-                        gradient_norm=norm, seconds=time.monotonic() - began,
+                        step=state.step,
+                        loss=latest["loss"],
+                        learning_rate=rate,
+                        gradient_norm=norm,
+                        seconds=time.monotonic() - began,
                     )
             if team.leads and (state.step % settings.save_every == 0 or stop):
                 state.save(state_file, checkpoint.kind, checkpoint.config, notes | {"steps done": state.step})

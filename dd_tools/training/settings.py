@@ -10,9 +10,9 @@ class TrainingSettings:
     """Settings of one training run.
 
     steps: optimiser steps. batch_size: samples a step and process. learning_rate: peak. warmup: steps of linear rise.
-    decay: share of the steps, at the end, in which the rate falls linearly to zero. weight_decay: AdamW's. ema: the most the
-    moving average keeps a step; it keeps less while the run is young. clip: largest gradient norm. seed: of everything random.
-    save_every, log_every: steps. workers: processes that read data.
+    decay: share of the steps, at the end, in which the rate falls linearly to zero. weight_decay: AdamW's. ema: the
+    most the moving average keeps a step; it keeps less while the run is young. clip: largest gradient norm. seed: of
+    everything random. save_every, log_every: steps. workers: processes that read data.
     """
 
     steps: int

@@ -55,7 +55,9 @@ class TrainingState:
         checkpoint = read_checkpoint(path, TRAINING_STATE)
         found = checkpoint.config
         if found["kind"] != kind or found["model"] != config:
-            raise DataError(f"cannot resume from '{path}': it trains another {found['kind']} configuration; remove it to start anew")
+            raise DataError(
+                f"cannot resume from '{path}': it trains another {found['kind']} configuration; remove it to start anew"
+            )
         groups: dict[str, dict] = {"model": {}, "ema": {}, "optimizer": {}, "scaler": {}}
         for name, tensor in checkpoint.tensors.items():
             group, _, rest = name.partition(".")
