@@ -131,16 +131,16 @@ def test_a_small_problem_is_learnt(residual):
         data.fit(model)
     objective, optimizer = LatentError(model).train(), torch.optim.Adam(model.parameters(), 1e-2)
     losses = []
-    for step in range(100):
-        loss = objective(data.batch(torch.Generator().manual_seed(step), 4))
+    for step in range(60):
+        loss = objective(data.batch(torch.Generator().manual_seed(step), 2))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert np.mean(losses[-10:]) < (0.4 if residual else 0.9)
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:3])
     if residual:
         error = generate(model, speech, latents[-20:]) - latents
-        assert np.square(error).mean() < 0.5 * latents.var(0).mean()
+        assert np.square(error).mean() < 0.6 * latents.var(0).mean()
 
 
 @pytest.fixture

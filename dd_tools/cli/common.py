@@ -19,6 +19,9 @@ from dd_tools.errors import DataError, UsageError
 
 Item = TypeVar("Item")
 
+# What typer's parser raises for a wrong command line; newer versions carry a click of their own, so it is found this way.
+_ParsingError = typer.BadParameter.__bases__[0]
+
 EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -140,7 +143,7 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
 
 
 def expand_folders(paths: Iterable[Path], pattern: str) -> list[Path]:
-    """The files named, and the files matching `pattern` in the folders named, sorted within each, hidden ones left out."""
+    """The files named, and the files matching `pattern` in the folders named, sorted, without hidden ones."""
     files: list[Path] = []
     for path in paths:
         # Files being written by another command have hidden names.
@@ -225,7 +228,12 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         app.command(name)(command)
-        app()
+        try:
+            sys.exit(app(standalone_mode=False))
+        except _ParsingError as error:
+            message = error.format_message()
+            typer.echo(f"{name}: {message[:1].lower()}{message[1:].rstrip('.')}; see {name} --help", err=True)
+            sys.exit(EXIT_USAGE)
 
     return run
 

@@ -26,7 +26,7 @@ MotionFile = Annotated[
 References = Annotated[int, typer.Option(min=1, help="Show the motion model so many frames of the speaker.")]
 Steps = Annotated[
     int | None,
-    typer.Option(min=1, max=1000, help="Take so many DDIM steps.  [default: the renderer's, 20 in the paper]"),
+    typer.Option(min=1, max=1000, help="Take so many DDIM steps.  [default: the renderer's own]"),
 ]
 CropOnly = Annotated[bool, typer.Option("--crop-only", help="Write the square crop, not the full frame.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Paint so many frames at once.")]

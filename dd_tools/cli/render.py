@@ -27,7 +27,7 @@ Source = Annotated[
 ]
 Steps = Annotated[
     int | None,
-    typer.Option(min=1, max=1000, help="Take so many DDIM steps.  [default: the renderer's, 20 in the paper]"),
+    typer.Option(min=1, max=1000, help="Take so many DDIM steps.  [default: the renderer's own]"),
 ]
 NoiseFile = Annotated[
     Path | None, typer.Option("--x-t", metavar="FILE.npy", help="Start from this noise (3, S, S), not the seed's.")

@@ -94,6 +94,7 @@ def train_ae(
 
     check_output_path(output)
     one_of("dtype", dtype, DTYPES)
+    place = torch_device(device)
     name = one_of("preset", preset or "default", PRESETS)
     if init and preset and load_renderer(init).config != PRESETS[name]:
         raise UsageError(f"'{init}' has other sizes than preset {name}; leave out --preset")
@@ -130,7 +131,7 @@ def train_ae(
         settings,
         checkpoint,
         output,
-        device=torch_device(device),
+        device=place,
         dtype=dtype,
         resume=resume,
         tensorboard=tensorboard,

@@ -92,6 +92,7 @@ def train_seq(
 
     check_output_path(output)
     one_of("dtype", dtype, DTYPES)
+    place = torch_device(device)
     name = one_of("preset", preset or "default", PRESETS)
     if init and (preset or speech_model):
         raise UsageError("--init brings its own sizes; leave out --preset and --speech-model")
@@ -122,7 +123,7 @@ def train_seq(
         settings,
         checkpoint,
         output,
-        device=torch_device(device),
+        device=place,
         dtype=dtype,
         resume=resume,
         tensorboard=tensorboard,

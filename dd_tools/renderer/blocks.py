@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def zeroed(layer: nn.Module) -> nn.Module:
-    """The layer with all its parameters zero: a residual branch that starts silent trains better (Dhariwal & Nichol)."""
+    """The layer with all parameters zero: a residual branch that starts silent learns better (Dhariwal & Nichol)."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer

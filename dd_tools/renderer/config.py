@@ -108,6 +108,7 @@ PRESETS = {
         pool="flatten",
         z_map=True,
         z_size=128,
+        steps=2,
         embedding_size=192,
         dropout=0.0,
         prediction="x0",

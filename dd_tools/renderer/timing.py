@@ -13,7 +13,7 @@ def latents_at(latents: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def latents_on_grid(latents: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The inverse: latents (N, Z) seen at rising `times` (N,), resampled to k / 25 s from 0 to the last time: (T, Z)."""
+    """The inverse: from (N, Z) seen at rising `times` (N,), resampled to k / 25 s from 0 to the last time: (T, Z)."""
     count = round(float(times[-1]) * LATENT_RATE) + 1
     return _interpolate(np.arange(count) / LATENT_RATE, times, latents)
 

@@ -57,7 +57,7 @@ class RendererData:
             return clip.usable
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """`size` samples: image, reference, face, eps (B, 3, S, S), mask (B, 1, S, S), t (B,). See `MaskedDenoising`."""
+        """image, reference, face, eps (B, 3, S, S), mask (B, 1, S, S), t (B,). For `MaskedDenoising`."""
         samples = [self._sample(generator) for _ in range(size)]
         batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
         batch["t"] = torch.randint(NUM_TIMESTEPS, (size,), generator=generator)

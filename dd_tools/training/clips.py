@@ -1,4 +1,4 @@
-"""Which clips a training uses and how often each is drawn: shared by both stages. A clip is known by its file's stem."""
+"""Which clips a training uses and how often each is drawn, shared by both stages. Clips go by their files' stems."""
 
 import csv
 import random

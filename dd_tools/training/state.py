@@ -27,7 +27,7 @@ class TrainingState:
     step: int = 0
 
     def update(self, loss: torch.Tensor, learning_rate: float, clip: float) -> float:
-        """One optimiser step down the gradient of `loss`, and the moving average after it. Returns the gradient's norm."""
+        """One optimiser step down the gradient of `loss`, then the moving average. Returns the gradient's norm."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad()
