@@ -19,7 +19,7 @@ from dd_tools.errors import DataError, UsageError
 
 Item = TypeVar("Item")
 
-# What typer's parser raises for a wrong command line; newer versions carry a click of their own, so it is found this way.
+# What typer's parser raises for a wrong command line; newer versions bring their own click.
 _ParsingError = typer.BadParameter.__bases__[0]
 
 EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130

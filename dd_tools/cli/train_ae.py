@@ -13,12 +13,26 @@ from dd_tools.cli.common import (
     Seed,
     Session,
     console_command,
-    expand_folders,
     one_of,
     torch_device,
-    training_progress,
 )
-from dd_tools.errors import DataError, UsageError
+from dd_tools.cli.training import (
+    BatchSize,
+    DataFraction,
+    Exclude,
+    LearningRate,
+    Preset,
+    Resume,
+    SaveEvery,
+    Speakers,
+    Steps,
+    TensorBoard,
+    Workers,
+    run_training,
+    settings_from,
+    training_files,
+)
+from dd_tools.errors import UsageError
 
 Clips = Annotated[
     list[Path], typer.Argument(metavar="CLIP.h5...", help="Train on these clips, or on all clips in these folders.")
@@ -26,30 +40,11 @@ Clips = Annotated[
 Output = Annotated[
     Path, typer.Option("-o", "--output", metavar="RENDERER.safetensors", help="Write the trained weights here.")
 ]
-Preset = Annotated[
-    str | None, typer.Option(metavar="paper|default|tiny", help="Sizes and settings.  [default: default]")
-]
 Init = Annotated[
     Path | None, typer.Option(metavar="RENDERER.safetensors", help="Start from these weights and their sizes.")
 ]
-Steps = Annotated[int | None, typer.Option(help="Train for this many steps in all.  [default: the preset's]")]
-BatchSize = Annotated[int | None, typer.Option(help="Samples a step and process.  [default: the preset's]")]
-LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.  [default: the preset's]")]
 NoEyes = Annotated[bool, typer.Option("--no-eyes", help="Leave the eyes' band out of the face image (ablation).")]
 NoAugment = Annotated[bool, typer.Option("--no-augment", help="Do not augment (ablation).")]
-DataFraction = Annotated[float, typer.Option(help="Use this share of the clips.")]
-Exclude = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Keep out the clips named in this file, one a line.")
-]
-Speakers = Annotated[
-    Path | None, typer.Option(metavar="FILE.tsv", help="Draw speakers evenly: clip name, tab, speaker.")
-]
-SaveEvery = Annotated[
-    int | None, typer.Option(help="Save the training state every so many steps.  [default: the preset's]")
-]
-Workers = Annotated[int, typer.Option(help="Read clips in this many processes.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the saved state, if there is one.")]
-TensorBoard = Annotated[Path | None, typer.Option(metavar="DIR", help="Log to TensorBoard too.")]
 
 
 def train_ae(
@@ -89,8 +84,8 @@ def train_ae(
     from dd_tools.renderer.config import PRESETS
     from dd_tools.renderer.objective import MaskedDenoising
     from dd_tools.renderer.training import AUGMENTATIONS, TRAINING_PRESETS, RendererData
-    from dd_tools.training.clips import fraction_of, read_names, read_speakers
-    from dd_tools.training.loop import DTYPES, train
+    from dd_tools.training.clips import read_speakers
+    from dd_tools.training.loop import DTYPES
 
     check_output_path(output)
     one_of("dtype", dtype, DTYPES)
@@ -98,34 +93,34 @@ def train_ae(
     name = one_of("preset", preset or "default", PRESETS)
     if init and preset and load_renderer(init).config != PRESETS[name]:
         raise UsageError(f"'{init}' has other sizes than preset {name}; leave out --preset")
-    paths = {path.stem: path for path in expand_folders(clips, "*.h5")}
-    kept = fraction_of([stem for stem in paths if stem not in (read_names(exclude) if exclude else ())], data_fraction)
-    if not paths or not kept:
-        raise DataError("no clips to train on")
+    files = training_files(clips, "*.h5", exclude, data_fraction)
 
     torch.manual_seed(seed)  # the weights a new model starts with
     model = load_renderer(init) if init else Renderer(PRESETS[name])
     model.config = replace(model.config, eyes=not no_eyes)
-    chosen = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "save_every": save_every}
-    settings = replace(
+    settings = settings_from(
         TRAINING_PRESETS[name],
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        save_every=save_every,
         seed=seed,
         workers=workers,
-        **{key: value for key, value in chosen.items() if value is not None},
     )
     augmentation, pairs = (None, False) if no_augment else AUGMENTATIONS[name]
     data = RendererData(
-        [paths[stem] for stem in kept],
+        files,
         model.config,
         speakers=read_speakers(speakers) if speakers else None,
         augmentation=augmentation,
         pairs=pairs,
     )
-    notes = {"clips": kept, "augment": not no_augment, "init": init.name if init else None}
+    notes = {"clips": [path.stem for path in files], "augment": not no_augment, "init": init.name if init else None}
     checkpoint = Checkpoint(
         RENDERER, model.config.to_json(), {}, notes, session.history([init] if init else [], wanted=not no_history)
     )
-    finished = train(
+    run_training(
+        session,
         MaskedDenoising(model),
         data,
         settings,
@@ -135,11 +130,7 @@ def train_ae(
         dtype=dtype,
         resume=resume,
         tensorboard=tensorboard,
-        progress=training_progress(session),
     )
-    if not finished:
-        session.say("stopped; the state is saved, go on with --resume")
-        raise typer.Exit(143)
 
 
 run = console_command("dd-train-ae", train_ae)

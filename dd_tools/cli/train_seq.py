@@ -1,6 +1,5 @@
 """dd-train-seq: latents and speech features in, motion model weights out."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +12,10 @@ from dd_tools.cli.common import (
     Seed,
     Session,
     console_command,
-    expand_folders,
     one_of,
     torch_device,
-    training_progress,
 )
-from dd_tools.cli.train_ae import (
+from dd_tools.cli.training import (
     BatchSize,
     DataFraction,
     Exclude,
@@ -30,8 +27,11 @@ from dd_tools.cli.train_ae import (
     Steps,
     TensorBoard,
     Workers,
+    run_training,
+    settings_from,
+    training_files,
 )
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import UsageError
 
 Latents = Annotated[
     list[Path], typer.Argument(metavar="LATENTS.npy...", help="Learn to make these latents, or all in these folders.")
@@ -87,8 +87,8 @@ def train_seq(
     from dd_tools.motion.model import MotionModel, load_motion_model
     from dd_tools.motion.objective import LatentError
     from dd_tools.motion.training import TRAINING_PRESETS, MotionData, fitted, read_pairs
-    from dd_tools.training.clips import fraction_of, read_names, read_speakers
-    from dd_tools.training.loop import DTYPES, train
+    from dd_tools.training.clips import read_speakers
+    from dd_tools.training.loop import DTYPES
 
     check_output_path(output)
     one_of("dtype", dtype, DTYPES)
@@ -96,28 +96,27 @@ def train_seq(
     name = one_of("preset", preset or "default", PRESETS)
     if init and (preset or speech_model):
         raise UsageError("--init brings its own sizes; leave out --preset and --speech-model")
-    paths = {path.stem: path for path in expand_folders(latents, "*.npy")}
-    kept = fraction_of([stem for stem in paths if stem not in (read_names(exclude) if exclude else ())], data_fraction)
-    if not kept:
-        raise DataError("no latents to train on")
-    pairs = read_pairs([paths[stem] for stem in kept], speech)
+    pairs = read_pairs(training_files(latents, "*.npy", exclude, data_fraction), speech)
     torch.manual_seed(seed)  # the weights a new model starts with
     model = load_motion_model(init) if init else MotionModel(fitted(PRESETS[name], pairs[0], speech_model))
     data = MotionData(pairs, model.config, read_speakers(speakers) if speakers else {})
     if model.config.residual and not init:
         data.fit(model)
-    chosen = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "save_every": save_every}
-    settings = replace(
+    settings = settings_from(
         TRAINING_PRESETS[name],
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        save_every=save_every,
         seed=seed,
         workers=workers,
-        **{key: value for key, value in chosen.items() if value is not None},
     )
-    notes = {"clips": kept, "init": init.name if init else None}
+    notes = {"clips": [pair.name for pair in pairs], "init": init.name if init else None}
     checkpoint = Checkpoint(
         MOTION, model.config.to_json(), {}, notes, session.history([init] if init else [], wanted=not no_history)
     )
-    finished = train(
+    run_training(
+        session,
         LatentError(model),
         data,
         settings,
@@ -127,11 +126,7 @@ def train_seq(
         dtype=dtype,
         resume=resume,
         tensorboard=tensorboard,
-        progress=training_progress(session),
     )
-    if not finished:
-        session.say("stopped; the state is saved, go on with --resume")
-        raise typer.Exit(143)
 
 
 run = console_command("dd-train-seq", train_seq)

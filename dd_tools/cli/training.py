@@ -1,0 +1,58 @@
+"""What the two training commands share: their options, which files they train on, and the run itself."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dd_tools.cli.common import Session, expand_folders, training_progress
+from dd_tools.errors import DataError
+
+Preset = Annotated[
+    str | None, typer.Option(metavar="paper|default|tiny", help="Sizes and settings.  [default: default]")
+]
+Steps = Annotated[int | None, typer.Option(help="Train for this many steps in all.  [default: the preset's]")]
+BatchSize = Annotated[int | None, typer.Option(help="Samples a step and process.  [default: the preset's]")]
+LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.  [default: the preset's]")]
+DataFraction = Annotated[float, typer.Option(help="Use this share of the clips.")]
+Exclude = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Keep out the clips named in this file, one a line.")
+]
+Speakers = Annotated[
+    Path | None, typer.Option(metavar="FILE.tsv", help="Draw speakers evenly: clip name, tab, speaker.")
+]
+SaveEvery = Annotated[
+    int | None, typer.Option(help="Save the training state every so many steps.  [default: the preset's]")
+]
+Workers = Annotated[int, typer.Option(help="Read clips in this many processes.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the saved state, if there is one.")]
+TensorBoard = Annotated[Path | None, typer.Option(metavar="DIR", help="Log to TensorBoard too.")]
+
+EXIT_STOPPED = 143  # what a shell reports after SIGTERM: not done, so schedulers and make go on another time
+
+
+def training_files(named: list[Path], pattern: str, exclude: Path | None, fraction: float) -> list[Path]:
+    """The files to train on: those named or in the folders named, less the excluded ones, and of these a share."""
+    from dd_tools.training.clips import fraction_of, read_names
+
+    kept_out = read_names(exclude) if exclude else set()
+    files = {path.stem: path for path in expand_folders(named, pattern) if path.stem not in kept_out}
+    if not files:
+        raise DataError(f"nothing to train on: no {pattern} among what was named, or all excluded")
+    return [files[stem] for stem in fraction_of(list(files), fraction)]
+
+
+def settings_from(preset, **chosen):
+    """The `TrainingSettings` of a preset with what the user chose instead; None keeps the preset's."""
+    return replace(preset, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def run_training(session: Session, objective, data, settings, checkpoint, output: Path, **options) -> None:
+    """Call `dd_tools.training.loop.train`; where it was stopped, say how to go on and exit with `EXIT_STOPPED`."""
+    from dd_tools.training.loop import train
+
+    progress = training_progress(session)
+    if not train(objective, data, settings, checkpoint, output, progress=progress, **options):
+        session.say("stopped; the state is saved, go on with --resume")
+        raise typer.Exit(EXIT_STOPPED)
