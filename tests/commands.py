@@ -28,7 +28,7 @@ def console_script(name: str) -> Callable[[], None]:
 def parameters(name: str) -> list:
     """Every option and argument of the command `name` as typer's own click sees them, without ``--help``."""
     parsers = []
-    with mock.patch.object(typer.Typer, "__call__", lambda app: parsers.append(typer.main.get_command(app))):
+    with mock.patch.object(typer.Typer, "__call__", lambda app, **_: parsers.append(typer.main.get_command(app))):
         call(name)
     return parsers[0].params
 
