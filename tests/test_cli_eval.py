@@ -159,8 +159,8 @@ def test_baseline_is_measured_once_for_each_truth(folders):
         (["ours", "--truth", "nowhere"], 1, "cannot read 'nowhere': no such file or folder"),
         (["ours", "--truth", "gt", "--json", "no/r.json"], 1, "cannot write 'no/r.json': folder 'no' does not exist"),
         (["ours", "--truth", "gt", "--csv", "gt/a.mp4"], 2, "'gt/a.mp4' is both input and output"),
-        (["--truth", "gt", "ours"], 2, "Missing argument"),
-        (["ours"], 2, "Missing option '--truth'"),
+        (["--truth", "gt", "ours"], 2, "missing argument"),
+        (["ours"], 2, "missing option '--truth'"),
     ],
 )
 def test_wrong_usage(folders, arguments, status, message):
