@@ -248,7 +248,7 @@ def test_one_step_of_the_paper_preset(folders):
         ),
         (["latents/d.npy", "-o", "m.safetensors", "--preset", "tiny"], 1, "no speech features in 'speech' for 1 of 1"),
         (["speech", "-o", "m.safetensors", "--preset", "tiny"], 1, r"'speech/a.npy': shape \(1, 60, 80\), expected"),
-        ([".", "-o", "m.safetensors", "--preset", "tiny"], 1, "no latents to train on"),
+        ([".", "-o", "m.safetensors", "--preset", "tiny"], 1, r"nothing to train on: no \*.npy among what was named"),
         (
             ["latents", "-o", "m.safetensors", "--init", "no.safetensors"],
             1,

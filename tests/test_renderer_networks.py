@@ -1,6 +1,7 @@
 """The networks: the authors' numbers, parameter counts, attention and resampling against plain versions."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,7 +104,11 @@ def test_conditions_reach_the_output():
 def test_loss_counts_the_mask_alone_and_scales_with_its_area():
     objective, size = MaskedDenoising(tiny_renderer()), PRESETS["tiny"].size
     batch = {name: torch.randn(2, 3, size, size).clamp(-1, 1) for name in ("image", "face", "reference", "eps")}
-    batch |= {"t": torch.tensor([999, 999]), "mask": torch.zeros(2, 1, size, size)}
+    batch |= {
+        "t": torch.tensor([999, 999]),
+        "mask": torch.zeros(2, 1, size, size),
+        "rectify": torch.tensor([False] * 2),
+    }
     assert objective(batch) == 0
     batch["mask"][:, :, 8:24, 8:24] = 1
     model = objective.model
@@ -113,6 +118,33 @@ def test_loss_counts_the_mask_alone_and_scales_with_its_area():
     error = (output - (signal * batch["eps"] - sigma * batch["image"])) ** 2
     expected = error[:, :, 8:24, 8:24].sum() / (2 * 3 * size * size)
     torch.testing.assert_close(objective(batch), expected)
+
+
+def test_rectified_samples_go_on_from_one_step_of_sampling():
+    objective, size = MaskedDenoising(tiny_renderer()), PRESETS["tiny"].size
+    batch = {name: torch.randn(2, 3, size, size).clamp(-1, 1) for name in ("image", "face", "reference", "eps")}
+    batch |= {
+        "t": torch.tensor([300, 300]),
+        "mask": torch.ones(2, 1, size, size),
+        "rectify": torch.tensor([True, False]),
+    }
+    model, reference = objective.model, batch["reference"]
+    z = model.encode(batch["face"])
+    start = ddim_sample(
+        lambda x, t: model(x, reference, t, z), model.schedule, "v", batch["eps"], batch["image"], batch["mask"], 1
+    )
+    start[1] = batch["image"][1]
+    signal, sigma = model.schedule.at(batch["t"])
+    output = model(signal * start + sigma * batch["eps"], reference, batch["t"], z)
+    expected = (output - (signal * batch["eps"] - sigma * batch["image"])).square().mean()
+    torch.testing.assert_close(objective(batch), expected)
+
+
+def test_a_renderer_from_its_reference_starts_by_repeating_it():
+    renderer = Renderer(replace(PRESETS["tiny"], prediction="x0", from_reference=True)).eval()
+    x, reference = torch.randn(2, 1, 3, 32, 32)
+    output = renderer(x, reference, torch.tensor([10]), torch.randn(1, 16))
+    torch.testing.assert_close(output, reference, atol=1e-6, rtol=0)
 
 
 def test_weights_survive_the_file(tmp_path):

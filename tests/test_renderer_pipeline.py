@@ -157,11 +157,11 @@ def test_latents_hold_beyond_their_ends():
 
 def test_training_data_is_a_function_of_the_generator(tmp_path):
     paths = [dummy_clip(tmp_path / f"{name}.h5") for name in "ab"]
-    data, again = (RendererData(paths, TINY, augmentation=PAPER, pairs=True) for _ in range(2))
+    data, again = (RendererData(paths, TINY, augmentation=PAPER, pairs=True, rectified=0.5) for _ in range(2))
     batches = [source.batch(torch.Generator().manual_seed(5), 4) for source in (data, again)]
     assert {name: tuple(tensor.shape) for name, tensor in batches[0].items()} == {
         "image": (4, 3, 32, 32), "reference": (4, 3, 32, 32), "face": (4, 3, 32, 32), "mask": (4, 1, 32, 32), "t": (4,),
-        "eps": (4, 3, 32, 32),
+        "eps": (4, 3, 32, 32), "rectify": (4,),
     }  # fmt: skip
     assert all(torch.equal(batches[0][name], batches[1][name]) for name in batches[0])
     assert MaskedDenoising(Renderer(TINY))(batches[0]) > 0
@@ -193,20 +193,24 @@ def test_face_augmentation_stays_in_range_and_changes_the_image():
     assert not any(torch.equal(one, other) for one, other in itertools.combinations(seen, 2))
 
 
-def test_pairs_are_mirrored_and_recoloured_alike():
-    image = torch.rand(3, 8, 8) * 2 - 1
-    mask = torch.zeros(1, 8, 8)
+def test_pairs_are_mirrored_and_recoloured_alike_and_the_reference_moves_a_little():
+    ramp = torch.linspace(-1, 1, 64)
+    image = torch.stack([ramp.expand(64, 64), ramp.expand(64, 64).T, torch.zeros(64, 64)])
+    mask = torch.zeros(1, 64, 64)
     mask[:, :, :3] = 1
-    flips = set()
-    for seed in range(8):
+    flips, moves = set(), set()
+    for seed in range(16):
         sample = {"image": image, "face": image, "reference": image, "mask": mask}
         result = augment_pair(sample, torch.Generator().manual_seed(seed))
-        assert torch.equal(result["image"], result["face"]) and torch.equal(result["image"], result["reference"])
+        assert torch.equal(result["image"], result["face"])
+        # At most 5 % of scale, 5 degrees and 6 % of shift, on a ramp whose slope recolouring changes by at most a third.
+        moves.add(round((result["image"] - result["reference"]).abs().max().item(), 3))
         flipped = torch.equal(result["mask"], mask.flip(-1))
         flips.add(flipped)
         direction = image.flip(-1) if flipped else image
         assert torch.corrcoef(torch.stack([result["image"].flatten(), direction.flatten()]))[0, 1] > 0.8
     assert flips == {True, False}
+    assert min(moves) == 0 and len(moves) > 4 and max(moves) < 0.27
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

@@ -83,7 +83,7 @@ def train_ae(
     from dd_tools.renderer.autoencoder import Renderer, load_renderer
     from dd_tools.renderer.config import PRESETS
     from dd_tools.renderer.objective import MaskedDenoising
-    from dd_tools.renderer.training import AUGMENTATIONS, TRAINING_PRESETS, RendererData
+    from dd_tools.renderer.training import AUGMENTATIONS, RECTIFIED, TRAINING_PRESETS, RendererData
     from dd_tools.training.clips import read_speakers
     from dd_tools.training.loop import DTYPES
 
@@ -114,6 +114,7 @@ def train_ae(
         speakers=read_speakers(speakers) if speakers else None,
         augmentation=augmentation,
         pairs=pairs,
+        rectified=RECTIFIED[name],
     )
     notes = {"clips": [path.stem for path in files], "augment": not no_augment, "init": init.name if init else None}
     checkpoint = Checkpoint(

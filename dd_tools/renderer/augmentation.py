@@ -1,17 +1,22 @@
 """Augmentation of the training images (section 3.1), every draw from a given generator.
 
 `augment_face` is the paper's: it changes the semantic encoder's input alone, so that the latent learns what the face
-does and not its pixels. `augment_pair` mirrors and recolours everything of a sample alike: more speakers than there
-are.
+does and not its pixels. `augment_pair` mirrors and recolours everything of a sample alike, as if there were more
+speakers, and moves the reference, as if heads moved more.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
+from dd_tools.renderer.deformation import follow
+
 PAIR_JITTER = 0.15
+# Of the reference against the image: most shift as a share of half the side, most change of scale, most turn.
+REFERENCE_SHIFT, REFERENCE_SCALE, REFERENCE_TURN = 0.06, 0.05, math.radians(5)
 
 
 @dataclass(frozen=True)
@@ -60,14 +65,27 @@ def augment_face(face: Tensor, amount: FaceAugmentation, generator: torch.Genera
 
 
 def augment_pair(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """A sample of `RendererData` before its face is augmented: mirrored half the time, its images recoloured alike."""
+    """A sample of `RendererData` before its face is augmented: mirrored half the time, its images recoloured alike,
+    the reference moved half the time.
+    """
     if _chance(0.5, generator):
         sample = {name: F.horizontal_flip(tensor) for name, tensor in sample.items()}
     state = generator.get_state()
     for name in ("image", "face", "reference"):
         generator.set_state(state)  # the same draws for each
         sample[name] = recolour(sample[name], PAIR_JITTER, generator)
+    if _chance(0.5, generator):
+        sample["reference"] = _moved(sample["reference"], generator)
     return sample
+
+
+def _moved(image: Tensor, generator: torch.Generator) -> Tensor:
+    """An image (3, S, S) shifted, scaled and turned a little, its border drawn out."""
+    scale = _uniform(1 - REFERENCE_SCALE, 1 + REFERENCE_SCALE, generator)
+    turn = _uniform(-REFERENCE_TURN, REFERENCE_TURN, generator)
+    x, y = (_uniform(-REFERENCE_SHIFT, REFERENCE_SHIFT, generator) for _ in range(2))
+    cos, sin = scale * math.cos(turn), scale * math.sin(turn)
+    return follow(image[None], torch.tensor([[[cos, -sin, x], [sin, cos, y]]]))[0]
 
 
 def recolour(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:

@@ -27,8 +27,7 @@ class Renderer(nn.Module):
 
     def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """The network's prediction (see the configuration), shapes as in `UNet.forward`."""
-        output = self.unet(xt, reference, t, z)
-        return output + reference if self.config.from_reference else output
+        return self.unet(xt, reference, t, z)
 
 
 def load_renderer(path: str | Path) -> Renderer:

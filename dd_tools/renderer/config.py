@@ -23,10 +23,11 @@ class RendererConfig:
     of its own, so that a small budget of training suffices to make the mouth obey it. steps: of DDIM, where the user
     does not say. z_size: width of the semantic latent. embedding_size: of the time embedding. prediction: what the
     network predicts; the loss is measured on it. ``epsilon`` is the paper's. ``x0`` suits small networks, which need
-    not carry noise through to their output. from_reference: the network's output is the difference from the reference
-    image (with ``x0``), so training starts from repeating it. schedule: of the noise; ``linear`` is Ho et al.'s,
-    ``cosine`` ends at zero signal. eyes: whether the face image holds the eyes' band (the paper's eye guidance). crop,
-    mask: the framing and painted region of the clips it knows, as dd-prep names them.
+    not carry noise through to their output. from_reference: the network deforms the reference image along a flow it
+    predicts, and its output is the difference from that (with ``x0``); training starts from repeating the reference.
+    schedule: of the noise; ``linear`` is Ho et al.'s, ``cosine`` ends at zero signal. eyes: whether the face image
+    holds the eyes' band (the paper's eye guidance). crop, mask: the framing and painted region of the clips it knows,
+    as dd-prep names them.
     """
 
     size: int = 256

@@ -14,6 +14,7 @@ from dd_tools.renderer.blocks import (
     zeroed,
 )
 from dd_tools.renderer.config import RendererConfig
+from dd_tools.renderer.deformation import deform
 
 IMAGE_CHANNELS = 3
 # The noised image, then one reference image of the same speaker.
@@ -103,6 +104,11 @@ class UNet(nn.Module):
         self.out = nn.Sequential(
             GroupNorm32(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, IMAGE_CHANNELS * pixels, 3, padding=1))
         )
+        self.flow = (
+            nn.Sequential(GroupNorm32(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, 2, 3, padding=1)))
+            if config.from_reference
+            else None
+        )
 
     def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """Noised image with known pixels pasted in and reference (B, 3, S, S) in [-1, 1], t (B,), z (B, Z) to (B, 3, S,
@@ -119,7 +125,8 @@ class UNet(nn.Module):
         h = self.middle_block(h, embedding, z)
         for block in self.output_blocks:
             h = block(torch.cat([h, laterals.pop()], dim=1), embedding, z)
-        return F.pixel_shuffle(self.out(h), self.config.patch)
+        output = F.pixel_shuffle(self.out(h), self.config.patch)
+        return output + deform(reference, self.flow(h)) if self.flow else output
 
 
 class SemanticEncoder(nn.Module):

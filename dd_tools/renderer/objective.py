@@ -1,9 +1,10 @@
 """What stage 1 minimises: Eq. 2, the masked denoising error."""
 
+import torch
 from torch import Tensor, nn
 
 from dd_tools.renderer.autoencoder import Renderer
-from dd_tools.renderer.diffusion import paste_known, q_sample, target
+from dd_tools.renderer.diffusion import NUM_TIMESTEPS, paste_known, predicted_x0, q_sample, target
 
 
 class MaskedDenoising(nn.Module):
@@ -12,6 +13,10 @@ class MaskedDenoising(nn.Module):
 
     The mean runs over known pixels too, where the error counts as zero, so the loss scales with the mask's area, as in
     the released code.
+
+    Rectified samples are noised from the network's own estimate in place of x_0: a weak network learns to go on from
+    what it meets when sampling, where each step would else add to the errors of the last (after DREAM, Zhou et al.
+    2024).
     """
 
     def __init__(self, model: Renderer):
@@ -20,11 +25,24 @@ class MaskedDenoising(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of a batch of `RendererData`: image, face, reference (B, 3, S, S) in [-1, 1], mask (B, 1, S, S), t
-        (B,), eps.
+        (B,), eps, rectify (B,).
         """
         model, config = self.model, self.model.config
         x0, mask, t, eps = batch["image"], batch["mask"], batch["t"], batch["eps"]
         z = model.encode(batch["face"])
-        xt = paste_known(q_sample(model.schedule, x0, t, eps), x0, mask)
+        xt = paste_known(q_sample(model.schedule, self._start(batch, z), t, eps), x0, mask)
         error = model(xt, batch["reference"], t, z) - target(model.schedule, config.prediction, x0, t, eps)
         return (mask * error.square()).mean()
+
+    @torch.no_grad()
+    def _start(self, batch: dict[str, Tensor], z: Tensor) -> Tensor:
+        """The images to add noise to: x_0, or for rectified samples what the first sampling step makes of eps."""
+        model, rectify = self.model, batch["rectify"]
+        if not rectify.any():
+            return batch["image"]
+        start, image = batch["image"].clone(), batch["image"][rectify]
+        xT = paste_known(batch["eps"][rectify], image, batch["mask"][rectify])
+        t = torch.full((len(xT),), NUM_TIMESTEPS - 1, device=xT.device)
+        output = model(xT, batch["reference"][rectify], t, z[rectify])
+        start[rectify] = predicted_x0(model.schedule, model.config.prediction, output, xT, t).to(start.dtype)
+        return start

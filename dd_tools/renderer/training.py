@@ -27,13 +27,17 @@ TRAINING_PRESETS = {
 # By preset: the augmentation of the face image, and whether whole samples are mirrored and recoloured.
 AUGMENTATIONS = {"paper": (PAPER, False), "default": (GENTLE, True), "tiny": (PAPER, True)}
 
+# By preset: the share of samples that start from the network's own estimate (see `MaskedDenoising`).
+RECTIFIED = {"paper": 0.0, "default": 0.5, "tiny": 0.5}
+
 
 class RendererData:
     """Samples for `MaskedDenoising` from clip files: a frame, another frame of the clip as reference, mask, face image,
     noise.
 
     speakers: clip name to speaker, drawn evenly. augmentation: of the face image, None for none. pairs: also mirror and
-    recolour whole samples. Raises `DataError` for a clip of another framing or without a usable frame.
+    recolour whole samples. rectified: the share of samples marked so (see `MaskedDenoising`). Raises `DataError` for a
+    clip of another framing or without a usable frame.
     """
 
     def __init__(
@@ -44,8 +48,9 @@ class RendererData:
         speakers: dict[str, str] | None = None,
         augmentation: FaceAugmentation | None = None,
         pairs: bool = False,
+        rectified: float = 0.0,
     ):
-        self.config, self.augmentation, self.pairs = config, augmentation, pairs
+        self.config, self.augmentation, self.pairs, self.rectified = config, augmentation, pairs, rectified
         self.paths = list(paths)
         self.usable = [self._usable_frames(path) for path in self.paths]
         self.balance = SpeakerBalance([path.stem for path in self.paths], speakers or {})
@@ -57,11 +62,12 @@ class RendererData:
             return clip.usable
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """image, reference, face, eps (B, 3, S, S), mask (B, 1, S, S), t (B,). For `MaskedDenoising`."""
+        """For `MaskedDenoising`: image, reference, face, eps (B, 3, S, S), mask (B, 1, S, S), t, bool rectify (B,)."""
         samples = [self._sample(generator) for _ in range(size)]
         batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
         batch["t"] = torch.randint(NUM_TIMESTEPS, (size,), generator=generator)
         batch["eps"] = torch.randn(batch["image"].shape, generator=generator)
+        batch["rectify"] = torch.rand(size, generator=generator) < self.rectified
         return batch
 
     def _sample(self, generator: torch.Generator) -> dict[str, Tensor]:
