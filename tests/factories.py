@@ -15,6 +15,7 @@ import soundfile
 from dd_tools.face.geometry import FACE_CENTRE, FACE_SIDE, face_image, steady_mask
 from dd_tools.face.warping import inverted, square_map, transform
 from dd_tools.formats.clip import ClipWriter, Source, Status
+from dd_tools.media.codecs import Encoding
 from dd_tools.media.encode import VideoWriter
 from dd_tools.media.ffmpeg import ffmpeg_path
 
@@ -70,11 +71,16 @@ def dummy_face(landmarks: np.ndarray, size: int) -> np.ndarray:
     return picture
 
 
-def dummy_clip(path: Path, frames: int = 6, size: int = 32, *, unusable: Iterable[int] = (), fps: float = 25.0) -> Path:
-    """Write a valid clip of a drawn, talking face: `size` px crops, cut one to one out of pictures twice as large."""
+def dummy_clip(
+    path: Path, frames: int = 6, size: int = 32, *, unusable: Iterable[int] = (), fps: float = 25.0, **changes: object
+) -> Path:
+    """Write a valid clip of a drawn, talking face: `size` px crops, cut one to one out of pictures twice as large.
+
+    `changes` are to the settings it claims to be made with.
+    """
     pose, unusable = dummy_pose(size), set(unusable)
     source = Source("dummy.mp4", str(path.with_suffix(".mp4")), "0" * 64, 2 * size, 2 * size, fps)
-    settings = {"size": size, "crop": "face", "mask": "steady", "fps": None}
+    settings = {"size": size, "crop": "face", "mask": "steady", "fps": None} | changes
     with ClipWriter(
         path, size=size, face_size=size, source=source, detector={"name": "dummy", "version": "1"}, settings=settings,
         history=[],
@@ -136,7 +142,7 @@ def dummy_lossless_video(path: Path, pictures: Iterable[np.ndarray], fps: float 
     """A video (MP4) that decodes to exactly these pictures."""
     pictures = list(pictures)
     height, width = pictures[0].shape[:2]
-    with VideoWriter(path, width, height, fps, lossless=True) as video:
+    with VideoWriter(path, width, height, fps, Encoding(lossless=True)) as video:
         for index, picture in enumerate(pictures):
             video.write(picture, index / fps)
     return path

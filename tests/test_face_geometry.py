@@ -1,8 +1,10 @@
 """Pose, crops, masks and the face image: against closed forms, slow obvious versions and the authors' own pixels."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from factories import dummy_face_landmarks, dummy_pose, shared_file
+from factories import dummy_face_landmarks, dummy_pose
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from skimage.draw import polygon
@@ -229,10 +231,9 @@ def test_a_face_image_of_a_face_off_the_crop_is_black_or_a_rest_of_it(place):
     assert geometry.face_image(np.zeros((96, 96, 3), np.uint8), landmarks, 32).shape == (32, 32, 3)
 
 
-@pytest.mark.clips
 @pytest.mark.parametrize("which", ["1", "2"])
 def test_masks_and_face_image_are_the_authors_to_the_pixel(which):
-    golden = np.load(shared_file("golden/masks.npz"))
+    golden = np.load(Path(__file__).parent / "golden/masks.npz")
     landmarks = golden[f"landmarks{which}"]
     for name, top in (("paint", 30), ("eyes", 21)):
         expected = np.unpackbits(golden[f"{name}_packed{which}"]).reshape(256, 256)

@@ -1,3 +1,5 @@
+import itertools
+import re
 import resource
 import signal
 import subprocess
@@ -13,12 +15,18 @@ from factories import dummy_media, dummy_video, shared_file
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, UsageError
 from dd_tools.media.audio import read_audio, write_audio
+from dd_tools.media.codecs import Encoding
 from dd_tools.media.colour import Colour
+from dd_tools.media.encode import VideoWriter
 from dd_tools.media.ffmpeg import ffmpeg_path
 from dd_tools.media.header import read_header
-from dd_tools.media.video import VideoWriter, probe, read_frames
+from dd_tools.media.joining import Sound, join
+from dd_tools.media.marking import XMP, add_xmp, tags
+from dd_tools.media.pictures import read_picture, write_pictures
+from dd_tools.media.rates import exact_rate
+from dd_tools.media.video import probe, read_frames
 
 PROGRAMS = sorted({ffmpeg_path(), imageio_ffmpeg.get_ffmpeg_exe()})
 CLOCK_ERROR = 1 / 90_000
@@ -37,11 +45,36 @@ def smooth_pictures(count: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:
     return (128 + 110 * np.array(waves)).astype(np.uint8).reshape(count, 3, *x.shape).transpose(0, 2, 3, 1)
 
 
-def write(path: Path, pictures: np.ndarray, times: list[float] | None = None, rate: float = 25, **options) -> Path:
+def write(path: Path, pictures: np.ndarray, times: list[float] | None = None, rate: float = 25, **choice) -> Path:
+    """Pictures alone."""
     times = [n / rate for n in range(len(pictures))] if times is None else times
-    with VideoWriter(path, pictures.shape[2], pictures.shape[1], rate, **options) as writer:
+    with VideoWriter(path, pictures.shape[2], pictures.shape[1], rate, Encoding(**choice)) as writer:
         for image, pts in zip(pictures, times, strict=True):
             writer.write(image, pts)
+    return path
+
+
+def write_with_sound(
+    path: Path,
+    pictures: np.ndarray,
+    audio: Path | None,
+    times: list[float] | None = None,
+    rate: float = 25,
+    *,
+    seconds: float | None = None,
+    cuts: tuple[int, ...] = (),
+    tags: dict[str, str] | None = None,
+    **choice,
+) -> Path:
+    """Pictures, encoded in parts that begin at `cuts`, joined with sound."""
+    times = [n / rate for n in range(len(pictures))] if times is None else times
+    parts = []
+    for start, stop in itertools.pairwise([0, *cuts, len(pictures)]):
+        part = path.with_name(f"{path.stem}-{start}.mp4")
+        relative = [pts - times[start] for pts in times[start:stop]]
+        parts.append((write(part, pictures[start:stop], relative, rate, **choice), times[start]))
+    sound = Sound(audio) if audio else None
+    join(parts, path, exact_rate(rate), sound=sound, seconds=seconds or times[-1] + 1 / rate, tags=tags)
     return path
 
 
@@ -57,7 +90,9 @@ def write(path: Path, pictures: np.ndarray, times: list[float] | None = None, ra
 def test_any_times_come_back(program, tmp_path, start, gaps, rate, sound):
     times = (start + np.cumsum([0, *gaps])).tolist()
     audio = write_audio(tmp_path / "a.wav", np.zeros(16000), 16000) or tmp_path / "a.wav"
-    path = write(tmp_path / "v.mp4", smooth_pictures(len(times), (32, 32)), times, rate, audio=audio if sound else None)
+    pictures = smooth_pictures(len(times), (32, 32))
+    path = tmp_path / "v.mp4"
+    _ = write_with_sound(path, pictures, audio, times, rate) if sound else write(path, pictures, times, rate)
     found = [frame.pts for frame in read_frames(path)]
     # ffmpeg counts from the first stream's start; with sound that is time 0.
     origin = 0 if sound else start
@@ -150,7 +185,7 @@ def test_sound_keeps_its_sample_rate_channels_and_content(program, tmp_path, sam
     time = np.arange(2 * sample_rate) / sample_rate
     sound = np.stack([0.4 * np.sin(2 * np.pi * (300 + 200 * n) * time**1.5) for n in range(channels)], axis=1)
     write_audio(tmp_path / "a.wav", sound, sample_rate)
-    path = write(tmp_path / "v.mp4", smooth_pictures(50), audio=tmp_path / "a.wav")
+    path = write_with_sound(tmp_path / "v.mp4", smooth_pictures(50), tmp_path / "a.wav")
     assert read_header(path).audio.startswith(f"aac (LC) (mp4a / 0x6134706D), {sample_rate} Hz, {layout},")
     found, expected = read_audio(path, sample_rate)[: len(sound)], sound.mean(1)
     assert np.corrcoef(found, expected)[0, 1] > 0.995
@@ -163,16 +198,16 @@ def _aac_packets(path: Path) -> bytes:
 
 def test_aac_is_copied(program, tmp_path):
     source = dummy_video(tmp_path / "s.mp4", seconds=2)
-    path = write(tmp_path / "v.mp4", smooth_pictures(25), audio=source)
+    path = write_with_sound(tmp_path / "v.mp4", smooth_pictures(25), source)
     copied = _aac_packets(path)
     assert len(copied) > 4000 and _aac_packets(source).startswith(copied)
     assert len(read_audio(path)) / 16000 == pytest.approx(1, abs=0.024)
 
 
-@pytest.mark.parametrize(("sound", "duration", "expected"), [(3, None, 2), (1, None, 2), (3, 1.2, 1.2), (3, 9, 2)])
-def test_sound_ends_with_the_pictures_or_the_asked_duration(program, tmp_path, sound, duration, expected):
+@pytest.mark.parametrize(("sound", "expected"), [(3, 2), (1, 2), (3, 1.2)])
+def test_sound_has_the_asked_length(program, tmp_path, sound, expected):
     write_audio(tmp_path / "a.wav", np.full(sound * 8000, 0.3), 8000)
-    path = write(tmp_path / "v.mp4", smooth_pictures(50), audio=tmp_path / "a.wav", duration=duration)
+    path = write_with_sound(tmp_path / "v.mp4", smooth_pictures(50), tmp_path / "a.wav", seconds=expected)
     samples = read_audio(path, 8000)
     # Some ffmpegs leave the silence that fills up the last AAC block of 1024 samples.
     assert expected * 8000 - 2 <= len(samples) <= expected * 8000 + 1024
@@ -196,10 +231,11 @@ def test_a_click_and_a_flash_stay_together(program, tmp_path, rate, start, suffi
     sound = np.zeros((round(times[-1] * 48000), 2), np.float32)
     sound[round(times[marker] * 48000) :][:480] = 0.9
     write_audio(tmp_path / "a.wav", sound, 48000)
-    written = write(tmp_path / f"v{suffix}", pictures, times, rate, audio=tmp_path / "a.wav")
+    written = write_with_sound(tmp_path / f"v{suffix}", pictures, tmp_path / "a.wav", times, rate)
     # A second generation has the first one's sound, copied where the container allows it.
     again = list(read_frames(written))
-    copy = write(tmp_path / "w.mp4", np.stack([f.image for f in again]), [f.pts for f in again], rate, audio=written)
+    images = np.stack([frame.image for frame in again])
+    copy = write_with_sound(tmp_path / "w.mp4", images, written, [frame.pts for frame in again], rate)
     for path in (written, copy):
         click, flash = _click_and_flash(path)
         assert abs(click - flash) < 0.004
@@ -239,14 +275,15 @@ def test_a_full_disk_is_one_clear_line(program, tmp_path, monkeypatch):
 def test_wrong_targets_and_sounds_are_refused_before_the_work(tmp_path):
     silent = dummy_video(tmp_path / "silent.mp4", audio=False)
     cases = [
-        (tmp_path / "v.avi", {}, "unknown suffix '.avi'; use one of .mp4 .mov .m4v .mkv"),
-        (tmp_path / "none" / "v.mp4", {}, "does not exist"),
-        (tmp_path / "v.mp4", {"audio": tmp_path / "none.wav"}, "no such file"),
-        (tmp_path / "v.mp4", {"audio": silent}, "no audio track"),
+        (tmp_path / "v.avi", "unknown suffix '.avi'; use one of .mp4 .m4v .mov .mkv .webm"),
+        (tmp_path / "none" / "v.mp4", "does not exist"),
     ]
-    for path, options, reason in cases:
-        with pytest.raises(DataError, match=reason), VideoWriter(path, 64, 48, 25, **options):
+    for path, reason in cases:
+        with pytest.raises(DataError, match=reason), VideoWriter(path, 64, 48, 25):
             pytest.fail("opened")
+    for path, reason in [(tmp_path / "none.wav", "no such file"), (silent, "no audio track")]:
+        with pytest.raises(DataError, match=reason):
+            Sound(path)
     with pytest.raises(DataError, match="no frames to write"), VideoWriter(tmp_path / "v.mp4", 64, 48, 25):
         pass
 
@@ -268,8 +305,77 @@ def test_real_clips_go_through(tmp_path, name):
     source = shared_file(f"data/real/{name}")
     info, frames = probe(source), list(islice(read_frames(source), 12))
     images, times = np.stack([frame.image for frame in frames]), [frame.pts for frame in frames]
-    path = write(tmp_path / "v.mp4", images, times, info.frame_rate, audio=source, colour=info.colour)
+    path = write_with_sound(tmp_path / "v.mp4", images, source, times, info.frame_rate, colour=info.colour)
     found = list(read_frames(path))
     assert [frame.pts for frame in found] == pytest.approx(times, abs=2.5 * CLOCK_ERROR)
     differences = np.stack([frame.image for frame in found]).astype(int) - images
     assert np.abs(differences).mean() < 1.5 and np.abs(differences.mean((0, 1, 2))).max() < 0.25
+
+
+@pytest.mark.parametrize("rate", [30000 / 1001, 24000 / 1001, 60])
+def test_parts_join_to_the_whole(program, tmp_path, rate):
+    pictures = np.random.default_rng(0).integers(0, 256, (50, 32, 48, 3), np.uint8)
+    write_audio(tmp_path / "a.wav", np.full(48000, 0.3), 16000)
+    options = {"rate": rate, "lossless": True}
+    path = write_with_sound(tmp_path / "v.mp4", pictures, tmp_path / "a.wav", cuts=(7, 8, 31), **options)
+    found = list(read_frames(path))
+    assert np.array_equal([frame.image for frame in found], pictures)
+    assert [frame.pts for frame in found] == pytest.approx([n / rate for n in range(50)], abs=CLOCK_ERROR)
+
+
+def test_parts_with_uneven_times_join_to_the_whole(tmp_path):
+    times = np.cumsum([0.3, *np.random.default_rng(0).uniform(0.004, 0.2, 39)]).tolist()
+    write_audio(tmp_path / "a.wav", np.full(160000, 0.3), 16000)
+    path = write_with_sound(tmp_path / "v.mp4", smooth_pictures(40), tmp_path / "a.wav", times, cuts=(3, 20, 21))
+    assert [frame.pts for frame in read_frames(path)] == pytest.approx(times, abs=2.5 * CLOCK_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixel_format"),
+    [
+        (".mp4", "hevc", "yuv420p10le"),
+        (".mkv", "vp9", "yuv444p"),
+        (".webm", "av1", "yuv420p"),
+        (".mov", "h264", "yuv422p"),
+    ],
+)
+def test_a_sources_codec_and_pixel_format_are_followed(program, tmp_path, suffix, codec, pixel_format):
+    pictures = smooth_pictures(6)
+    source = write(tmp_path / f"s{suffix}", pictures, codec=codec, pixel_format=pixel_format)
+    encoding = Encoding.fitting(tmp_path / f"v{suffix}", Encoding.of(probe(source)))
+    assert (encoding.codec, encoding.pixel_format) == (codec, pixel_format)
+    copy = probe(write(tmp_path / f"v{suffix}", pictures, codec=encoding.codec, pixel_format=encoding.pixel_format))
+    assert (copy.codec, copy.pixel_format) == (codec, pixel_format)
+
+
+def test_an_encoding_is_fitted_to_its_container():
+    vp9 = Encoding(codec="vp9", pixel_format="yuv444p10le")
+    assert Encoding.fitting(Path("v.mp4"), vp9) == Encoding("h264", None, "yuv444p10le")
+    assert Encoding.fitting(Path("v.webm"), Encoding()) == Encoding("vp9", None, "yuv420p")
+    assert Encoding.fitting(Path("v.mkv"), vp9, codec="av1") == Encoding("av1", None, "yuv420p")
+    assert Encoding.fitting(Path("v.mkv"), vp9, quality=7, lossless=True) == Encoding("vp9", 7, "yuv444p10le", True)
+    for wrong in ({"codec": "divx"}, {"pixel_format": "rgb24"}, {"quality": 64}):
+        with pytest.raises(UsageError, match=r"expected|unknown"):
+            Encoding(**wrong)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_an_altered_video_says_so(tmp_path, suffix):
+    path = write_with_sound(tmp_path / f"v{suffix}", smooth_pictures(5), None, tags=tags({"title": "Two = 2"}))
+    add_xmp(path)
+    lines = subprocess.run([ffmpeg_path(), "-i", path], capture_output=True, text=True).stderr
+    assert re.search(r"digital_source_type *: http.*/compositeWithTrainedAlgorithmicMedia", lines, re.IGNORECASE)
+    assert re.search(r"title *: Two = 2", lines, re.IGNORECASE)
+    assert len(list(read_frames(path))) == 5
+    if suffix == ".mp4":
+        assert path.read_bytes().endswith(XMP.encode())
+
+
+def test_pictures_are_numbered_exact_and_marked(tmp_path):
+    pictures = smooth_pictures(3)
+    write_pictures(tmp_path / "%03d.png", pictures, first=7)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["007.png", "008.png", "009.png"]
+    assert np.array_equal([read_picture(tmp_path / f"00{n}.png") for n in (7, 8, 9)], pictures)
+    assert b"compositeWithTrainedAlgorithmicMedia" in (tmp_path / "007.png").read_bytes()
+    with pytest.raises(DataError, match="needs one number"):
+        write_pictures(tmp_path / "%s-%d.png", pictures)

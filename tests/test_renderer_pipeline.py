@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 from factories import dummy_clip, dummy_video
-from hypothesis import given
-from hypothesis import strategies as st
 from test_renderer_networks import shaken
 
 from dd_tools.errors import DataError, UsageError
@@ -20,9 +18,9 @@ from dd_tools.renderer.encoding import encode_clip
 from dd_tools.renderer.images import to_frames, to_images
 from dd_tools.renderer.objective import MaskedDenoising
 from dd_tools.renderer.rendering import Painter, shared_noise
-from dd_tools.renderer.timing import latents_at, latents_on_grid
+from dd_tools.renderer.timing import timeline
 from dd_tools.renderer.training import RendererData, face_of
-from dd_tools.renderer.video import find_source, write_dubbed
+from dd_tools.renderer.video import Speaker, Wanted, find_source, write_dubbed
 
 TINY = PRESETS["tiny"]
 
@@ -40,7 +38,7 @@ def clip(tmp_path):
 
 def paint(renderer, clip, latents, seed=0, **settings):
     painter = Painter(renderer, clip, shared_noise(clip.size, seed), num_steps=4, **settings)
-    return list(painter.paint(latents))
+    return list(painter.paint(latents, timeline(clip, len(latents))))
 
 
 def latents_for(clip, seed=0):
@@ -58,12 +56,13 @@ def test_known_pixels_are_exact_and_the_mask_is_painted(renderer, clip):
     for item in paint(renderer, clip, latents_for(clip)):
         frame, mask = clip.frames[item.index], clip.mask[item.index]
         assert np.array_equal(item.crop[mask == 0], frame[mask == 0])
+        assert np.array_equal(item.known, frame) and np.array_equal(item.mask, mask)
         if clip.status[item.index] == Status.OK:
-            assert np.array_equal(item.mask, mask)
+            assert item.share > 0
             assert not np.array_equal(item.crop[mask == 1], frame[mask == 1])
         else:
+            assert item.share == 0
             assert np.array_equal(item.crop, frame)
-            assert not item.mask.any()
 
 
 def test_the_batch_size_does_not_show(renderer, clip):
@@ -84,7 +83,8 @@ def test_the_same_seed_paints_the_same_and_another_differs(renderer, clip):
 def test_a_range_of_frames_equals_that_part_of_the_whole(renderer, clip):
     latents = latents_for(clip)
     painter = Painter(renderer, clip, shared_noise(clip.size, 0), num_steps=4, batch_size=3)
-    whole, part = list(painter.paint(latents)), list(painter.paint(latents, slice(2, 8)))
+    when = timeline(clip, len(latents))
+    whole, part = list(painter.paint(latents, when)), list(painter.paint(latents, when.part(slice(2, 8))))
     assert [item.index for item in part] == [2, 3, 4, 5, 6, 7]
     for one, other in zip(whole[2:8], part, strict=True):
         assert np.abs(one.crop.astype(int) - other.crop).max() <= 1
@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_refused(renderer, clip, tmp_path):
     with pytest.raises(DataError, match=r"x_T has shape \(1, 3, 16, 16\)"):
         Painter(renderer, clip, shared_noise(16, 0))
     with pytest.raises(DataError, match="latents have 3 values, the renderer takes 16"):
-        list(Painter(renderer, clip, shared_noise(32, 0)).paint(np.zeros((5, 3), np.float32)))
+        next(Painter(renderer, clip, shared_noise(32, 0)).paint(np.zeros((5, 3), np.float32), timeline(clip, 5)))
     with (
         Clip(dummy_clip(tmp_path / "large.h5", size=48)) as large,
         pytest.raises(DataError, match=r"--size 48.*takes --size 32"),
@@ -131,28 +131,6 @@ def test_encoding_is_the_encoder_frame_by_frame_with_gaps_bridged(renderer, clip
         np.testing.assert_allclose(latents[index], each[index], atol=1e-5)
     np.testing.assert_allclose(latents[4], each[3] + (each[6] - each[3]) / 3, atol=1e-5)
     assert latents.dtype == np.float32 and latents.shape == (11, TINY.z_size)
-
-
-@given(
-    rate=st.sampled_from([24000 / 1001, 25.0, 30000 / 1001, 50.0, 60.0]),
-    seconds=st.floats(0.5, 4),
-    start=st.sampled_from([0, 0.2]),
-)
-def test_latents_keep_their_time_at_any_frame_rate(rate, seconds, start):
-    times = start + np.arange(round(seconds * rate)) / rate
-    line = np.stack([3 * times, 1 - times], axis=1)  # linear in time, so interpolation is exact
-    grid = latents_on_grid(line, times)
-    grid_times = np.arange(len(grid)) / 25
-    inside = (grid_times >= times[0]) & (grid_times <= times[-1])
-    np.testing.assert_allclose(grid[inside], np.stack([3 * grid_times, 1 - grid_times], axis=1)[inside], atol=1e-9)
-    covered = (times >= grid_times[inside][0]) & (times <= grid_times[inside][-1])
-    np.testing.assert_allclose(latents_at(grid, times)[covered], line[covered], atol=1e-9)
-    assert abs(grid_times[-1] - times[-1]) <= 0.5 / 25 + 1e-9
-
-
-def test_latents_hold_beyond_their_ends():
-    latents = np.array([[1.0], [2.0]], np.float32)
-    assert latents_at(latents, np.array([-1, 0, 0.02, 0.04, 9])).ravel().tolist() == [1, 1, 1.5, 2, 2]
 
 
 def test_training_data_is_a_function_of_the_generator(tmp_path):
@@ -203,7 +181,7 @@ def test_pairs_are_mirrored_and_recoloured_alike_and_the_reference_moves_a_littl
         sample = {"image": image, "face": image, "reference": image, "mask": mask}
         result = augment_pair(sample, torch.Generator().manual_seed(seed))
         assert torch.equal(result["image"], result["face"])
-        # At most 5 % of scale, 5 degrees and 6 % of shift, on a ramp whose slope recolouring changes by at most a third.
+        # At most 5 % of scale, 5 degrees, 6 % of shift, on a ramp whose slope recolouring changes by at most a third.
         moves.add(round((result["image"] - result["reference"]).abs().max().item(), 3))
         flipped = torch.equal(result["mask"], mask.flip(-1))
         flips.add(flipped)
@@ -215,18 +193,19 @@ def test_pairs_are_mirrored_and_recoloured_alike_and_the_reference_moves_a_littl
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_crops_become_a_video_of_the_same_frames(renderer, clip, tmp_path, suffix):
-    painter = Painter(renderer, clip, shared_noise(clip.size, 0), num_steps=2)
+    painter, latents = Painter(renderer, clip, shared_noise(clip.size, 0), num_steps=2), latents_for(clip)
     output = tmp_path / f"out{suffix}"
-    write_dubbed(painter, latents_for(clip), output, audio=None, source=None)
+    write_dubbed([Speaker(painter, latents)], output, Wanted(), folder=tmp_path)
     assert (probe(output).width, probe(output).frame_rate) == (clip.size, 25)
     frames = list(read_frames(output))
     assert len(frames) == clip.length
-    painted = list(painter.paint(latents_for(clip)))
+    painted = list(painter.paint(latents, timeline(clip, len(latents))))
     for frame, item in zip(frames, painted, strict=True):
         assert frame.pts == pytest.approx(item.pts, abs=1e-3)
         # An untrained network paints coloured noise, which 4:2:0 blurs; known pixels come through.
         assert np.abs(frame.image.mean(-1) - item.crop.mean(-1))[item.mask == 0].mean() < 4
-        brightness = frame.image[item.mask == 1].mean() - item.crop[item.mask == 1].mean() if item.mask.any() else 0
+        expected = item.known + item.share * (item.crop.astype(float) - item.known)
+        brightness = frame.image[item.mask == 1].mean() - expected[item.mask == 1].mean() if item.mask.any() else 0
         assert abs(brightness) < 6
 
 

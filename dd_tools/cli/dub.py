@@ -1,35 +1,39 @@
 """dd-dub: the whole chain in one process, a video or portrait and a voice in, a dubbed video out."""
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dd_tools.cli.common import Device, Seed, Session, console_command, torch_device
+from dd_tools.cli.output import (
+    BatchSize,
+    Codec,
+    CropOnly,
+    Loop,
+    Lossless,
+    Metadata,
+    Output,
+    PixelFormat,
+    Quality,
+    RendererFile,
+    Resume,
+    Steps,
+    Tail,
+    parse_tags,
+    stamp,
+    write_result,
+)
 from dd_tools.cli.prep import describe
 from dd_tools.errors import UsageError
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO|IMAGE", help="Dub the speaker of this video or portrait.")]
 Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="Make them speak this: a sound file, or a video's sound.")]
-Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="VIDEO", help="Write the video here; the suffix names the container.")
-]
-RendererFile = Annotated[
-    Path | None,
-    typer.Option("--renderer", metavar="RENDERER.safetensors", help="Paint with this.  [default: the shipped one]"),
-]
 MotionFile = Annotated[
     Path | None,
     typer.Option("--motion", metavar="MOTION.safetensors", help="Move with this.  [default: the shipped one]"),
 ]
 References = Annotated[int, typer.Option(min=1, help="Show the motion model so many frames of the speaker.")]
-Steps = Annotated[
-    int | None,
-    typer.Option(min=1, max=1000, help="Take so many DDIM steps.  [default: the renderer's own]"),
-]
-CropOnly = Annotated[bool, typer.Option("--crop-only", help="Write the square crop, not the full frame.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Paint so many frames at once.")]
 
 
 def dub(
@@ -42,57 +46,65 @@ def dub(
     references: References = 75,
     steps: Steps = None,
     seed: Seed = 0,
+    loop: Loop = "stop",
+    tail: Tail = "silence",
     crop_only: CropOnly = False,
+    codec: Codec = None,
+    quality: Quality = None,
+    pixel_format: PixelFormat = None,
+    lossless: Lossless = False,
+    metadata: Metadata = None,
+    resume: Resume = False,
     batch_size: BatchSize = 8,
     device: Device = "auto",
 ) -> None:
     """Dub a video: prepare it, listen to the voice, generate motion, paint it, and write the result with the voice.
 
     The same as dd-prep, dd-audio, dd-encode, dd-generate and dd-render one after another. A video keeps its own length
-    and the voice is cut or followed by silence; a portrait lasts as long as the voice.
+    unless --loop or --tail say otherwise; a portrait lasts as long as the voice. The file's metadata says that it was
+    altered by AI.
     """
-    from dd_tools.formats.atomic import check_output_path
     from dd_tools.formats.clip import Clip
+    from dd_tools.formats.parts import parts_folder
     from dd_tools.media.audio import read_audio
-    from dd_tools.media.encode import check_container
     from dd_tools.motion.model import load_motion_model
     from dd_tools.renderer.autoencoder import load_renderer
     from dd_tools.renderer.rendering import Painter, shared_noise
-    from dd_tools.renderer.video import write_dubbed
+    from dd_tools.renderer.video import Speaker, Wanted, check_target
     from dd_tools.speech.features import measure
     from dd_tools.speech.listening import check_level
     from dd_tools.weights import default_weights
 
     if output.resolve() in (video.resolve(), audio.resolve()):
         raise UsageError(f"'{output}' is both input and output")
-    check_output_path(output)
-    check_container(output)
+    check_target(output)
     voice = read_audio(audio)
     check_level(measure([voice]), audio)
     place = torch_device(device)
-    painting = load_renderer(renderer or default_weights("renderer"))
-    moving = load_motion_model(motion or default_weights("motion"))
+    weights = renderer or default_weights("renderer"), motion or default_weights("motion")
+    painting, moving = load_renderer(weights[0]), load_motion_model(weights[1])
     if painting.config.z_size != moving.config.z_size:
         raise UsageError(
             f"renderer has latents of {painting.config.z_size} values, motion model of {moving.config.z_size}"
         )
-
-    with tempfile.TemporaryDirectory(prefix="dd-dub-") as folder:
-        clip_path = Path(folder) / "clip.h5"
-        _prepare(session, video, clip_path, painting.config)
-        with Clip(clip_path) as clip:
+    wanted = Wanted(
+        None if crop_only else video, audio, slice(None), loop, tail, codec, quality, pixel_format, lossless,
+        parse_tags(metadata),
+    )  # fmt: skip
+    key = {
+        "files": [stamp(path) for path in (video, audio, *weights)],
+        "settings": repr((wanted, references, steps, seed, batch_size, place)),
+    }
+    with parts_folder(output, key, resume=resume) as folder:
+        if not (folder / "clip.h5").exists():
+            _prepare(session, video, folder / "clip.h5", painting.config)
+        with Clip(folder / "clip.h5") as clip:
+            voice = _fitted(session, voice, clip, audio, loop, tail)
             latents = _motion(session, clip, voice, painting, moving, references, place)
             painter = Painter(
                 painting, clip, shared_noise(clip.size, seed), num_steps=steps, batch_size=batch_size, device=place
             )
-            write_dubbed(
-                painter,
-                latents,
-                output,
-                audio=audio,
-                source=None if crop_only else video,
-                progress=lambda painted, total: session.progress(painted, total, "rendering"),
-            )
+            write_result(session, [Speaker(painter, latents)], output, wanted, folder)
 
 
 def _prepare(session: Session, video: Path, clip_path: Path, config) -> None:
@@ -107,20 +119,32 @@ def _prepare(session: Session, video: Path, clip_path: Path, config) -> None:
         session.say(line)
 
 
-def _motion(session: Session, clip, voice, painting, moving, references: int, device):
-    """The latents (T, Z) of the voice on this face: as long as the video, with silence after the voice, or as the
-    voice.
-    """
+def _fitted(session: Session, voice, clip, audio: Path, loop: str, tail: str):
+    """The voice cut to the video, or with silence after it, as far as `loop` and `tail` want that."""
     import numpy as np
 
     from dd_tools.media.audio import SAMPLE_RATE
+    from dd_tools.renderer.timing import SILENCE, STOP
+
+    if clip.source.is_still:
+        return voice
+    length = round((float(clip.pts[-1]) + 1 / clip.source.frame_rate) * SAMPLE_RATE)
+    excess = (len(voice) - length) / SAMPLE_RATE
+    if excess > 0 and loop == STOP:
+        if excess > 0.1:
+            session.say(f"'{audio}' is {excess:.1f} s longer than the video and is cut; --loop hold or bounce goes on")
+        return voice[:length]
+    return np.pad(voice, (0, max(0, length - len(voice)))) if tail == SILENCE else voice
+
+
+def _motion(session: Session, clip, voice, painting, moving, references: int, device):
+    """The latents (T, Z) of the voice on this face."""
+    import numpy as np
+
     from dd_tools.motion.generation import check_fit, generate
     from dd_tools.renderer.encoding import encode_clip
     from dd_tools.speech.features import collapse, measure, open_speech_model
 
-    if not clip.source.is_still:
-        length = round((float(clip.pts[-1]) + 1 / clip.source.frame_rate) * SAMPLE_RATE)
-        voice = np.pad(voice[:length], (0, max(0, length - len(voice))))
     speech_model = open_speech_model(moving.config.speech_model, device=str(device), message=session.say)
     layer_weights = moving.layer_weights.detach().cpu().numpy()
     pieces = [collapse(piece, layer_weights) for piece in speech_model.stream([voice], measure([voice]))]

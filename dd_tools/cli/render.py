@@ -1,45 +1,57 @@
-"""dd-render: a clip and motion in, a dubbed video out."""
+"""dd-render: clips and motion in, a dubbed video out."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dd_tools.cli.common import Device, Dtype, Seed, Session, console_command, one_of, torch_device
+from dd_tools.cli.output import (
+    BatchSize,
+    Codec,
+    CropOnly,
+    Loop,
+    Lossless,
+    Metadata,
+    Output,
+    PixelFormat,
+    Quality,
+    RendererFile,
+    Resume,
+    Steps,
+    Tail,
+    parse_tags,
+    stamp,
+    write_result,
+)
 from dd_tools.errors import DataError, UsageError
 
-ClipFile = Annotated[Path, typer.Argument(metavar="CLIP.h5", help="Paint the lower face of this clip.")]
-Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="VIDEO", help="Write the video here; the suffix names the container.")
+ClipFiles = Annotated[
+    list[Path],
+    typer.Argument(metavar="CLIP.h5...", help="Paint the lower face of this clip, or of several of a video."),
 ]
 Latents = Annotated[
-    str, typer.Option(metavar="MOTION.npy|-", help="Paint this motion, 25 latents a second; - is standard input.")
+    list[str],
+    typer.Option(
+        metavar="MOTION.npy|-", help="Paint this motion, 25 latents a second; once a clip. - is standard input."
+    ),
 ]
 Audio = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Put this sound in the video, at its own rate and channels.")
 ]
-RendererFile = Annotated[
-    Path | None,
-    typer.Option("--renderer", metavar="RENDERER.safetensors", help="Paint with this.  [default: the shipped one]"),
-]
 Source = Annotated[
     Path | None, typer.Option(metavar="VIDEO", help="Paste into this video.  [default: the one the clip was cut from]")
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(min=1, max=1000, help="Take so many DDIM steps.  [default: the renderer's own]"),
 ]
 NoiseFile = Annotated[
     Path | None, typer.Option("--x-t", metavar="FILE.npy", help="Start from this noise (3, S, S), not the seed's.")
 ]
-CropOnly = Annotated[bool, typer.Option("--crop-only", help="Write the square crop, not the full frame.")]
 Frames = Annotated[str | None, typer.Option(metavar="A:B", help="Render frames A to B-1 only, without sound.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Paint so many frames at once.")]
 
 
 def render(
     session: Session,
-    clip_file: ClipFile,
+    clip_files: ClipFiles,
     output: Output,
     latents: Latents,
     audio: Audio = None,
@@ -48,8 +60,16 @@ def render(
     steps: Steps = None,
     seed: Seed = 0,
     x_t: NoiseFile = None,
+    loop: Loop = "stop",
+    tail: Tail = "silence",
     crop_only: CropOnly = False,
     frames: Frames = None,
+    codec: Codec = None,
+    quality: Quality = None,
+    pixel_format: PixelFormat = None,
+    lossless: Lossless = False,
+    metadata: Metadata = None,
+    resume: Resume = False,
     batch_size: BatchSize = 8,
     device: Device = "auto",
     dtype: Dtype = "fp32",
@@ -57,15 +77,16 @@ def render(
     """Paint motion latents into a clip with DDIM and write the video, sound included.
 
     Every frame starts from the same noise, drawn from --seed. Frames without a usable face pass through untouched.
+    Several clips of one video, each with its own --latents, are pasted into one output. The file's metadata says that
+    it was altered by AI.
     """
     from dd_tools.formats.arrays import read_array, read_latents
-    from dd_tools.formats.atomic import check_output_path
     from dd_tools.formats.clip import Clip
+    from dd_tools.formats.parts import parts_folder
     from dd_tools.media.audio import has_audio
-    from dd_tools.media.encode import check_container
     from dd_tools.renderer.autoencoder import load_renderer
     from dd_tools.renderer.rendering import Painter, noise_from, shared_noise
-    from dd_tools.renderer.video import find_source, write_dubbed
+    from dd_tools.renderer.video import Speaker, Wanted, check_target, find_source
     from dd_tools.training.loop import DTYPES
     from dd_tools.weights import default_weights
 
@@ -73,29 +94,37 @@ def render(
     if frames and audio:
         raise UsageError("--frames renders a part without sound; add --audio when the parts are joined")
     one_of("dtype", dtype, DTYPES)
-    check_output_path(output)
-    check_container(output)
-    motion = read_latents(latents)
+    if len(latents) != len(clip_files):
+        raise UsageError(f"{len(clip_files)} clips need as many --latents, got {len(latents)}")
+    check_target(output)
+    motions = [read_latents(file) for file in latents]
     if audio and not has_audio(audio):
         raise DataError(f"cannot use '{audio}': it has no audio track")
-    with Clip(clip_file) as clip:
-        model = load_renderer(renderer or default_weights("renderer"))
-        noise = noise_from(read_array(x_t, ("3", "S", "S"))) if x_t else shared_noise(clip.size, seed)
-        painter = Painter(
-            model, clip, noise, num_steps=steps, batch_size=batch_size, device=torch_device(device), dtype=DTYPES[dtype]
-        )
-        background = None if crop_only else find_source(clip, source)
-        if output.resolve() in {path.resolve() for path in (clip_file, audio, background) if path}:
+    weights = renderer or default_weights("renderer")
+    model, place = load_renderer(weights), torch_device(device)
+    noise = noise_from(read_array(x_t, ("3", "S", "S"))) if x_t else shared_noise(model.config.size, seed)
+    with ExitStack() as stack:
+        clips = [stack.enter_context(Clip(file)) for file in clip_files]
+        speakers = [
+            Speaker(
+                Painter(model, clip, noise, num_steps=steps, batch_size=batch_size, device=place, dtype=DTYPES[dtype]),
+                motion,
+            )
+            for clip, motion in zip(clips, motions, strict=True)
+        ]
+        background = None if crop_only else find_source(clips[0], source)
+        if output.resolve() in {path.resolve() for path in (*clip_files, audio, background) if path}:
             raise UsageError(f"'{output}' is both input and output")
-        write_dubbed(
-            painter,
-            motion,
-            output,
-            audio=audio,
-            source=background,
-            frames=part,
-            progress=lambda steps, total: session.progress(steps, total, "rendering"),
+        wanted = Wanted(
+            background, audio, part, loop, tail, codec, quality, pixel_format, lossless, parse_tags(metadata)
         )
+        key = {
+            "files": [stamp(path) for path in (*clip_files, weights, x_t)],
+            "motion": [float(abs(motion).sum()) for motion in motions],
+            "settings": repr((wanted, steps, seed, batch_size, place, dtype)),
+        }
+        folder = stack.enter_context(parts_folder(output, key, resume=resume))
+        write_result(session, speakers, output, wanted, folder)
 
 
 def parse_range(text: str | None) -> slice:

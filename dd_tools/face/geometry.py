@@ -25,9 +25,9 @@ FACE_CENTRE, FACE_SIDE = (0.0, 0.85), 2.9
 HEAD_SIDE, HEAD_EYES = 5.25, (0.5, 0.43)
 FRAMED_ALREADY = 0.8  # a square larger than this share of the picture becomes all of it: it has been framed before
 
-# The steady mask, in template units: an ellipse from the middle of the nose to below an open mouth's chin, wider than
-# the jaw. It covers what speech moves, the jaw's outline and the folds beside the nose included.
-STEADY_CENTRE, STEADY_RADII = (0.0, 1.27), (1.2, 0.95)
+# The steady mask, in template units: an ellipse from under the nose's tip to below an open mouth's chin. It covers
+# what speech moves, and its edge lies on the skin of cheeks and neck, where a seam is easiest to hide.
+STEADY_CENTRE, STEADY_RADII = (0.0, 1.39), (0.85, 0.81)
 
 # The authors' polygon, in pixels of their 256 px crops.
 AUTHORS_SIZE = 256
@@ -42,7 +42,7 @@ def fit_poses(landmarks: np.ndarray) -> np.ndarray:
 
     As complex numbers a similarity is z ↦ a·z + b, and least squares has the closed form used here.
     """
-    points = np.asarray(landmarks, np.float64)[:, STABLE_POINTS] @ (1, 1j)
+    points = landmarks[:, STABLE_POINTS].astype(np.float64) @ (1, 1j)
     template = TEMPLATE @ (1, 1j)
     template_mean, means = template.mean(), points.mean(1)
     centred = template - template_mean

@@ -1,11 +1,15 @@
-"""Still pictures (PNG, JPEG, WebP, BMP, TIFF) as RGB arrays."""
+"""Still pictures (PNG, JPEG, WebP, BMP, TIFF) as RGB arrays, and back as PNG."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from dd_tools.errors import DataError
+from dd_tools.formats.atomic import atomic_output, check_output_path
+from dd_tools.media.marking import XMP
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
@@ -27,3 +31,26 @@ def read_picture(path: str | Path) -> np.ndarray | None:
         return None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read '{path}': damaged picture ({error})") from None
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether a name stands for a series of pictures, as in ffmpeg: ``frames/%06d.png``."""
+    return path.suffix.lower() == ".png" and "%" in path.name
+
+
+def sequence_member(pattern: Path, number: int) -> Path:
+    """The file of picture `number`. Raises `DataError` for a pattern without one place for a number."""
+    try:
+        return pattern.with_name(pattern.name % number)
+    except (TypeError, ValueError):
+        raise DataError(f"cannot write '{pattern}': the name needs one number, as in %06d.png") from None
+
+
+def write_pictures(pattern: Path, images: Iterable[np.ndarray], first: int = 0) -> None:
+    """Write images uint8 (H, W, 3) as PNG, numbered from `first`, each marked as altered (see `marking`)."""
+    check_output_path(sequence_member(pattern, first))
+    mark = PngInfo()
+    mark.add_itxt("XML:com.adobe.xmp", XMP)
+    for number, image in enumerate(images, first):
+        with atomic_output(sequence_member(pattern, number)) as temporary:
+            Image.fromarray(image).save(temporary, pnginfo=mark)

@@ -17,13 +17,12 @@ import numpy as np
 
 from dd_tools.errors import DataError
 from dd_tools.media.colour import Colour, colour_of, is_rgb
-from dd_tools.media.encode import VideoWriter
 from dd_tools.media.ffmpeg import Process, check_input, file_url
 from dd_tools.media.header import Header, not_media, parse_header
 from dd_tools.media.pictures import read_picture
 from dd_tools.media.rates import exact_rate
 
-__all__ = ["Frame", "VideoInfo", "VideoWriter", "probe", "read_frames"]
+_BLOCK = 16  # pixels: a multiple of what any format's chroma samples stand for
 
 
 class Frame(NamedTuple):
@@ -33,13 +32,40 @@ class Frame(NamedTuple):
     image: np.ndarray
 
 
+class Box(NamedTuple):
+    """A part of a picture in whole pixels; right and bottom are the first ones beyond it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.right - self.left, self.bottom - self.top
+
+    def cut(self, image: np.ndarray) -> np.ndarray:
+        """That part of `image` (H, W, ...), a view."""
+        return image[self.top : self.bottom, self.left : self.right]
+
+    def widened(self, width: int, height: int) -> "Box":
+        """With what its chroma is interpolated from: to blocks of `_BLOCK` pixels, a block more on every side."""
+        low = (max(0, (edge // _BLOCK - 1) * _BLOCK) for edge in (self.left, self.top))
+        high = (
+            min(end, (-(-edge // _BLOCK) + 1) * _BLOCK) for edge, end in ((self.right, width), (self.bottom, height))
+        )
+        return Box(*low, *high)
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """A video or picture as `read_frames` gives it.
 
     width, height: pixels as displayed, after rotation and with square pixels. frame_rate: nominal, frames a second
     (24000/1001 and its like to the last digit), 0 for a still picture. duration: seconds of the whole file, sound
-    included, None where it does not say. pixel_format: ffmpeg's name. colour: how the stream's values stand for RGB.
+    included, None where it does not say. codec, pixel_format: ffmpeg's names. colour: how the stream's values stand for
+    RGB.
     """
 
     path: Path
@@ -49,8 +75,10 @@ class VideoInfo:
     duration: float | None
     has_audio: bool
     is_still: bool
+    codec: str
     pixel_format: str
     colour: Colour
+    square_pixels: bool = True
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -60,7 +88,7 @@ def probe(path: str | Path) -> VideoInfo:
     picture = read_picture(path)
     if picture is not None:
         height, width, _ = picture.shape
-        return VideoInfo(path, width, height, 0.0, None, False, True, "rgb24", Colour())
+        return VideoInfo(path, width, height, 0.0, None, False, True, "png", "rgb24", Colour())
     lines: list[str] = []
     first_frame = ffmpeg.output(
         ffmpeg.input(file_url(path))["V:0"], "pipe:", format="null", vf="showinfo=checksum=0", **{"frames:v": 1}
@@ -105,8 +133,10 @@ def _describe(path: Path, header: Header, lines: list[str], complaint: str | Non
         header.duration,
         header.audio is not None,
         False,
+        re.match(r"\w*", header.video)[0],
         pixel_format,
         colour_of(colours[0].groupdict(), pixel_format, stored_width, stored_height),
+        (width, height) == (stored_width, stored_height),
     )
 
 
@@ -132,31 +162,43 @@ def _nominal_rate(video_line: str, numerator: int, denominator: int) -> Fraction
 
 
 def read_frames(
-    path: str | Path, *, fps: float | None = None, on_damage: Callable[[str], None] | None = None
+    source: str | Path | VideoInfo,
+    *,
+    fps: float | None = None,
+    box: Box | None = None,
+    on_damage: Callable[[str], None] | None = None,
 ) -> Iterator[Frame]:
     """The frames of a video in order, one at a time, with strictly increasing times; a picture is one frame at time 0.
 
-    fps: resample to this constant rate by repeating and dropping frames. on_damage: called once, after the last frame,
-    with a line about what could not be decoded. Closing the iterator ends ffmpeg. Raises `DataError` as `probe` does.
+    source: a file, or what `probe` said of it, which saves a look. fps: resample to this constant rate by repeating and
+    dropping frames. box: give this part of every frame only, the same pixels in less time. on_damage: called once,
+    after the last frame, with a line about what could not be decoded. Closing the iterator ends ffmpeg. Raises
+    `DataError` as `probe` does.
     """
-    info = probe(path)
+    info = source if isinstance(source, VideoInfo) else probe(source)
+    box = box or Box(0, 0, info.width, info.height)
     if info.is_still:
-        return iter([Frame(0.0, read_picture(path))])
-    return _decode(info, exact_rate(fps) if fps else None, on_damage)
+        return iter([Frame(0.0, box.cut(read_picture(info.path)))])
+    return _decode(info, exact_rate(fps) if fps else None, box, on_damage)
 
 
-def _decode(info: VideoInfo, fps: Fraction | None, on_damage: Callable[[str], None] | None) -> Iterator[Frame]:
+def _decode(
+    info: VideoInfo, fps: Fraction | None, box: Box, on_damage: Callable[[str], None] | None
+) -> Iterator[Frame]:
     times = _FrameTimes(1 / (fps or exact_rate(info.frame_rate)))
     source = ffmpeg.input(file_url(info.path))["V:0"]
-    frames = ffmpeg.output(source, "pipe:", format="rawvideo", fps_mode="passthrough", vf=_filters(info, fps))
+    around = box.widened(info.width, info.height)
+    filters = _filters(info, fps, around)
+    frames = ffmpeg.output(source, "pipe:", format="rawvideo", fps_mode="passthrough", vf=filters)
+    inner = Box(box.left - around.left, box.top - around.top, box.right - around.left, box.bottom - around.top)
     count, pts = 0, 0.0
     with Process(frames, stdout=True, on_line=times.hear) as process:
         for pts in times:
-            image = np.empty((info.height, info.width, 3), np.uint8)
+            image = np.empty((*around.size[::-1], 3), np.uint8)
             if process.stdout.readinto(image.reshape(-1)) < image.nbytes:
                 break
             count += 1
-            yield Frame(pts, image)
+            yield Frame(pts, inner.cut(image))
         status = process.wait()
     if count == 0:
         raise DataError(f"cannot read '{info.path}': no frame of its video can be decoded")
@@ -166,7 +208,7 @@ def _decode(info: VideoInfo, fps: Fraction | None, on_damage: Callable[[str], No
         on_damage(f"'{info.path}' is damaged ({reason}): {count} frames decoded, the last at {pts:.2f}{length} s")
 
 
-def _filters(info: VideoInfo, fps: Fraction | None) -> str:
+def _filters(info: VideoInfo, fps: Fraction | None, box: Box) -> str:
     """The filter chain from decoded frames to RGB.
 
     Without accurate_rnd and full_chroma_int swscale's RGB is a grey level too dark; going by way of planar RGB (gbrp)
@@ -175,9 +217,18 @@ def _filters(info: VideoInfo, fps: Fraction | None) -> str:
     conversion = (
         "" if is_rgb(info.pixel_format) else f":in_color_matrix={info.colour.matrix}:in_range={info.colour.scale_range}"
     )
+    cut = (
+        []
+        if box.size == (info.width, info.height)
+        else [f"crop={box.size[0]}:{box.size[1]}:{box.left}:{box.top}:exact=1"]
+    )
+    # Cut before they are converted, pixels cost nothing; but a box is in pixels as displayed.
+    early, late, (width, height) = (cut, [], box.size) if info.square_pixels else ([], cut, (info.width, info.height))
     chain = [
-        f"scale={info.width}:{info.height}:flags=accurate_rnd+full_chroma_int+bicubic{conversion}",
+        *early,
+        f"scale={width}:{height}:flags=accurate_rnd+full_chroma_int+bicubic{conversion}",
         "format=gbrp",
+        *late,
         "format=rgb24",
         "showinfo=checksum=0",
     ]

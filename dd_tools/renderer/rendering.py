@@ -8,26 +8,25 @@ import torch
 from torch import Tensor
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.formats.arrays import LATENT_RATE
-from dd_tools.formats.clip import Clip, Status
+from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS, ddim_sample, paste_known
 from dd_tools.renderer.images import to_frames, to_images, to_masks
-from dd_tools.renderer.timing import latents_at
+from dd_tools.renderer.timing import Timeline, latents_at
 
 
 @dataclass(frozen=True)
 class Painted:
-    """One output frame: index of the clip's frame behind it, its time in seconds, crop uint8 (S, S, 3), mask uint8 (S,
-    S).
-
-    The mask is empty where the frame passes through untouched.
+    """One output frame: index of the clip's frame behind it, its time in seconds, crop uint8 (S, S, 3), the same before
+    it was painted, mask uint8 (S, S), and how much of the painting is to show (0 to 1).
     """
 
     index: int
     pts: float
     crop: np.ndarray
+    known: np.ndarray
     mask: np.ndarray
+    share: float
 
 
 def shared_noise(size: int, seed: int) -> Tensor:
@@ -69,37 +68,24 @@ class Painter:
         self.xT = xT.to(device)
         self.reference = to_images(clip.frames[int(clip.usable[0])][None]).to(device)
 
-    def duration(self, latents: np.ndarray) -> float:
-        """Seconds of the whole output: the clip's own, or for a still the latents'."""
-        _, times = self.timeline(latents)
-        rate = self.clip.source.frame_rate or LATENT_RATE
-        return float(times[-1]) + 1 / rate
-
-    def timeline(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Clip frame (N,) and time (N,) of every output frame: the clip's own, or for a still one a latent."""
-        if self.clip.source.is_still:
-            return np.zeros(len(latents), int), np.arange(len(latents)) / LATENT_RATE
-        return np.arange(self.clip.length), self.clip.pts
-
-    def paint(self, latents: np.ndarray, frames: slice = slice(None)) -> Iterator[Painted]:
-        """Paint the lower face that `latents` (T, Z) say into the output frames selected by `frames`, in order."""
+    def paint(self, latents: np.ndarray, when: Timeline) -> Iterator[Painted]:
+        """Paint the lower face that `latents` (T, Z) say into the output frames of `when`, in order."""
         if latents.shape[1] != self.renderer.config.z_size:
             raise DataError(f"latents have {latents.shape[1]} values, the renderer takes {self.renderer.config.z_size}")
-        indices, times = (track[frames] for track in self.timeline(latents))
-        motion = latents_at(latents, times)
-        for start in range(0, len(indices), self.batch_size):
-            part = slice(start, start + self.batch_size)
-            yield from self._paint_batch(indices[part], times[part], motion[part])
+        motion = latents_at(latents, when.pts)
+        for start in range(0, len(when), self.batch_size):
+            span = slice(start, start + self.batch_size)
+            yield from self._paint_batch(when.part(span), motion[span])
 
-    def _paint_batch(self, indices: np.ndarray, times: np.ndarray, motion: np.ndarray) -> Iterator[Painted]:
-        crops = np.stack([self.clip.frames[index] for index in indices])
-        masks = np.stack([self.clip.mask[index] for index in indices])
-        usable = self.clip.status[indices] == Status.OK
-        masks[~usable] = 0
-        if usable.any():
-            crops[usable] = self._sample(crops[usable], masks[usable], motion[usable])
-        for index, pts, crop, mask in zip(indices, times, crops, masks, strict=True):
-            yield Painted(int(index), float(pts), crop, mask)
+    def _paint_batch(self, when: Timeline, motion: np.ndarray) -> Iterator[Painted]:
+        known = np.stack([self.clip.frames[index] for index in when.frames])
+        masks = np.stack([self.clip.mask[index] for index in when.frames])
+        crops, shown = known.copy(), when.share > 0
+        if shown.any():
+            crops[shown] = self._sample(known[shown], masks[shown], motion[shown])
+        rows = zip(when.frames, when.pts, crops, known, masks, when.share, strict=True)
+        for index, pts, crop, before, mask, share in rows:
+            yield Painted(int(index), float(pts), crop, before, mask, float(share))
 
     @torch.inference_mode()
     def _sample(self, crops: np.ndarray, masks: np.ndarray, motion: np.ndarray) -> np.ndarray:

@@ -1,17 +1,77 @@
-"""Painted crops to a video file: pasted back into the source's frames, or as the square crop alone."""
+"""Painted crops to a video file: pasted back into the source's frames, or as the square crop alone.
 
-from collections.abc import Callable, Iterable, Iterator
+The pictures are written in parts of `PART` frames, joined at the end: a killed job goes on with the part it was at, and
+parts rendered apart (``--frames``) are the same as those of the whole.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, UsageError
 from dd_tools.face.compositing import paste
 from dd_tools.formats.arrays import LATENT_RATE
+from dd_tools.formats.atomic import atomic_output, check_output_path
 from dd_tools.formats.clip import Clip
 from dd_tools.formats.history import sha256_of
-from dd_tools.media.video import VideoWriter, probe, read_frames
+from dd_tools.media.codecs import Encoding, check_container
+from dd_tools.media.encode import VideoWriter
+from dd_tools.media.joining import Sound, join
+from dd_tools.media.marking import add_xmp, tags
+from dd_tools.media.pictures import is_sequence, write_pictures
+from dd_tools.media.rates import exact_rate
+from dd_tools.media.video import probe, read_frames
 from dd_tools.renderer.rendering import Painted, Painter
+from dd_tools.renderer.timing import SILENCE, STOP, Timeline, timeline
+
+PART = 240  # frames
+BACKWARDS = 24  # frames kept while a video plays backwards
+
+# progress(pictures, how many) passes the pictures through, as `Session.progress` does.
+Progress = Callable[[Iterable, int], Iterable]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How the result shall be. source: paste into this video's frames; None writes the crops alone. audio: goes along,
+    cut or padded to the pictures' length. frames: the part of the output to render. loop, tail: see `timeline`. codec,
+    quality, pixel_format, lossless: see `Encoding`; None is the source's. more_tags: container metadata besides the
+    mark.
+    """
+
+    source: Path | None = None
+    audio: Path | None = None
+    frames: slice = field(default_factory=lambda: slice(None))
+    loop: str = STOP
+    tail: str = SILENCE
+    codec: str | None = None
+    quality: int | None = None
+    pixel_format: str | None = None
+    lossless: bool = False
+    more_tags: dict[str, str] | None = None
+
+    def encoding(self, target: Path) -> Encoding:
+        """What the pictures of `target` are encoded as."""
+        return Encoding.fitting(
+            target,
+            Encoding.of(probe(self.source)) if self.source else None,
+            codec=self.codec,
+            quality=self.quality,
+            pixel_format=self.pixel_format,
+            lossless=self.lossless,
+        )
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A renderer at work on one clip, and the latents (T, Z) to paint into it."""
+
+    painter: Painter
+    latents: np.ndarray
 
 
 def find_source(clip: Clip, source: Path | None = None) -> Path:
@@ -31,52 +91,127 @@ def find_source(clip: Clip, source: Path | None = None) -> Path:
     return path
 
 
-def full_frames(painted: Iterable[Painted], clip: Clip, source: Path) -> Iterator[tuple[np.ndarray, float]]:
-    """The source's frames uint8 (H, W, 3) with the painted crops pasted back, and their times. Painted come in rising
-    order.
-    """
-    fps = clip.settings["fps"]
-    decoded = enumerate(read_frames(source, fps=fps))
-    index, frame = next(decoded)
-    for item in painted:
-        while index < item.index:
-            index, frame = next(decoded)
-        yield paste(frame.image, item.crop, item.mask, clip.crop_to_source[item.index]), item.pts
-
-
-def crops_only(painted: Iterable[Painted]) -> Iterator[tuple[np.ndarray, float]]:
-    """The painted crops themselves, and their times."""
-    for item in painted:
-        yield item.crop, item.pts
+def check_target(output: Path) -> None:
+    """Raise `DataError` unless `write_dubbed` can write a file of this name where it is to lie."""
+    check_output_path(output)
+    if not is_sequence(output):
+        check_container(output)
 
 
 def write_dubbed(
-    painter: Painter,
-    latents: np.ndarray,
+    speakers: Sequence[Speaker],
     output: Path,
-    *,
-    audio: Path | None,
-    source: Path | None,
-    frames: slice = slice(None),
-    progress: Callable[[Iterable[Painted], int], Iterable[Painted]] = lambda painted, total: painted,
+    wanted: Wanted,
+    folder: Path,
+    progress: Progress = lambda pictures, total: pictures,
 ) -> None:
-    """Paint `latents` (T, Z) and encode the result to `output`, frame by frame.
+    """Paint all `speakers` of one source and write the result to `output`: a video, or a picture for every frame where
+    its name is a pattern like ``%06d.png``.
 
-    audio: cut or padded to the video's duration. source: paste into this video's frames; None writes the crops alone.
-    frames: the part of the output to render.
+    folder: for the parts, numbered by their first frame; those that are there already are not made again. Raises
+    `DataError` for an empty range of frames, `UsageError` for speakers that do not fit together.
     """
-    clip = painter.clip
-    count = len(painter.timeline(latents)[0][frames])
-    if not count:
-        raise DataError(f"no frames to render: '{clip.path}' has none in the range asked for")
-    painted = progress(painter.paint(latents, frames), count)
-    pictures = full_frames(painted, clip, source) if source else crops_only(painted)
-    first, pts = next(pictures)
-    height, width = first.shape[:2]
-    rate = clip.source.frame_rate or LATENT_RATE
-    colour = probe(source).colour if source else None
-    duration = painter.duration(latents)
-    with VideoWriter(output, width, height, rate, audio=audio, duration=duration, colour=colour) as writer:
-        writer.write(first, pts)
-        for frame, pts in pictures:
-            writer.write(frame, pts)
+    whens = _timelines(speakers, wanted)
+    spans = list(_parts(len(whens[0]), wanted.frames))
+    if not spans:
+        raise DataError(f"no frames to render: '{speakers[0].painter.clip.path}' has none in the range asked for")
+    if is_sequence(output):
+        pictures = progress(_pictures(speakers, whens, spans, wanted.source), spans[-1].stop - spans[0].start)
+        write_pictures(output, (image for image, _ in pictures), first=spans[0].start)
+        return
+    encoding, sound = wanted.encoding(output), Sound(wanted.audio) if wanted.audio else None
+    rate = exact_rate(speakers[0].painter.clip.source.frame_rate or LATENT_RATE)
+    files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
+    missing = [span for span in spans if not files[span.start].exists()]
+    todo = sum(span.stop - span.start for span in missing)
+    pictures = iter(progress(_pictures(speakers, whens, missing, wanted.source), todo))
+    for span in missing:
+        _write_part(files[span.start], islice(pictures, span.stop - span.start), float(rate), encoding)
+    with atomic_output(output) as temporary:
+        # A later part of the whole begins at time 0, so that it can follow another one.
+        origin = whens[0].pts[spans[0].start] if spans[0].start else 0.0
+        starts = [(file, float(whens[0].pts[start] - origin)) for start, file in files.items()]
+        seconds = whens[0].part(slice(0, spans[-1].stop)).end
+        join(starts, temporary, rate, sound=sound, seconds=seconds, tags=tags(wanted.more_tags))
+        add_xmp(temporary)
+
+
+def _timelines(speakers: Sequence[Speaker], wanted: Wanted) -> list[Timeline]:
+    clips = [speaker.painter.clip for speaker in speakers]
+    if len(clips) > 1 and wanted.source is None:
+        raise UsageError("several clips share a picture only when pasted back; leave out --crop-only")
+    if len({clip.source.sha256 for clip in clips}) > 1:
+        raise UsageError(f"'{clips[0].path}' and the other clips were not cut from the same video")
+    whens = [
+        timeline(speaker.painter.clip, len(speaker.latents), loop=wanted.loop, tail=wanted.tail) for speaker in speakers
+    ]
+    if any(not np.array_equal(when.frames, whens[0].frames) for when in whens):
+        raise UsageError("the voices are of different length: use --loop stop and --tail silence or source")
+    return whens
+
+
+def _parts(count: int, frames: slice) -> Iterator[slice]:
+    """The output frames of `frames`, cut at multiples of `PART`."""
+    start, stop, _ = frames.indices(count)
+    while start < stop:
+        end = min((start // PART + 1) * PART, stop)
+        yield slice(start, end)
+        start = end
+
+
+def _pictures(
+    speakers: Sequence[Speaker], whens: Sequence[Timeline], spans: Iterable[slice], source: Path | None
+) -> Iterator[tuple[np.ndarray, float]]:
+    """The finished pictures of `spans` uint8 (H, W, 3) with their times."""
+    clips = [speaker.painter.clip for speaker in speakers]
+    frames = SourceFrames(source, clips[0].settings["fps"]) if source else None
+    for span in spans:
+        painting = [
+            speaker.painter.paint(speaker.latents, when.part(span))
+            for speaker, when in zip(speakers, whens, strict=True)
+        ]
+        for items in zip(*painting, strict=True):
+            picture = frames.at(items[0].index) if frames else _crop(items[0])
+            if frames:
+                for item, clip in zip(items, clips, strict=True):
+                    place = clip.crop_to_source[item.index]
+                    picture = paste(picture, item.crop, item.known, item.mask, place, item.share)
+            yield picture, items[0].pts
+
+
+def _crop(item: Painted) -> np.ndarray:
+    """The painted square alone."""
+    return np.rint(item.known + item.share * (item.crop.astype(np.float32) - item.known)).astype(np.uint8)
+
+
+class SourceFrames:
+    """The source's frames by number, best asked for in rising order: for an earlier one decoding begins anew, and some
+    frames before it are kept, in case they are asked for one after another backwards.
+    """
+
+    def __init__(self, source: Path, fps: float | None):
+        self._source, self._fps = source, fps
+        self._begin(kept=1)
+
+    def _begin(self, kept: int) -> None:
+        self._decoded = enumerate(read_frames(self._source, fps=self._fps))
+        self._recent: deque[tuple[int, np.ndarray]] = deque(maxlen=kept)
+
+    def at(self, index: int) -> np.ndarray:
+        """Frame `index`, uint8 (H, W, 3)."""
+        if self._recent and index < self._recent[0][0]:
+            self._begin(kept=BACKWARDS)
+        while not self._recent or self._recent[-1][0] < index:
+            number, frame = next(self._decoded)
+            self._recent.append((number, frame.image))
+        return self._recent[index - self._recent[0][0]][1]
+
+
+def _write_part(path: Path, pictures: Iterable[tuple[np.ndarray, float]], rate: float, encoding: Encoding) -> None:
+    pictures = iter(pictures)
+    image, start = next(pictures)
+    height, width = image.shape[:2]
+    with VideoWriter(path, width, height, rate, encoding) as writer:
+        writer.write(image, 0)
+        for image, pts in pictures:
+            writer.write(image, pts - start)

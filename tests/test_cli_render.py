@@ -1,0 +1,188 @@
+"""dd-render with untrained tiny weights on made-up faces: several speakers, parts, resuming, every kind of output."""
+
+import subprocess
+
+import numpy as np
+import pytest
+from commands import call
+from factories import dummy_face_landmarks, dummy_lossless_video, dummy_renderer, dummy_voice
+
+from dd_tools.media.audio import read_audio
+from dd_tools.media.ffmpeg import ffmpeg_path
+from dd_tools.media.pictures import read_picture
+from dd_tools.media.video import probe, read_frames
+from dd_tools.renderer import video as rendering
+
+LENGTH = 26
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    """A video of 26 frames with two made-up faces, a clip of each, latents for both, a voice of one second."""
+    folder = tmp_path_factory.mktemp("studio")
+    random = np.random.default_rng(0)
+    dummy_lossless_video(folder / "video.mkv", list(random.integers(60, 190, (LENGTH, 96, 192, 3)).astype(np.uint8)))
+    dummy_renderer(folder / "renderer.safetensors")
+    dummy_voice(folder / "voice.wav", seconds=1)
+    for name, shift in (("left", 0), ("right", 96)):
+        np.save(folder / f"{name}-landmarks.npy", np.tile(dummy_face_landmarks() + np.array([shift, 0]), (LENGTH, 1, 1)))
+        outcome = call(
+            "dd-prep", folder / "video.mkv", "-o", folder / f"{name}.h5", "--size", "32", "--landmarks",
+            folder / f"{name}-landmarks.npy",
+        )  # fmt: skip
+        assert outcome.status == 0, outcome.errors
+        np.save(folder / f"{name}.npy", random.normal(size=(LENGTH, 16)).astype(np.float32))
+    return folder
+
+
+@pytest.fixture
+def short_parts(monkeypatch):
+    monkeypatch.setattr(rendering, "PART", 8)
+
+
+def render(studio, output, *options, who=("left",)):
+    clips = [studio / f"{name}.h5" for name in who]
+    latents = [option for name in who for option in ("--latents", studio / f"{name}.npy")]
+    weights = ("--renderer", studio / "renderer.safetensors", "--steps", "2")
+    outcome = call("dd-render", *clips, "-o", output, *latents, *weights, *options)
+    assert outcome.status == 0, outcome.errors
+    return output
+
+
+def images(path):
+    return np.stack([frame.image for frame in read_frames(path)])
+
+
+def test_outside_the_mask_every_pixel_is_the_sources(studio, tmp_path):
+    before, after = images(studio / "video.mkv"), images(render(studio, tmp_path / "out.mkv", "--lossless"))
+    changed = (before != after).any((0, 3))
+    assert not changed[:, 96:].any() and changed.any()
+    assert not changed[:36].any()
+
+
+def test_two_speakers_share_one_picture(studio, tmp_path):
+    both = images(render(studio, tmp_path / "both.mkv", "--lossless", who=("left", "right")))
+    left, right = (
+        images(render(studio, tmp_path / f"{who}.mkv", "--lossless", who=(who,))) for who in ("left", "right")
+    )
+    np.testing.assert_array_equal(both[:, :, :96], left[:, :, :96])
+    np.testing.assert_array_equal(both[:, :, 96:], right[:, :, 96:])
+
+
+def test_parts_joined_are_the_whole(studio, tmp_path, short_parts):
+    whole = images(render(studio, tmp_path / "whole.mp4"))
+    assert len(whole) == LENGTH
+    for number, span in enumerate(("0:8", "8:16", "16:")):
+        render(studio, tmp_path / f"part-{number}.mp4", "--frames", span)
+    (tmp_path / "parts.txt").write_text("".join(f"file part-{number}.mp4\n" for number in range(3)))
+    joined = tmp_path / "joined.mp4"
+    command = [ffmpeg_path(), "-v", "error", "-f", "concat", "-i", tmp_path / "parts.txt", "-c", "copy", joined]
+    subprocess.run(command, check=True)
+    np.testing.assert_array_equal(images(joined), whole)
+    times = [frame.pts for frame in read_frames(joined)]
+    assert times == pytest.approx([n / 25 for n in range(LENGTH)], abs=1e-3)
+
+
+def test_a_killed_run_goes_on_where_it_was(studio, tmp_path, short_parts, monkeypatch):
+    whole = images(render(studio, tmp_path / "whole.mp4"))
+    written = []
+    write_part = rendering._write_part
+
+    def killed_at_the_third(path, pictures, *arguments):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        write_part(path, pictures, *arguments)
+        written.append(path.name)
+
+    options = ("--latents", studio / "left.npy", "--renderer", studio / "renderer.safetensors", "--steps", "2")
+    monkeypatch.setattr(rendering, "_write_part", killed_at_the_third)
+    assert call("dd-render", studio / "left.h5", "-o", tmp_path / "out.mp4", *options).status == 130
+    assert not (tmp_path / "out.mp4").exists()
+    assert sorted(path.name for path in (tmp_path / "out.mp4.parts").glob("*.mp4")) == ["00000000.mp4", "00000008.mp4"]
+
+    written.clear()
+    monkeypatch.setattr(rendering, "_write_part", lambda *a: (write_part(*a), written.append(a[0].name)))
+    render(studio, tmp_path / "out.mp4", "--resume")
+    assert written == ["00000016.mp4", "00000024.mp4"]
+    np.testing.assert_array_equal(images(tmp_path / "out.mp4"), whole)
+    assert not (tmp_path / "out.mp4.parts").exists()
+
+
+def test_parts_of_another_job_are_not_taken(studio, tmp_path, short_parts, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    options = ("--latents", studio / "left.npy", "--renderer", studio / "renderer.safetensors", "--steps", "2")
+    with monkeypatch.context() as patch:
+        patch.setattr(rendering, "join", killed)
+        call("dd-render", studio / "left.h5", "-o", tmp_path / "out.mp4", *options, "--seed", "1")
+    assert len(list((tmp_path / "out.mp4.parts").glob("*.mp4"))) == 4
+    render(studio, tmp_path / "out.mp4", "--resume", "--seed", "2")
+    np.testing.assert_array_equal(
+        images(tmp_path / "out.mp4"), images(render(studio, tmp_path / "afresh.mp4", "--seed", "2"))
+    )
+
+
+def test_a_longer_voice_plays_the_video_back_and_forth(studio, tmp_path):
+    np.save(tmp_path / "long.npy", np.zeros((40, 16), np.float32))
+    output = tmp_path / "out.mkv"
+    outcome = call(
+        "dd-render", studio / "left.h5", "-o", output, "--latents", tmp_path / "long.npy", "--loop", "bounce",
+        "--renderer", studio / "renderer.safetensors", "--steps", "1", "--lossless",
+    )  # fmt: skip
+    assert outcome.status == 0, outcome.errors
+    before, after = images(studio / "video.mkv"), images(output)
+    order = [*range(LENGTH), *range(LENGTH - 2, LENGTH - 2 - 14, -1)]
+    np.testing.assert_array_equal(after[:, :36], before[order][:, :36])
+
+
+def test_pictures_have_the_frames_of_the_lossless_video(studio, tmp_path):
+    video = images(render(studio, tmp_path / "out.mkv", "--lossless"))
+    render(studio, tmp_path / "%04d.png", "--frames", "3:7")
+    for number in range(3, 7):
+        np.testing.assert_array_equal(read_picture(tmp_path / f"{number:04d}.png"), video[number])
+    assert len(list(tmp_path.glob("*.png"))) == 4
+
+
+def test_the_source_is_followed_and_the_result_is_marked(studio, tmp_path):
+    output = render(
+        studio, tmp_path / "out.mkv", "--codec", "vp9", "--audio", studio / "voice.wav", "--metadata", "title=Mine"
+    )
+    assert (probe(output).codec, probe(output).pixel_format) == ("vp9", "yuv420p")
+    lines = subprocess.run([ffmpeg_path(), "-i", output], capture_output=True, text=True).stderr.lower()
+    assert "compositewithtrainedalgorithmicmedia" in lines and "mine" in lines
+    assert len(read_audio(output)) / 16000 == pytest.approx(LENGTH / 25, abs=0.13)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "complaint"),
+    [
+        (("--latents", "left.npy", "--codec", "divx"), 2, "unknown codec 'divx'"),
+        (("--latents", "left.npy", "--loop", "twice"), 2, "unknown loop 'twice'"),
+        (("--latents", "left.npy", "--metadata", "title"), 2, "metadata must be KEY=VALUE, got 'title'"),
+        (("--latents", "left.npy", "--latents", "left.npy"), 2, "1 clips need as many --latents, got 2"),
+        (("--latents", "left.npy", "--frames", "40:"), 1, "no frames to render"),
+    ],
+)
+def test_what_cannot_be_rendered_is_one_line_and_leaves_nothing(
+    studio, tmp_path, monkeypatch, options, status, complaint
+):
+    monkeypatch.chdir(studio)
+    weights = ("--renderer", "renderer.safetensors", "--steps", "1")
+    outcome = call("dd-render", "left.h5", "-o", tmp_path / "out.mp4", *weights, *options)
+    assert outcome.status == status
+    assert complaint in outcome.errors and outcome.errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_with_one_target_do_not_mix(studio, tmp_path):
+    from dd_tools.formats.parts import parts_folder
+
+    with parts_folder(tmp_path / "out.mp4", {}) as folder:
+        (folder / "00000000.mp4").write_text("mine")
+        outcome = call(
+            "dd-render", studio / "left.h5", "-o", tmp_path / "out.mp4", "--latents", studio / "left.npy",
+            "--renderer", studio / "renderer.safetensors",
+        )  # fmt: skip
+        assert (outcome.status, (folder / "00000000.mp4").read_text()) == (1, "mine")
+        assert "another process is writing it" in outcome.errors

@@ -1,0 +1,97 @@
+"""Which frame is shown when, and which latent belongs to it."""
+
+import numpy as np
+import pytest
+from factories import dummy_clip
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dd_tools.errors import UsageError
+from dd_tools.formats.clip import Clip
+from dd_tools.renderer.timing import FADE, faded, latents_at, latents_on_grid, timeline
+
+
+@pytest.fixture
+def clip(tmp_path):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=6)) as clip:
+        yield clip
+
+
+# Six frames, at 25 a second like the latents.
+CASES = [
+    (6, {}, [0, 1, 2, 3, 4, 5]),
+    (4, {}, [0, 1, 2, 3, 4, 5]),
+    (9, {}, [0, 1, 2, 3, 4, 5]),
+    (9, {"loop": "hold"}, [0, 1, 2, 3, 4, 5, 5, 5, 5]),
+    (18, {"loop": "bounce"}, [0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1, 2, 3, 4, 5, 4, 3]),
+    (4, {"loop": "bounce"}, [0, 1, 2, 3, 4, 5]),
+    (4, {"tail": "cut"}, [0, 1, 2, 3]),
+    (9, {"tail": "cut", "loop": "hold"}, [0, 1, 2, 3, 4, 5, 5, 5, 5]),
+    (1, {"tail": "cut"}, [0]),
+]
+
+
+@pytest.mark.parametrize(("count", "options", "frames"), CASES)
+def test_voices_longer_and_shorter_than_the_video(clip, count, options, frames):
+    when = timeline(clip, count, **options)
+    assert when.frames.tolist() == frames
+    np.testing.assert_allclose(when.pts, np.arange(len(frames)) / 25)
+    assert when.end == pytest.approx(len(frames) / 25)
+    assert (when.share == 1).all()
+
+
+def test_the_rest_of_the_source_fades_in_before_the_voice_ends(tmp_path):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=20)) as clip:
+        when = timeline(clip, 12, tail="source")
+    np.testing.assert_allclose(when.share, [1] * 7 + [1, 0.8, 0.6, 0.4, 0.2] + [0] * 8, atol=1e-6)
+
+
+def test_a_still_lasts_as_long_as_the_voice(tmp_path):
+    with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
+        when = timeline(still, 9, loop="bounce", tail="cut")
+    assert when.frames.tolist() == [0] * 9
+    np.testing.assert_allclose(when.pts, np.arange(9) / 25)
+
+
+@pytest.mark.parametrize("options", [{"loop": "again"}, {"tail": "end"}])
+def test_other_words_are_refused(clip, options):
+    with pytest.raises(UsageError, match="expected one of"):
+        timeline(clip, 6, **options)
+
+
+def test_a_part_keeps_its_times_and_ends_where_the_next_begins(clip):
+    when = timeline(clip, 6)
+    part = when.part(slice(2, 4))
+    assert part.frames.tolist() == [2, 3] and part.pts.tolist() == when.pts[2:4].tolist()
+    assert part.end == when.pts[4] and when.part(slice(3, None)).end == when.end
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.floats(0.01, 0.1))
+def test_painting_fades_by_the_distance_in_time_to_untouched_frames(painted, spacing):
+    pts = np.arange(len(painted)) * spacing
+    share = faded(np.array(painted), pts)
+    for index, here in enumerate(pts):
+        apart = [abs(there - here) for there, is_painted in zip(pts, painted, strict=True) if not is_painted]
+        assert share[index] == pytest.approx(min(min(apart, default=FADE) / FADE, 1), abs=1e-5)
+
+
+@given(
+    rate=st.sampled_from([24000 / 1001, 25.0, 30000 / 1001, 50.0, 60.0]),
+    seconds=st.floats(0.5, 4),
+    start=st.sampled_from([0, 0.2]),
+)
+def test_latents_keep_their_time_at_any_frame_rate(rate, seconds, start):
+    times = start + np.arange(round(seconds * rate)) / rate
+    line = np.stack([3 * times, 1 - times], axis=1)  # linear in time, so interpolation is exact
+    grid = latents_on_grid(line, times)
+    grid_times = np.arange(len(grid)) / 25
+    inside = (grid_times >= times[0]) & (grid_times <= times[-1])
+    np.testing.assert_allclose(grid[inside], np.stack([3 * grid_times, 1 - grid_times], axis=1)[inside], atol=1e-9)
+    covered = (times >= grid_times[inside][0]) & (times <= grid_times[inside][-1])
+    np.testing.assert_allclose(latents_at(grid, times)[covered], line[covered], atol=1e-9)
+    assert abs(grid_times[-1] - times[-1]) <= 0.5 / 25 + 1e-9
+
+
+def test_latents_hold_beyond_their_ends():
+    latents = np.array([[1.0], [2.0]], np.float32)
+    assert latents_at(latents, np.array([-1, 0, 0.02, 0.04, 9])).ravel().tolist() == [1, 1, 1.5, 2, 2]
