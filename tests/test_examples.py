@@ -22,6 +22,7 @@ echo "${0##*/} $*" >> calls
 while [ "$1" != -o ]; do shift; done
 echo made > "$2"
 """
+NOTE_ONLY = STAND_IN.partition("while")[0]
 COMMANDS = ("dd-prep", "dd-audio", "dd-encode", "dd-generate", "dd-render")
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -180,3 +181,32 @@ def test_make_says_what_it_cannot_do(stage, variables, said):
     refused = make(stage, "-n", **variables)
     assert refused.returncode == 2
     assert said in refused.stderr
+
+
+@pytest.fixture
+def evaluation(stage) -> Path:
+    """`stage` with a folder of two videos, and commands that are needed to score the default models."""
+    (stage / "people").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (stage / name).rename(stage / "people" / name)
+    for command in ("dd-prep", "dd-encode", "dd-dub", "dd-eval"):
+        (stage / "bin" / command).write_text(STAND_IN if command == "dd-dub" else NOTE_ONLY)
+        (stage / "bin" / command).chmod(0o755)
+    return stage
+
+
+def test_the_default_models_are_scored_with_true_and_with_heard_latents(evaluation):
+    done = run(evaluation, "sh", EXAMPLES / "evaluate-default.sh", "people", "results")
+    assert done.returncode == 0, done.stderr
+    lines = (evaluation / "calls").read_text().splitlines()
+    assert calls(evaluation) == sorted(["dd-prep", "dd-encode", *["dd-render", "dd-dub"] * 2, "dd-eval"])
+    (rendering,) = (line for line in lines if line.startswith("dd-render results/clips/b.h5"))
+    assert "--latents results/latents/b.npy" in rendering and "-o results/true-latents/b.mp4" in rendering
+    assert "dd-dub people/a.mp4 people/a.mp4 -o results/own-voice/a.mp4" in lines
+    scoring = lines[-1]
+    assert scoring.startswith("dd-eval results/true-latents results/own-voice --truth people --region mask --baseline")
+
+
+def test_scoring_shows_its_usage(evaluation):
+    done = run(evaluation, "sh", EXAMPLES / "evaluate-default.sh", "people")
+    assert (done.returncode, done.stderr) == (2, "usage: evaluate-default.sh FOLDER-OF-VIDEOS RESULTS\n")

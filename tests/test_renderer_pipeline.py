@@ -139,7 +139,7 @@ def test_training_data_is_a_function_of_the_generator(tmp_path):
     batches = [source.batch(torch.Generator().manual_seed(5), 4) for source in (data, again)]
     assert {name: tuple(tensor.shape) for name, tensor in batches[0].items()} == {
         "image": (4, 3, 32, 32), "reference": (4, 3, 32, 32), "face": (4, 3, 32, 32), "mask": (4, 1, 32, 32), "t": (4,),
-        "eps": (4, 3, 32, 32), "rectify": (4,),
+        "eps": (4, 3, 32, 32), "reference_face": (4, 3, 32, 32), "rectify": (4,),
     }  # fmt: skip
     assert all(torch.equal(batches[0][name], batches[1][name]) for name in batches[0])
     assert MaskedDenoising(Renderer(TINY))(batches[0]) > 0
@@ -178,7 +178,7 @@ def test_pairs_are_mirrored_and_recoloured_alike_and_the_reference_moves_a_littl
     mask[:, :, :3] = 1
     flips, moves = set(), set()
     for seed in range(16):
-        sample = {"image": image, "face": image, "reference": image, "mask": mask}
+        sample = {"image": image, "face": image, "reference": image, "reference_face": image, "mask": mask}
         result = augment_pair(sample, torch.Generator().manual_seed(seed))
         assert torch.equal(result["image"], result["face"])
         # At most 5 % of scale, 5 degrees, 6 % of shift, on a ramp whose slope recolouring changes by at most a third.

@@ -2,11 +2,18 @@
 
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from dd_tools.errors import DataError
 from dd_tools.formats.atomic import atomic_output
+
+if TYPE_CHECKING:  # torch is slow to import, and headers are read without it
+    from torch import Tensor, nn
+
+Module = TypeVar("Module", bound="nn.Module")
 
 FORMAT = "dd-weights"
 VERSION = 1
@@ -76,6 +83,26 @@ def read_checkpoint(path: str | Path, kind: str) -> Checkpoint:
     return Checkpoint(kind, config, tensors, header["training"], header["history"])
 
 
+def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path: str | Path) -> Module:
+    """The module that `build` makes, in eval mode, holding these very tensors: nothing is initialised or copied.
+
+    `path` is for the error message. Raises `DataError` for a tensor that is missing, of another shape, or unknown.
+    """
+    import torch
+
+    with torch.device("meta"):
+        module = build()
+    expected = module.state_dict()
+    for name in [*expected, *tensors]:
+        wanted = tuple(expected[name].shape) if name in expected else "none"
+        found = tuple(tensors[name].shape) if name in tensors else "missing"
+        if wanted != found:
+            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}")
+    fitting = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
+    module.load_state_dict(fitting, assign=True)
+    return module.eval()
+
+
 def read_header(path: str | Path) -> dict:
     """The JSON metadata of a safetensors file of ours, without its tensors (no torch needed). Raises `DataError`."""
     path = Path(path)
@@ -93,7 +120,8 @@ def read_header(path: str | Path) -> dict:
     except OSError as error:
         raise DataError(f"cannot read '{path}': {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DataError(f"cannot read '{path}': not a safetensors file") from None
+        hint = "; authors' checkpoints go through dd-import" if prefix.startswith(b"PK") else ""
+        raise DataError(f"cannot read '{path}': not a safetensors file{hint}") from None
     if "dd_tools" not in metadata:
         raise DataError(
             f"cannot use '{path}': a safetensors file, but not of these tools; authors' weights go through dd-import"

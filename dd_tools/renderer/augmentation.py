@@ -71,7 +71,7 @@ def augment_pair(sample: dict[str, Tensor], generator: torch.Generator) -> dict[
     if _chance(0.5, generator):
         sample = {name: F.horizontal_flip(tensor) for name, tensor in sample.items()}
     state = generator.get_state()
-    for name in ("image", "face", "reference"):
+    for name in ("image", "face", "reference", "reference_face"):
         generator.set_state(state)  # the same draws for each
         sample[name] = recolour(sample[name], PAIR_JITTER, generator)
     if _chance(0.5, generator):

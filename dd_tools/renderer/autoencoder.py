@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
-from dd_tools.errors import DataError
-from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint
+from dd_tools.formats.checkpoint import RENDERER, Checkpoint, module_with, read_checkpoint
 from dd_tools.renderer.config import RendererConfig
 from dd_tools.renderer.diffusion import Schedule
 from dd_tools.renderer.networks import SemanticEncoder, UNet
@@ -25,6 +25,16 @@ class Renderer(nn.Module):
         """Face images (B, 3, S, S) in [-1, 1] to latents (B, Z)."""
         return self.encoder(face)
 
+    def condition(self, face: Tensor, reference_face: Tensor) -> Tensor:
+        """What the U-Net is told (B, Z) of face images, and of those that belong to its reference images, (B, 3, S, S).
+
+        Both are encoded as one batch, so that in training they are normalised alike.
+        """
+        if not self.config.z_relative:
+            return self.encode(face)
+        z, z_reference = self.encode(torch.cat([face, reference_face])).chunk(2)
+        return z - z_reference
+
     def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """The network's prediction (see the configuration), shapes as in `UNet.forward`."""
         return self.unet(xt, reference, t, z)
@@ -39,9 +49,5 @@ def load_renderer(path: str | Path) -> Renderer:
 
 def renderer_from(checkpoint: Checkpoint, path: str | Path) -> Renderer:
     """Build the renderer a checkpoint describes; `path` is for the error message."""
-    renderer = Renderer(RendererConfig.from_json(checkpoint.config))
-    try:
-        renderer.load_state_dict(checkpoint.tensors)
-    except RuntimeError as error:
-        raise DataError(f"cannot use '{path}': {str(error).splitlines()[1].strip()}") from None
-    return renderer.eval()
+    config = RendererConfig.from_json(checkpoint.config)
+    return module_with(checkpoint.tensors, lambda: Renderer(config), path)

@@ -14,20 +14,22 @@ POOLS = ("mean", "flatten")
 class RendererConfig:
     """Everything needed to rebuild a renderer.
 
-    size: pixels of the square crop and of the face image. patch: space-to-depth factor before the first and after the
-    last convolution (1 = none). channels, multipliers: U-Net width of every level. encoder_channels,
-    encoder_multipliers: the same for the semantic encoder. blocks: residual blocks a level (the decoder has one more).
-    attention_at: feature-map sizes with self-attention. pool: how the encoder's last map becomes a vector; the ``mean``
-    over positions is the paper's, ``flatten`` keeps them apart, so a small encoder tells mouth shapes sooner. z_map:
-    not in the paper; the latent is normalised over the training data and also enters the middle of the U-Net as a map
-    of its own, so that a small budget of training suffices to make the mouth obey it. steps: of DDIM, where the user
-    does not say. z_size: width of the semantic latent. embedding_size: of the time embedding. prediction: what the
-    network predicts; the loss is measured on it. ``epsilon`` is the paper's. ``x0`` suits small networks, which need
-    not carry noise through to their output. from_reference: the network deforms the reference image along a flow it
-    predicts, and its output is the difference from that (with ``x0``); training starts from repeating the reference.
-    schedule: of the noise; ``linear`` is Ho et al.'s, ``cosine`` ends at zero signal. eyes: whether the face image
-    holds the eyes' band (the paper's eye guidance). crop, mask: the framing and painted region of the clips it knows,
-    as dd-prep names them.
+    size: pixels of the square crop and of the face image. patch: space-to-depth factor before the first and after
+    the last convolution (1 = none). channels, multipliers: U-Net width of every level. encoder_channels,
+    encoder_multipliers: the same for the semantic encoder. blocks: residual blocks a level (the decoder has one
+    more). attention_at: feature-map sizes with self-attention. pool: how the encoder's last map becomes a vector;
+    the ``mean`` over positions is the paper's, ``flatten`` keeps them apart, so a small encoder tells mouth shapes
+    sooner. z_map: not in the paper; the latent is normalised over the training data and also enters the middle of
+    the U-Net as a map of its own, so that a small budget of training suffices to make the mouth obey it.
+    z_relative: nor this; the U-Net is told how the latent differs from that of the reference image, so that what a
+    latent says about who it is cancels out, which few training speakers cannot teach to ignore. steps: of DDIM,
+    where the user does not say. z_size: width of the semantic latent. embedding_size: of the time embedding.
+    prediction: what the network predicts; the loss is measured on it. ``epsilon`` is the paper's. ``x0`` suits
+    small networks, which need not carry noise through to their output. from_reference: the network deforms the
+    reference image along a flow it predicts, and its output is the difference from that (with ``x0``); training
+    starts from repeating the reference. schedule: of the noise; ``linear`` is Ho et al.'s, ``cosine`` ends at zero
+    signal. eyes: whether the face image holds the eyes' band (the paper's eye guidance). crop, mask: the framing
+    and painted region of the clips it knows, as dd-prep names them.
     """
 
     size: int = 256
@@ -40,6 +42,7 @@ class RendererConfig:
     attention_at: tuple[int, ...] = (16,)
     pool: str = "mean"
     z_map: bool = False
+    z_relative: bool = False
     z_size: int = 512
     steps: int = 20
     embedding_size: int = 512
@@ -108,6 +111,7 @@ PRESETS = {
         attention_at=(12,),
         pool="flatten",
         z_map=True,
+        z_relative=True,
         z_size=128,
         steps=2,
         embedding_size=192,
@@ -128,6 +132,7 @@ PRESETS = {
         attention_at=(8,),
         pool="flatten",
         z_map=True,
+        z_relative=True,
         z_size=16,
         embedding_size=32,
         dropout=0.0,

@@ -28,9 +28,9 @@ class Schedule:
     def named(cls, name: str) -> "Schedule":
         """``linear``: beta from 1e-4 to 0.02 (Ho et al. 2020). ``cosine``: alpha_bar = cos^2, zero at the end."""
         if name == "linear":
-            beta = torch.linspace(1e-4, 0.02, NUM_TIMESTEPS, dtype=torch.float64)
+            beta = torch.linspace(1e-4, 0.02, NUM_TIMESTEPS, dtype=torch.float64, device="cpu")
             return cls(torch.cumprod(1 - beta, dim=0), reaches_noise=False)
-        angle = torch.arange(1, NUM_TIMESTEPS + 1, dtype=torch.float64) / NUM_TIMESTEPS * math.pi / 2
+        angle = torch.arange(1, NUM_TIMESTEPS + 1, dtype=torch.float64, device="cpu") / NUM_TIMESTEPS * math.pi / 2
         return cls(angle.cos().square().clamp_min(0), reaches_noise=True)
 
     def at(self, t: Tensor) -> tuple[Tensor, Tensor]:

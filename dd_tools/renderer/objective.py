@@ -24,12 +24,13 @@ class MaskedDenoising(nn.Module):
         self.model = model
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of a batch of `RendererData`: image, face, reference (B, 3, S, S) in [-1, 1], mask (B, 1, S, S), t
+        """The loss of a batch of `RendererData`: image, face, reference,
+        reference_face (B, 3, S, S) in [-1, 1], mask (B, 1, S, S), t
         (B,), eps, rectify (B,).
         """
         model, config = self.model, self.model.config
         x0, mask, t, eps = batch["image"], batch["mask"], batch["t"], batch["eps"]
-        z = model.encode(batch["face"])
+        z = model.condition(batch["face"], batch["reference_face"])
         xt = paste_known(q_sample(model.schedule, self._start(batch, z), t, eps), x0, mask)
         error = model(xt, batch["reference"], t, z) - target(model.schedule, config.prediction, x0, t, eps)
         return (mask * error.square()).mean()

@@ -13,6 +13,7 @@ from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS, ddim_sample, paste_known
 from dd_tools.renderer.images import to_frames, to_images, to_masks
 from dd_tools.renderer.timing import Timeline, latents_at
+from dd_tools.renderer.training import face_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,14 @@ class Painter:
         self.renderer, self.clip = renderer.to(device, memory_format=torch.channels_last).eval(), clip
         self.num_steps, self.batch_size, self.device, self.dtype = num_steps, batch_size, torch.device(device), dtype
         self.xT = xT.to(device)
-        self.reference = to_images(clip.frames[int(clip.usable[0])][None]).to(device)
+        first = int(clip.usable[0])
+        self.reference = to_images(clip.frames[first][None]).to(device)
+        self.z_origin = self._latent_of(first) if renderer.config.z_relative else 0.0
+
+    @torch.inference_mode()
+    def _latent_of(self, frame: int) -> Tensor:
+        face = to_images(face_of(self.clip, frame, self.renderer.config.eyes)[None])
+        return self.renderer.encode(face.to(self.device))
 
     def paint(self, latents: np.ndarray, when: Timeline) -> Iterator[Painted]:
         """Paint the lower face that `latents` (T, Z) say into the output frames of `when`, in order."""
@@ -90,7 +98,7 @@ class Painter:
     @torch.inference_mode()
     def _sample(self, crops: np.ndarray, masks: np.ndarray, motion: np.ndarray) -> np.ndarray:
         known, mask = to_images(crops).to(self.device), to_masks(masks).to(self.device)
-        z = torch.from_numpy(motion).to(self.device)
+        z = torch.from_numpy(motion).to(self.device) - self.z_origin
         reference = self.reference.expand_as(known)
 
         def predict(x: Tensor, t: Tensor) -> Tensor:

@@ -62,7 +62,9 @@ class RendererData:
             return clip.usable
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """For `MaskedDenoising`: image, reference, face, eps (B, 3, S, S), mask (B, 1, S, S), t, bool rectify (B,)."""
+        """For `MaskedDenoising`: image, reference, their face and reference_face, eps (B, 3, S, S), mask (B, 1, S, S),
+        t (B,), rectify bool (B,).
+        """
         samples = [self._sample(generator) for _ in range(size)]
         batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
         batch["t"] = torch.randint(NUM_TIMESTEPS, (size,), generator=generator)
@@ -78,12 +80,14 @@ class RendererData:
             "image": to_images(clip.frames[frame][None])[0],
             "reference": to_images(clip.frames[other][None])[0],
             "face": to_images(face_of(clip, frame, self.config.eyes)[None])[0],
+            "reference_face": to_images(face_of(clip, other, self.config.eyes)[None])[0],
             "mask": to_masks(clip.mask[frame][None])[0],
         }
         if self.pairs:
             sample = augment_pair(sample, generator)
         if self.augmentation:
-            sample["face"] = augment_face(sample["face"], self.augmentation, generator)
+            for name in ("face", "reference_face"):
+                sample[name] = augment_face(sample[name], self.augmentation, generator)
         return sample
 
     def _clip(self, index: int) -> Clip:
