@@ -131,6 +131,43 @@ class DummyDetector:
         return next(iter(self.detect(image)), None)
 
 
+def dummy_face_at(x: float, y: float = 100, scale: float = 1.0, opening: float = 0.0) -> np.ndarray:
+    """Landmarks of a frontal face, some 80 pixels high times `scale`, whose middle is at x, y."""
+    landmarks = dummy_face_landmarks(opening=opening) * np.float32(scale)
+    return landmarks - landmarks.mean(0) + np.float32([x, y])
+
+
+class DummyPlay:
+    """A detector and its video of 400 × 200 pixels in one: the faces of each frame, and optionally its shot's number.
+
+    `follow` goes astray to whichever face is nearest. Every pixel tells its frame and its place, so that the faces are
+    also found in a part of a picture.
+    """
+
+    name, version = "play", "1"
+
+    def __init__(self, *frames: list[np.ndarray], shots: Iterable[int] = ()):
+        self.frames, self.shots = frames, list(shots) or [0] * len(frames)
+        self.thorough: list[bool] = []
+
+    def scenes(self) -> Iterable[tuple[np.ndarray, int]]:
+        rows, columns = np.indices((200, 400), np.uint16)
+        for index, shot in enumerate(self.shots):
+            yield np.stack([np.full_like(rows, index), columns, rows], -1), shot
+
+    def detect(self, image: np.ndarray, *, thorough: bool = True) -> np.ndarray:
+        self.thorough.append(thorough)
+        index, left, top = image[0, 0].astype(int)
+        places = [face - np.float32([left, top]) for face in self.frames[index]]
+        height, width = image.shape[:2]
+        seen = [face for face in places if (face >= 0).all() and (face < (width, height)).all()]
+        return np.array(seen, np.float32).reshape(-1, 68, 2)
+
+    def follow(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
+        faces = self.frames[image[0, 0, 0]]
+        return min(faces, key=lambda face: np.abs(face.mean(0) - landmarks.mean(0)).sum(), default=None)
+
+
 def dummy_marked_face(opening: float = 0.1, right: int = 0, down: int = 0, size: int = 96) -> np.ndarray:
     """`dummy_face` moved by whole pixels; the first pixel tells `DummyDetector` all. An opening of 0 hides the face."""
     picture = dummy_face(dummy_face_landmarks(opening=opening) + np.float32([right, down]), size)

@@ -21,6 +21,7 @@ from factories import (
     dummy_video,
     dummy_voice,
 )  # fmt: skip
+from released import dummy_authors_checkpoint, dummy_small_motion, dummy_small_renderer
 
 DATA, USAGE = 1, 2
 RENDERER = ("--renderer", "renderer.safetensors")
@@ -160,8 +161,46 @@ CASES = [
     ("dd-info truncated.safetensors", DATA, "truncated.safetensors"),
     ("dd-info text.mp4", DATA, "text.mp4"),
     ("dd-info out", DATA, "out"),
+    ("dd-info text.ckpt", DATA, "text.ckpt"),
+    ("dd-info malicious.ckpt", DATA, "malicious.ckpt"),
     #
     ("dd-import missing.ckpt -o out/renderer.safetensors", DATA, "missing.ckpt"),
+    ("dd-import out -o out/renderer.safetensors", DATA, "out"),
+    ("dd-import text.ckpt -o out/renderer.safetensors", DATA, "text.ckpt"),
+    ("dd-import truncated.ckpt -o out/renderer.safetensors", DATA, "truncated.ckpt"),
+    ("dd-import malicious.ckpt -o out/renderer.safetensors", DATA, "malicious.ckpt': it wants to run"),
+    ("dd-import renderer.safetensors -o out/renderer.safetensors", DATA, "renderer.safetensors"),
+    ("dd-import stage2.ckpt -o out/m.safetensors --x-t out/noise.npy", DATA, "stage2.ckpt': it has no x_T"),
+    ("dd-import stage1.ckpt -o nowhere/r.safetensors", DATA, "nowhere"),
+    ("dd-import stage1.ckpt -o out/r.safetensors --x-t nowhere/noise.npy", DATA, "nowhere"),
+    ("dd-import stage1.ckpt -o UNWRITABLE/r.safetensors", DATA, "UNWRITABLE/r.safetensors"),
+    ("dd-import stage1.ckpt -o stage1.ckpt", USAGE, "stage1.ckpt"),
+    ("dd-import stage1.ckpt -o out/r.safetensors --x-t stage1.ckpt", USAGE, "stage1.ckpt"),
+    ("dd-import stage1.ckpt -o out/r --x-t out/r", USAGE, "out/r"),
+    # Released weights where others are wanted: as they came, of the other stage, of another z.
+    (RENDER.replace("renderer.safetensors", "stage1.ckpt"), DATA, "authors' checkpoints go through dd-import"),
+    (
+        RENDER.replace("renderer.safetensors", "stage2.safetensors"),
+        DATA,
+        "it holds a motion model, expected a renderer",
+    ),
+    (
+        "dd-encode clip.h5 --renderer stage2.safetensors -o out/l.npy",
+        DATA,
+        "it holds a motion model, expected a renderer",
+    ),
+    (
+        GENERATE.replace("motion.safetensors", "stage1.safetensors"),
+        DATA,
+        "it holds a renderer, expected a motion model",
+    ),
+    ("dd-train-ae clip.h5 --init stage2.safetensors -o out/r.safetensors", DATA, "expected a renderer"),
+    (RENDER.replace("renderer.safetensors", "z8.safetensors"), DATA, "it holds a motion model, expected a renderer"),
+    (
+        "dd-dub portrait.png voice.wav --renderer stage1.safetensors --motion z8.safetensors -o out/v.mp4",
+        USAGE,
+        "renderer has latents of 16 values, motion model of 8",
+    ),
 ]
 
 
@@ -170,7 +209,7 @@ def inputs(tmp_path_factory) -> Path:
     """A folder with one good file of every kind and the bad ones; `out` is an empty folder in it."""
     folder = tmp_path_factory.mktemp("bad input")
     (folder / "out").mkdir()
-    for suffix in ("mp4", "wav", "h5", "npy", "safetensors"):
+    for suffix in ("mp4", "wav", "h5", "npy", "safetensors", "ckpt"):
         (folder / f"text.{suffix}").write_text("What one has not experienced, one will never understand in print.\n")
     _write_pictures_and_sounds(folder)
     _write_arrays(folder)
@@ -180,11 +219,32 @@ def inputs(tmp_path_factory) -> Path:
     dummy_renderer(folder / "large.safetensors", size=64)
     dummy_motion_model(folder / "motion.safetensors")
     dummy_motion_model(folder / "z8.safetensors", z_size=8)
-    halves = {"truncated.h5": "clip.h5", "truncated.safetensors": "renderer.safetensors", "cut.npy": "speech.npy"}
+    _write_released(folder)
+    halves = {
+        "truncated.ckpt": "stage1.ckpt",
+        "truncated.h5": "clip.h5",
+        "truncated.safetensors": "renderer.safetensors",
+        "cut.npy": "speech.npy",
+    }
     for cut, good in halves.items():
         content = (folder / good).read_bytes()
         (folder / cut).write_bytes(content[: len(content) // 2])
     return folder
+
+
+class Malicious:
+    """Makes a folder beside the inputs when it is unpickled, which `everything_in` would show."""
+
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+def _write_released(folder: Path) -> None:
+    dummy_authors_checkpoint(folder / "stage1.ckpt", dummy_small_renderer())
+    dummy_authors_checkpoint(folder / "stage2.ckpt", dummy_small_motion(), stage=2)
+    dummy_authors_checkpoint(folder / "malicious.ckpt", dummy_small_renderer(), callbacks=Malicious())
+    for name in ("stage1", "stage2"):
+        assert call("dd-import", folder / f"{name}.ckpt", "-o", folder / f"{name}.safetensors", "-q").status == 0
 
 
 def _write_pictures_and_sounds(folder: Path) -> None:

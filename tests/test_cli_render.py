@@ -25,7 +25,8 @@ def studio(tmp_path_factory):
     dummy_renderer(folder / "renderer.safetensors")
     dummy_voice(folder / "voice.wav", seconds=1)
     for name, shift in (("left", 0), ("right", 96)):
-        np.save(folder / f"{name}-landmarks.npy", np.tile(dummy_face_landmarks() + np.array([shift, 0]), (LENGTH, 1, 1)))
+        landmarks = dummy_face_landmarks() + np.array([shift, 0])
+        np.save(folder / f"{name}-landmarks.npy", np.tile(landmarks, (LENGTH, 1, 1)))
         outcome = call(
             "dd-prep", folder / "video.mkv", "-o", folder / f"{name}.h5", "--size", "32", "--landmarks",
             folder / f"{name}-landmarks.npy",

@@ -8,6 +8,7 @@ import pytest
 import torch
 from commands import call
 from factories import dummy_clip
+from released import dummy_small_renderer
 
 from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
 from dd_tools.renderer.config import PRESETS, RendererConfig
@@ -74,6 +75,35 @@ def test_excluded_clips_stay_out_and_weights_can_be_gone_on_from(clips, tmp_path
     assert (
         weights.training["init"] == "first.safetensors" and RendererConfig.from_json(weights.config) == PRESETS["tiny"]
     )
+
+
+def test_one_step_of_the_paper_preset_from_an_imported_diff_ae(tmp_path):
+    """In the authors' layout and framing, small; the test clips are kept out."""
+    state = dummy_small_renderer(size=64, multipliers=(1, 1, 2), encoder_multipliers=(1, 1, 2, 2))
+    state["input_blocks.0.0.weight"] = state["input_blocks.0.0.weight"][:, :3].clone()
+    torch.save(state, tmp_path / "ffhq.ckpt")
+    weights = tmp_path / "ffhq.safetensors"
+    assert call("dd-import", tmp_path / "ffhq.ckpt", "-o", weights, "-q") == (0, "", "")
+    (tmp_path / "clips").mkdir()
+    for name in ("RD_Radio1_000", "RD_Radio34_006"):
+        dummy_clip(tmp_path / "clips" / f"{name}.h5", size=64, crop="head", mask="paper")
+    (tmp_path / "test-ids.txt").write_text("RD_Radio34_006\n")
+    before = weights.read_bytes()
+    outcome = call(
+        "dd-train-ae", tmp_path / "clips", "-o", tmp_path / "r.safetensors", "--preset", "paper", "--init", weights,
+        "--exclude", tmp_path / "test-ids.txt", "--steps", 1, "--batch-size", 2, "--device", "cpu",
+    )  # fmt: skip
+    assert outcome.status == 0, outcome
+    trained, start = (read_checkpoint(path, RENDERER) for path in (tmp_path / "r.safetensors", weights))
+    assert trained.config == start.config
+    assert trained.training["clips"] == ["RD_Radio1_000"]
+    settings = trained.training["settings"]
+    assert (settings["learning_rate"], settings["weight_decay"], settings["clip"], settings["ema"]) == (
+        1e-4, 0.0, 1.0, 0.9999,
+    )  # fmt: skip
+    first = "unet.input_blocks.0.0.weight"
+    assert trained.tensors[first][:, 3:].abs().max() > 0, "the reference has begun to count"
+    assert weights.read_bytes() == before
 
 
 @pytest.mark.parametrize(

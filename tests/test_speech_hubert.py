@@ -3,16 +3,23 @@
 import json
 import os
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import transformers
+from commands import call
 from factories import dummy_hubert
 from test_speech_features import dummy_voice
 
 from dd_tools.errors import DataError
+from dd_tools.motion.config import PRESETS
+from dd_tools.motion.generation import generate
+from dd_tools.motion.model import MotionModel
 from dd_tools.speech.features import measure, open_speech_model
+from dd_tools.speech.hubert import Hubert
 from dd_tools.speech.windows import CONTEXT, CORE, Window, frame_count
 
 
@@ -42,6 +49,31 @@ def test_a_whole_number_of_pictures_repeats_one_frame(folder):
     assert features.shape[1] == 20
     assert (features[:, 19] == features[:, 18]).all()
     assert (features[:, 18] != features[:, 17]).any()
+
+
+def test_the_large_one_makes_what_the_papers_motion_model_hears():
+    config = transformers.HubertConfig(
+        hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
+        feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True,
+    )  # fmt: skip
+    with torch.device("meta"):
+        large = Hubert("large", transformers.HubertModel(config), normalise=True)
+    paper = PRESETS["paper"]
+    assert (large.layers, large.width) == (25, 1024) == (paper.speech_layers, paper.speech_width)
+
+
+@pytest.mark.parametrize("pictures", [5, 50])
+def test_dd_audio_gives_two_frames_of_25_layers_for_every_latent(tmp_path, pictures):
+    """One frame of the model less than that sees whole pictures: the edge frame is repeated, and the ends meet."""
+    model = dummy_hubert(tmp_path / "hubert", layers=24)
+    soundfile.write(tmp_path / "voice.wav", dummy_voice(640 * pictures), 16000)
+    outcome = call("dd-audio", tmp_path / "voice.wav", "-o", tmp_path / "speech.npy", "--model", model, "-q")
+    assert outcome == (0, "", "")
+    speech = np.load(tmp_path / "speech.npy")
+    assert (speech.shape, speech.dtype) == ((25, 2 * pictures, 32), np.float16)
+    assert (speech[:, -1] == speech[:, -2]).all()
+    motion = MotionModel(replace(PRESETS["tiny"], speech_layers=25, speech_width=32)).eval()
+    assert generate(motion, speech, np.zeros((1, 16), np.float32)).shape == (pictures, 16)
 
 
 def test_windows_of_a_long_voice_agree_with_one_pass(folder):

@@ -30,6 +30,7 @@ def describe(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"cannot read '{path}': {'it is a folder' if path.is_dir() else 'no such file'}")
     readers = {".h5": _describe_clip, ".npy": _describe_array, ".safetensors": _describe_weights}
+    readers |= dict.fromkeys((".ckpt", ".pt", ".pth"), _describe_released)
     return readers.get(path.suffix.lower(), _describe_media)(path)
 
 
@@ -87,6 +88,20 @@ def _describe_weights(path: Path) -> dict[str, Any]:
         "config": header["config"],
         "training": header["training"],
         "history": header["history"],
+    }
+
+
+def _describe_released(path: Path) -> dict[str, Any]:
+    from dd_tools.formats.reference_checkpoint import read_reference_checkpoint
+
+    released = read_reference_checkpoint(path)
+    return {
+        "kind": f"{released.kind}, for dd-import",
+        "source": released.source,
+        "values": sum(tensor.numel() for tensor in released.tensors.values()),
+        "moving average": released.averaged,
+        "x_T": None if released.x_T is None else list(released.x_T.shape),
+        "other keys": released.grouped(released.unused),
     }
 
 

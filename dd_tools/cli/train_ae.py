@@ -32,7 +32,6 @@ from dd_tools.cli.training import (
     settings_from,
     training_files,
 )
-from dd_tools.errors import UsageError
 
 Clips = Annotated[
     list[Path], typer.Argument(metavar="CLIP.h5...", help="Train on these clips, or on all clips in these folders.")
@@ -41,7 +40,10 @@ Output = Annotated[
     Path, typer.Option("-o", "--output", metavar="RENDERER.safetensors", help="Write the trained weights here.")
 ]
 Init = Annotated[
-    Path | None, typer.Option(metavar="RENDERER.safetensors", help="Start from these weights and their sizes.")
+    Path | None,
+    typer.Option(
+        metavar="RENDERER.safetensors", help="Start from these weights; the preset then only sets the training."
+    ),
 ]
 NoEyes = Annotated[bool, typer.Option("--no-eyes", help="Leave the eyes' band out of the face image (ablation).")]
 NoAugment = Annotated[bool, typer.Option("--no-augment", help="Do not augment (ablation).")]
@@ -91,8 +93,6 @@ def train_ae(
     one_of("dtype", dtype, DTYPES)
     place = torch_device(device)
     name = one_of("preset", preset or "default", PRESETS)
-    if init and preset and load_renderer(init).config != PRESETS[name]:
-        raise UsageError(f"'{init}' has other sizes than preset {name}; leave out --preset")
     files = training_files(clips, "*.h5", exclude, data_fraction)
 
     torch.manual_seed(seed)  # the weights a new model starts with

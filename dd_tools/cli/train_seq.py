@@ -46,7 +46,10 @@ SpeechModel = Annotated[
     str | None, typer.Option(metavar="NAME", help="Record that this model made the features.  [default: the preset's]")
 ]
 Init = Annotated[
-    Path | None, typer.Option(metavar="MOTION.safetensors", help="Start from these weights and their sizes.")
+    Path | None,
+    typer.Option(
+        metavar="MOTION.safetensors", help="Start from these weights; the preset then only sets the training."
+    ),
 ]
 
 
@@ -94,8 +97,8 @@ def train_seq(
     one_of("dtype", dtype, DTYPES)
     place = torch_device(device)
     name = one_of("preset", preset or "default", PRESETS)
-    if init and (preset or speech_model):
-        raise UsageError("--init brings its own sizes; leave out --preset and --speech-model")
+    if init and speech_model:
+        raise UsageError("--init knows what it hears; leave out --speech-model")
     pairs = read_pairs(training_files(latents, "*.npy", exclude, data_fraction), speech)
     torch.manual_seed(seed)  # the weights a new model starts with
     model = load_motion_model(init) if init else MotionModel(fitted(PRESETS[name], pairs[0], speech_model))

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dd_tools.errors import DataError
-from dd_tools.formats.checkpoint import MOTION, Checkpoint, read_checkpoint
+from dd_tools.formats.checkpoint import MOTION, Checkpoint, module_with, read_checkpoint
 from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.conformer import Conformer
 
@@ -108,11 +107,5 @@ def load_motion_model(path: str | Path) -> MotionModel:
 
 def motion_model_from(checkpoint: Checkpoint, path: str | Path) -> MotionModel:
     """Build the motion model a checkpoint describes; `path` is for the error message."""
-    model = MotionModel(MotionConfig.from_json(checkpoint.config))
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
-    for name in [*expected, *found]:
-        if expected.get(name) != found.get(name):
-            raise DataError(f"cannot use '{path}': tensor '{name}' is {found.get(name)}, expected {expected.get(name)}")
-    model.load_state_dict(checkpoint.tensors)
-    return model.eval()
+    config = MotionConfig.from_json(checkpoint.config)
+    return module_with(checkpoint.tensors, lambda: MotionModel(config), path)

@@ -1,0 +1,147 @@
+"""The examples with the authors' weights and the paper's data: with fakes in their place, and without them."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+from factories import dummy_hubert, dummy_portrait, dummy_video, dummy_voice
+from released import dummy_authors_checkpoint, dummy_small_motion, dummy_small_renderer
+from test_examples import COMMANDS, EXAMPLES, STAND_IN, run
+
+from dd_tools.media.audio import has_audio
+from dd_tools.media.video import probe, read_frames
+from dd_tools.training.clips import read_names
+
+OFFLINE = {"HF_HUB_OFFLINE": 1}
+
+
+def paper(folder, *arguments, **variables):
+    return run(folder, "sh", EXAMPLES / "paper.sh", *arguments, **OFFLINE | variables)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """A portrait, a voice, small checkpoints where the hub would put them, and a small HuBERT of as many layers."""
+    folder = tmp_path_factory.mktemp("one portrait")
+    checkpoints = folder / "diffdub" / "assets" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    dummy_authors_checkpoint(checkpoints / "stage1_state_dict.ckpt", dummy_small_renderer())
+    dummy_authors_checkpoint(checkpoints / "stage2_state_dict.ckpt", dummy_small_motion(), stage=2)
+    dummy_hubert(folder / "hubert")
+    dummy_portrait(folder / "face.png")
+    dummy_voice(folder / "voice.wav", seconds=0.2)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_portrait_is_dubbed_with_released_weights(material):
+    done = paper(material, "face.png", "voice.wav", "few.mp4", HUBERT="hubert", SIZE=32, STEPS=1)
+    assert done.returncode == 0, done.stderr
+    assert "is DiffDub stage 1" in done.stderr and "is DiffDub stage 2" in done.stderr
+    assert len(list(read_frames(material / "few.mp4"))) == 5 and has_audio(material / "few.mp4")
+
+
+def test_checkpoints_are_imported_once_and_one_shot_is_one_reference(tmp_path):
+    (tmp_path / "bin").mkdir()
+    for command in (*COMMANDS, "dd-import"):
+        (tmp_path / "bin" / command).write_text(STAND_IN)
+        (tmp_path / "bin" / command).chmod(0o755)
+    (tmp_path / "diffdub").mkdir()
+    for stage in (1, 2):
+        (tmp_path / "diffdub" / f"stage{stage}.ckpt").touch()
+        os.utime(tmp_path / "diffdub" / f"stage{stage}.ckpt", (1, 1))
+    chain = ["dd-audio", "dd-prep", "dd-encode", "dd-generate", "dd-render"]
+    for references, commands in (75, ["dd-import", "dd-import", *chain]), (1, chain):
+        assert paper(tmp_path, "a.mp4", "x.wav", "o.mp4", REFERENCES=references).returncode == 0
+        called = (tmp_path / "calls").read_text()
+        assert [line.split()[0] for line in called.splitlines()] == commands
+        assert f"--references {references} " in f"{called} ".replace("\n", " ")
+        (tmp_path / "calls").unlink()
+
+
+def test_without_the_checkpoints_it_says_what_to_put_where(tmp_path):
+    for missing in (1, 2):
+        done = paper(tmp_path, "face.png", "voice.wav", "out.mp4", WEIGHTS=tmp_path / "weights")
+        assert done.returncode == 1
+        assert f"no stage{missing}*.ckpt in '{tmp_path / 'weights'}'" in done.stderr
+        assert "https://huggingface.co/taocode/diffdub (folder assets/checkpoints)" in done.stderr
+        (tmp_path / "weights").mkdir(exist_ok=True)
+        (tmp_path / "weights" / "stage1.ckpt").touch()
+
+
+def test_without_the_speech_model_it_says_what_to_put_where(material):
+    done = paper(material, "face.png", "voice.wav", "out.mp4", HUBERT="nobody/nothing")
+    assert done.returncode == 1 and not (material / "out.mp4").exists()
+    assert "put its files (config.json" in done.stderr and "HUBERT=FOLDER" in done.stderr
+
+
+def test_paper_shows_its_usage(tmp_path):
+    done = paper(tmp_path, "a.mp4")
+    assert (done.returncode, done.stderr) == (2, "usage: paper.sh VIDEO|IMAGE AUDIO OUTPUT.mp4\n")
+
+
+@pytest.fixture
+def lists(tmp_path):
+    """Excerpts of the published lists, blanks at their ends included; Radio6 has no window."""
+    texts = {
+        "RD_video_url": "Radio2 https://www.youtube.com/watch?v=uBWJJvynXpA&t=6s\nRadio6 https://youtu.be/x\n",
+        "RD_annotion_time": "Radio11.mp4 00:30-01:00 01:30-02:30 \nRadio6.mp4 00:25-02:00\n",
+        "RD_crop_wh": "Radio11_0.mp4 412 599 0 599\nRadio11_1.mp4 557 478 3 478\n",
+        "RD_resolution": "Radio11.mp4 720\nRadio6.mp4 720\n",
+        "WRA_video_url": "DianeBlack1 https://www.youtube.com/watch?v=y\n",
+        "WRA_annotion_time": "DianeBlack1.mp4 10:35-10:45 \n",
+        "WRA_crop_wh": "DianeBlack1_0.mp4 10 20 0 20\n",
+        "WRA_resolution": "DianeBlack1.mp4 1080\n",
+    }
+    folder = tmp_path / "HDTF_dataset"
+    folder.mkdir()
+    for name in [f"WDA_{kind}" for kind in ("video_url", "annotion_time", "crop_wh", "resolution")]:
+        (folder / f"{name}.txt").write_text("")
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hdtf():
+    spec = importlib.util.spec_from_file_location("cut", EXAMPLES / "hdtf" / "cut.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_hdtf_lists_are_read(hdtf, lists):
+    assert list(hdtf.clips(lists)) == [
+        ("RD_Radio11_000", "RD_Radio11", 30, 60, (412, 599, 0, 599, 720)),
+        ("RD_Radio11_001", "RD_Radio11", 90, 150, (557, 478, 3, 478, 720)),
+        ("RD_Radio6_000", "RD_Radio6", 25, 120, None),
+        ("WRA_DianeBlack1_000", "WRA_DianeBlack1", 635, 645, (10, 20, 0, 20, 1080)),
+    ]
+    done = subprocess.run([sys.executable, hdtf.__file__, lists], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "RD_Radio2\thttps://www.youtube.com/watch?v=uBWJJvynXpA&t=6s",
+        "RD_Radio6\thttps://youtu.be/x",
+        "WRA_DianeBlack1\thttps://www.youtube.com/watch?v=y",
+    ]
+
+
+def test_hdtf_clips_are_cut_at_25_a_second_in_whatever_resolution_the_video_has(hdtf, lists, tmp_path):
+    (lists / "RD_annotion_time.txt").write_text("Radio11.mp4 00:00-00:01 00:01-00:02\nRadio6.mp4 00:25-02:00\n")
+    (lists / "RD_crop_wh.txt").write_text("Radio11_0.mp4 100 302 40 302\n")
+    (tmp_path / "videos").mkdir()
+    dummy_video(tmp_path / "videos" / "RD_Radio11.mp4", seconds=2.2, rate="30", size=(320, 180))
+    command = [sys.executable, hdtf.__file__, lists, tmp_path / "videos", tmp_path / "cut"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "cut.py: 2 clips without their video, 0 failed\n")
+    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == ["RD_Radio11_000.mp4", "RD_Radio11_001.mp4"]
+    framed, whole = (probe(tmp_path / "cut" / f"RD_Radio11_00{index}.mp4") for index in (0, 1))
+    assert (framed.width, framed.height, framed.frame_rate, framed.has_audio) == (74, 74, 25, True)
+    assert (whole.width, whole.height) == (320, 180)
+    assert len(list(read_frames(tmp_path / "cut" / "RD_Radio11_000.mp4"))) == 25
+
+
+def test_the_test_ids_are_the_papers():
+    ids = read_names(EXAMPLES / "hdtf" / "test-ids.txt")
+    assert len(ids) == 25 and {"RD_Radio34_006", "WDA_BernieSanders_000", "WRA_PeterRoskam0_000"} < ids
