@@ -74,3 +74,13 @@ def test_crop_only_and_the_stages_one_by_one_give_the_same_frames(studio, tmp_pa
     # The one-process chain cuts the voice to the video first, so the last frames may hear a different end.
     np.testing.assert_allclose(np.stack(at_once[:6]).astype(int), np.stack(staged[:6]), atol=40)
     assert np.abs(np.stack(at_once[:6]).astype(int) - np.stack(staged[:6])).mean() < 2
+
+
+def test_the_renderer_can_be_adapted_to_the_speaker_first(studio, tmp_path):
+    plain, adapted = tmp_path / "plain.mp4", tmp_path / "adapted.mp4"
+    assert dub(studio, "video.mkv", plain, "--lossless").status == 0
+    outcome = dub(studio, "video.mkv", adapted, "--lossless", "--adapt", "0.01")
+    assert outcome.status == 0, outcome.errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapted.mp4", "plain.mp4"]
+    first, second = (next(iter(read_frames(path))).image for path in (plain, adapted))
+    assert not np.array_equal(first, second)

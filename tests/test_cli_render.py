@@ -1,6 +1,7 @@
 """dd-render with untrained tiny weights on made-up faces: several speakers, parts, resuming, every kind of output."""
 
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -187,3 +188,18 @@ def test_two_runs_with_one_target_do_not_mix(studio, tmp_path):
         )  # fmt: skip
         assert (outcome.status, (folder / "00000000.mp4").read_text()) == (1, "mine")
         assert "another process is writing it" in outcome.errors
+
+
+def test_four_at_once_in_one_folder_do_not_meet(studio, tmp_path):
+    """Side by side as processes of their own, on the same clip, each with a target of its own."""
+    weights = ("--renderer", studio / "renderer.safetensors", "--steps", "2", "--lossless", "--crop-only")
+    command = [sys.executable, "-c", "from dd_tools.cli.render import run; run()", studio / "left.h5", *weights]
+    jobs = [
+        subprocess.Popen([*command, "--latents", studio / "left.npy", "-o", tmp_path / f"{number}.mkv"], stderr=-1)
+        for number in range(4)
+    ]
+    assert [(job.wait(), job.stderr.read().count(b"Traceback")) for job in jobs] == [(0, 0)] * 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{number}.mkv" for number in range(4)]
+    first, *others = (images(tmp_path / f"{number}.mkv") for number in range(4))
+    for other in others:
+        np.testing.assert_array_equal(other, first)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Seed, Session, console_command, torch_device
+from dd_tools.cli.common import Device, Seed, Session, console_command, torch_device, training_progress
 from dd_tools.cli.output import (
     BatchSize,
     Codec,
@@ -33,6 +33,9 @@ MotionFile = Annotated[
     Path | None,
     typer.Option("--motion", metavar="MOTION.safetensors", help="Move with this.  [default: the shipped one]"),
 ]
+Adapt = Annotated[
+    float, typer.Option(min=0, metavar="MINUTES", help="First train the renderer on this speaker for so long.")
+]
 References = Annotated[int, typer.Option(min=1, help="Show the motion model so many frames of the speaker.")]
 
 
@@ -44,6 +47,7 @@ def dub(
     renderer: RendererFile = None,
     motion: MotionFile = None,
     references: References = 75,
+    adapt: Adapt = 0,
     steps: Steps = None,
     seed: Seed = 0,
     loop: Loop = "stop",
@@ -93,11 +97,13 @@ def dub(
     )  # fmt: skip
     key = {
         "files": [stamp(path) for path in (video, audio, *weights)],
-        "settings": repr((wanted, references, steps, seed, batch_size, place)),
+        "settings": repr((wanted, references, adapt, steps, seed, batch_size, place)),
     }
     with parts_folder(output, key, resume=resume) as folder:
         if not (folder / "clip.h5").exists():
             _prepare(session, video, folder / "clip.h5", painting.config)
+        if adapt:
+            painting = _adapted(session, weights[0], folder, adapt, seed, place)
         with Clip(folder / "clip.h5") as clip:
             voice = _fitted(session, voice, clip, audio, loop, tail)
             latents = _motion(session, clip, voice, painting, moving, references, place)
@@ -117,6 +123,19 @@ def _prepare(session: Session, video: Path, clip_path: Path, config) -> None:
     report = prepare_clip(video, clip_path, settings, detector=detector, progress=session.progress)
     for line in describe(report, video):
         session.say(line)
+
+
+def _adapted(session: Session, weights: Path, folder: Path, minutes: float, seed: int, device):
+    """The renderer after some training on the clip."""
+    from dd_tools.renderer.adaptation import adapt
+    from dd_tools.renderer.autoencoder import load_renderer
+
+    output = folder / "adapted.safetensors"
+    if not output.exists():
+        progress = training_progress(session)
+        if not adapt(weights, folder / "clip.h5", output, minutes, device=device, seed=seed, progress=progress):
+            raise KeyboardInterrupt
+    return load_renderer(output)
 
 
 def _fitted(session: Session, voice, clip, audio: Path, loop: str, tail: str):

@@ -31,6 +31,7 @@ from dd_tools.cli.training import (
     run_training,
     settings_from,
     training_files,
+    weights_named,
 )
 
 Clips = Annotated[
@@ -42,8 +43,12 @@ Output = Annotated[
 Init = Annotated[
     Path | None,
     typer.Option(
-        metavar="RENDERER.safetensors", help="Start from these weights; the preset then only sets the training."
+        metavar="RENDERER.safetensors|default",
+        help="Start from these weights, or the shipped ones; the preset then only sets the training.",
     ),
+]
+KeepEncoder = Annotated[
+    bool, typer.Option("--keep-encoder", help="Train the U-Net alone, so that latents and motion models stay valid.")
 ]
 NoEyes = Annotated[bool, typer.Option("--no-eyes", help="Leave the eyes' band out of the face image (ablation).")]
 NoAugment = Annotated[bool, typer.Option("--no-augment", help="Do not augment (ablation).")]
@@ -55,6 +60,7 @@ def train_ae(
     output: Output,
     preset: Preset = None,
     init: Init = None,
+    keep_encoder: KeepEncoder = False,
     steps: Steps = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
@@ -96,6 +102,7 @@ def train_ae(
     files = training_files(clips, "*.h5", exclude, data_fraction)
 
     torch.manual_seed(seed)  # the weights a new model starts with
+    init = weights_named(init, "renderer")
     model = load_renderer(init) if init else Renderer(PRESETS[name])
     model.config = replace(model.config, eyes=not no_eyes)
     settings = settings_from(
@@ -122,7 +129,7 @@ def train_ae(
     )
     run_training(
         session,
-        MaskedDenoising(model),
+        MaskedDenoising(model, keep_encoder=keep_encoder),
         data,
         settings,
         checkpoint,

@@ -30,6 +30,7 @@ from dd_tools.cli.training import (
     run_training,
     settings_from,
     training_files,
+    weights_named,
 )
 from dd_tools.errors import UsageError
 
@@ -48,7 +49,8 @@ SpeechModel = Annotated[
 Init = Annotated[
     Path | None,
     typer.Option(
-        metavar="MOTION.safetensors", help="Start from these weights; the preset then only sets the training."
+        metavar="MOTION.safetensors|default",
+        help="Start from these weights, or the shipped ones; the preset then only sets the training.",
     ),
 ]
 
@@ -97,6 +99,7 @@ def train_seq(
     one_of("dtype", dtype, DTYPES)
     place = torch_device(device)
     name = one_of("preset", preset or "default", PRESETS)
+    init = weights_named(init, "motion")
     if init and speech_model:
         raise UsageError("--init knows what it hears; leave out --speech-model")
     pairs = read_pairs(training_files(latents, "*.npy", exclude, data_fraction), speech)

@@ -43,6 +43,13 @@ def training_files(named: list[Path], pattern: str, exclude: Path | None, fracti
     return [files[stem] for stem in fraction_of(list(files), fraction)]
 
 
+def weights_named(init: Path | None, kind: str) -> Path | None:
+    """The weights to start from; the word ``default`` means those that ship with the package."""
+    from dd_tools.weights import default_weights
+
+    return default_weights(kind) if init == Path("default") else init
+
+
 def settings_from(preset, **chosen):
     """The `TrainingSettings` of a preset with what the user chose instead; None keeps the preset's."""
     return replace(preset, **{name: value for name, value in chosen.items() if value is not None})

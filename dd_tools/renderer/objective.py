@@ -17,11 +17,21 @@ class MaskedDenoising(nn.Module):
     Rectified samples are noised from the network's own estimate in place of x_0: a weak network learns to go on from
     what it meets when sampling, where each step would else add to the errors of the last (after DREAM, Zhou et al.
     2024).
+
+    keep_encoder: train the U-Net alone; latents, and the motion models made for them, stay what they are.
     """
 
-    def __init__(self, model: Renderer):
+    def __init__(self, model: Renderer, *, keep_encoder: bool = False):
         super().__init__()
-        self.model = model
+        self.model, self.keep_encoder = model, keep_encoder
+        model.encoder.requires_grad_(not keep_encoder)
+
+    def train(self, mode: bool = True) -> "MaskedDenoising":
+        """As for any module; a kept encoder does not update its statistics."""
+        super().train(mode)
+        if self.keep_encoder:
+            self.model.encoder.eval()
+        return self
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of a batch of `RendererData`: image, face, reference,
