@@ -2,30 +2,44 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import Outcome, call
-from factories import DummyDetector, dummy_lossless_video, dummy_marked_face
+from factories import DummyDetector, dummy_lossless_video, dummy_marked_face, dummy_voice
 from PIL import Image
 
-from dd_tools.cli.eval import spread
+from dd_tools.cli.eval import columns_that_fit, spread
+from dd_tools.media.joining import Sound, join
+from dd_tools.media.rates import exact_rate
 
 TALKING = [dummy_marked_face(opening) for opening in (0.10, 0.35, 0.20)]
 OTHERWISE = [dummy_marked_face(opening) for opening in (0.15, 0.30, 0.40)]
+
+
+def voiced_video(path: Path, pictures: list[np.ndarray]) -> Path:
+    """A video that decodes to exactly these pictures, with a voice."""
+    silent, voice = path.with_name("silent.mp4"), dummy_voice(path.with_name("voice.wav"))
+    seconds = len(pictures) / 25
+    join([(dummy_lossless_video(silent, pictures), 0.0)], path, exact_rate(25), sound=Sound(voice), seconds=seconds)
+    for file in (silent, voice):
+        file.unlink()
+    return path
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
     """A generated and a true video."""
     folder = tmp_path_factory.mktemp("videos")
-    return dummy_lossless_video(folder / "ours.mp4", OTHERWISE), dummy_lossless_video(folder / "gt.mp4", TALKING)
+    return voiced_video(folder / "ours.mp4", OTHERWISE), voiced_video(folder / "gt.mp4", TALKING)
 
 
 @pytest.fixture
 def folders(videos, tmp_path, monkeypatch):
     """Folders ``ours`` and ``gt`` with the clips a and b in each."""
     monkeypatch.setattr("dd_tools.face.landmarks.open_detector", lambda name, say: DummyDetector())
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "cache"))
     for video in videos:
         (tmp_path / video.stem).mkdir()
         for name in "ab":
@@ -69,7 +83,21 @@ def test_folders_give_a_table_and_files(folders):
 
 def test_identical_videos_print_well(folders):
     _, out, _ = dd_eval("gt/a.mp4", "--truth", "gt/a.mp4")
-    assert out.splitlines()[3].split() == ["gt/a", "3", "0", "inf", "1.000", "0.00", "1.000", "1.00", "0.00"]
+    assert out.splitlines()[3].split() == [
+        "gt/a",
+        "3",
+        "0",
+        "inf",
+        "1.000",
+        "–",
+        "0.00",
+        "–",
+        "–",
+        "–",
+        "1.000",
+        "1.00",
+        "0.00",
+    ]
 
 
 def test_several_truths_may_follow_one_option(folders):
@@ -91,6 +119,14 @@ def test_several_truths_may_follow_one_option(folders):
 )
 def test_spread(given, parsed):
     assert spread(given.split(), "--truth") == parsed.split()
+
+
+@pytest.mark.parametrize(
+    ("width", "groups"),
+    [(80, [[0, 1, 2, 3]]), (26, [[0, 1, 2], [0, 3]]), (25, [[0, 1], [0, 2, 3]]), (1, [[0, 1], [0, 2], [0, 3]])],
+)
+def test_a_table_too_wide_goes_on_below(width, groups):
+    assert columns_that_fit([["name", "a" * 6, "b" * 6, "c" * 4], ["longer", "1", "2", "3"]], width) == groups
 
 
 def test_a_missing_partner_is_named_counted_and_the_rest_scored(folders):
@@ -127,17 +163,23 @@ def test_nothing_to_compare_writes_nothing(folders):
 
 
 def test_missed_faces_are_reported(folders):
-    dummy_lossless_video(folders / "ours" / "a.mp4", [*OTHERWISE[:2], dummy_marked_face(opening=0)])
+    voiced_video(folders / "ours" / "a.mp4", [*OTHERWISE[:2], dummy_marked_face(opening=0)])
     status, _, err = dd_eval("ours", "--truth", "gt")
     assert status == 0
     assert "dd-eval: no face found in 1 of 3 frames of 'ours/a.mp4': what needs one leaves them out" in err.splitlines()
 
 
 def test_a_single_frame_is_scored_and_a_failure(folders):
-    dummy_lossless_video(folders / "ours" / "a.mp4", OTHERWISE[:1])
-    dummy_lossless_video(folders / "gt" / "a.mp4", TALKING[:1])
+    voiced_video(folders / "ours" / "a.mp4", OTHERWISE[:1])
+    voiced_video(folders / "gt" / "a.mp4", TALKING[:1])
     status, out, err = dd_eval("ours", "--truth", "gt", "-q")
-    assert (status, err) == (1, "dd-eval: only one frame to compare in 'ours/a.mp4': no motion to measure\n")
+    assert (status, err.splitlines()) == (
+        1,
+        [
+            "dd-eval: 'ours/a.mp4': only one frame to compare: no motion to measure",
+            "dd-eval: 1 of 2 videos scored only in part",
+        ],
+    )
     assert "mean of 2" in out
 
 
@@ -152,6 +194,98 @@ def test_baseline_is_measured_once_for_each_truth(folders):
     ]  # fmt: skip
 
 
+def test_what_cannot_be_measured_is_said_and_the_rest_goes_on(folders):
+    status, out, err = dd_eval("ours/a.mp4", "--truth", "gt/a.mp4")
+    assert (status, "–" in out) == (0, True)
+    lines = err.splitlines()
+    assert any(line.startswith("dd-eval: no LPIPS: its AlexNet trunk is not here; --lpips alex") for line in lines)
+    assert any(line.startswith("dd-eval: no LSE: get SyncNet's weights (http://www.robots.ox.ac.uk") for line in lines)
+
+
+def test_a_list_of_pairs(folders):
+    (folders / "pairs.tsv").write_text("ours/a.mp4\tgt/a.mp4\nours/gone.mp4\tgt/b.mp4\n")
+    status, out, err = dd_eval("pairs.tsv", "-q")
+    assert (status, "ours/a" in out) == (1, True)
+    assert err.splitlines() == [
+        "dd-eval: cannot read 'ours/gone.mp4': no such file", "dd-eval: 1 of 2 videos not scored",
+    ]  # fmt: skip
+
+
+def test_no_audio_track_is_a_failure_and_the_pictures_are_scored(folders):
+    dummy_lossless_video(folders / "ours" / "a.mp4", OTHERWISE)
+    status, out, err = dd_eval("ours", "--truth", "gt", "-q")
+    assert (status, "mean of 2" in out) == (1, True)
+    assert err.splitlines() == [
+        "dd-eval: 'ours/a.mp4': no audio track: no lip sync to measure",
+        "dd-eval: 1 of 2 videos scored only in part",
+    ]
+
+
+def test_pages(folders):
+    assert dd_eval("ours", "--truth", "gt", "--html", "report", "--baseline", "-q").status == 0
+    assert dd_eval("ours", "--truth", "gt", "--html", "report", "--baseline", "-q").status == 0  # over the old one
+    found = {path.relative_to("report").as_posix() for path in Path("report").glob("**/*") if path.is_file()}
+    assert found == {"index.html"} | {
+        f"clips/{name}{part}"
+        for name in ("01-ours-a", "02-ours-b")
+        for part in (".html", ".mp4", "-error.jpg", "-worst1.jpg")
+    }
+
+
+def test_a_video_that_fails_leaves_no_page(folders):
+    voiced_video(folders / "gt" / "a.mp4", TALKING * 2)
+    assert dd_eval("ours", "--truth", "gt", "--html", "report", "-q").status == 1
+    assert sorted(path.suffix for path in Path("report/clips").iterdir()) == [".html", ".jpg", ".jpg", ".mp4"]
+
+
+def test_other_framings_are_refused_or_registered(folders):
+    voiced_video(folders / "ours" / "a.mp4", [dummy_marked_face(opening, right=15) for opening in (0.1, 0.35, 0.2)])
+    refused = dd_eval("ours/a.mp4", "--truth", "gt/a.mp4", "-q")
+    assert (refused.status, "or line up their faces with --register" in refused.errors) == (1, True)
+    status, out, err = dd_eval("ours", "--truth", "gt", "--register", "--json", "r.json")
+    assert (status, "ours/a (registered)" in out, "ours/b (registered)" in out) == (0, True, False)
+    assert "'ours/a.mp4' is framed unlike its truth: its faces were lined up" in err
+    assert [clip["registered"] for clip in json.loads((folders / "r.json").read_text())["clips"]] == [True, False]
+
+
+def test_networks_from_files(folders, monkeypatch):
+    from dd_tools.evaluation import inception, perceptual, syncnet
+    from dd_tools.evaluation.measure import Better, Label
+    from dd_tools.evaluation.quality import LPIPS
+
+    class Network:
+        sha256, is_public, label = "0" * 64, False, LPIPS
+
+        def __init__(self, *arguments):
+            pass
+
+        def distances(self, truth, generated, inside):
+            return np.full(len(truth), 0.25)
+
+        def features(self, images):
+            return images.mean((1, 2))
+
+    class Inception(Network):
+        label = Label("fid", "FID", "", Better.LOWER, 2, "inception-of-this-test")
+
+    monkeypatch.setattr(perceptual, "Lpips", Network)
+    monkeypatch.setattr(syncnet, "SyncExpert", Network)
+    monkeypatch.setattr(inception, "Inception", Inception)
+    options = ("--lpips-trunk", "a", "--syncnet", "b", "--sync-crop", "lrs", "--fid", "c", "--json", "r.json")
+    status, out, err = dd_eval("ours", "--truth", "gt", *options)
+    report = json.loads((folders / "r.json").read_text())
+    assert report["systems"][0]["lpips"]["mean"] == 0.25
+    assert report["systems"][0]["fid"]["mean"] > 0
+    assert "fid" not in report["clips"][0]
+    assert "|fid:inception-of-this-test|" in report["signature"]
+    assert "|lse_d:syncnet-00000000-unknown,lrs-whole-frame,25fps,shifts-15|" in report["signature"]
+    assert "FID ↓" in out
+    assert "'b' are not SyncNet's public weights" in err
+    # Three frames are too few for a window, which is said and counted.
+    assert status == 1
+    assert "'ours/a.mp4': fewer than 6 frames (0.24 s) with sound: too short for LSE" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -161,6 +295,11 @@ def test_baseline_is_measured_once_for_each_truth(folders):
         (["ours", "--truth", "gt", "--csv", "gt/a.mp4"], 2, "'gt/a.mp4' is both input and output"),
         (["--truth", "gt", "ours"], 2, "missing argument"),
         (["ours"], 2, "missing option '--truth'"),
+        (["ours", "--truth", "gt", "--lpips", "best"], 2, "unknown LPIPS net 'best', expected alex, vgg"),
+        (["ours", "--truth", "gt", "--sync-crop", "best"], 2, "unknown sync crop 'best', expected real, lrs"),
+        (["ours", "--truth", "gt", "--syncnet", "no.model"], 1, "cannot read 'no.model': no such file"),
+        (["ours", "--truth", "gt", "--lpips-trunk", "gt/a.mp4"], 1, "cannot read 'gt/a.mp4': "),
+        (["ours", "--truth", "gt", "--html", "gt/a.mp4"], 1, "cannot write to 'gt/a.mp4': "),
     ],
 )
 def test_wrong_usage(folders, arguments, status, message):

@@ -52,7 +52,7 @@ def test_without_both_faces_nothing_is_measured(frame):
     correlation = ApertureCorrelation()
     correlation.add(frame)
     assert (raw_lmd(frame), aligned_lmd(frame)) == (None, None)
-    assert math.isnan(correlation.result())
+    assert math.isnan(correlation.results()[0])
 
 
 def mouth_opened_by(aperture: float) -> np.ndarray:
@@ -71,7 +71,7 @@ def correlation_of(apertures: np.ndarray) -> float:
     measure = ApertureCorrelation()
     for truth, generated in apertures:
         measure.add(pair(mouth_opened_by(truth), mouth_opened_by(generated)))
-    return measure.result()
+    return measure.results()[0]
 
 
 @settings(max_examples=60, deadline=None)

@@ -75,3 +75,38 @@ def test_ambiguous_missing_and_empty(tmp_path):
         match_pairs([tmp_path / "nowhere"], [true])
     with pytest.raises(DataError, match="no videos in folder"):
         match_pairs([make(tmp_path / "empty", "readme.txt")], [true])
+
+
+def test_a_list_names_pairs_as_seen_from_its_folder(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("generated\ttruth\nours/x.mp4\tgt/a b.mp4\n\n/far/y.mp4\tgt/c.mp4\n")
+    matching = match_pairs([tmp_path / "pairs.tsv"], [])
+    assert [(pair.system, pair.clip, pair.generated, pair.truth) for pair in matching.pairs] == [
+        ("ours", "x", tmp_path / "ours/x.mp4", tmp_path / "gt/a b.mp4"),
+        ("far", "y", Path("/far/y.mp4"), tmp_path / "gt/c.mp4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.mp4 b.mp4\n", r"cannot use '.*pairs.tsv': line 1 has 1 columns, expected two, tab between"),
+        ("a\tb\nc\td\te\n", r"line 2 has 3 columns"),
+        ("\n", r"no pairs in '.*pairs.tsv'"),
+        ("generated\ttruth\n", r"no pairs in '.*pairs.tsv'"),
+    ],
+)
+def test_a_list_of_something_else_is_refused(tmp_path, text, message):
+    (tmp_path / "pairs.tsv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        match_pairs([tmp_path / "pairs.tsv"], [])
+
+
+def test_a_list_that_cannot_be_read_or_does_not_stand_alone(tmp_path):
+    (tmp_path / "pairs.tsv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"cannot read '.*pairs.tsv': not text"):
+        match_pairs([tmp_path / "pairs.tsv"], [])
+    with pytest.raises(DataError, match=r"cannot read '.*gone.tsv': no such file or directory"):
+        match_pairs([tmp_path / "gone.tsv"], [])
+    for generated, truth in (([tmp_path / "pairs.tsv"], [tmp_path]), ([tmp_path / "pairs.tsv", tmp_path], [])):
+        with pytest.raises(UsageError, match="names all videos"):
+            match_pairs(generated, truth)

@@ -5,10 +5,13 @@ import math
 import numpy as np
 import pytest
 from factories import dummy_face_landmarks, dummy_marked_face
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.metrics import structural_similarity
 
 from dd_tools.evaluation.frames import FULL, MASK, FramePair, Picture
 from dd_tools.evaluation.measure import Better, FrameMean, Label
-from dd_tools.evaluation.quality import PSNR, SSIM, outside_error, psnr, ssim
+from dd_tools.evaluation.quality import PSNR, SSIM, outside_error, psnr, similarity_map, ssim
 
 
 def noisy_pair(sigma: float, region: str = FULL) -> FramePair:
@@ -49,6 +52,17 @@ def test_ssim_is_wangs_formula_on_each_channel(region):
     maps = np.mean([plain_ssim_map(*(image[..., c] for image in frame.region)) for c in range(3)], axis=0)
     inside = np.ones(maps.shape, bool) if frame.inside is None else frame.inside[5:-5, 5:-5]
     assert ssim(frame) == pytest.approx(maps[inside].mean(), abs=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 255), st.floats(0, 80), st.floats(0, 60), st.integers(0, 2**32 - 1))
+def test_ssim_is_scikit_images(level, contrast, noise, seed):
+    random = np.random.default_rng(seed)
+    truth = np.clip(level + random.normal(0, 1, (64, 80, 3)) * contrast, 0, 255).astype(np.uint8)
+    generated = np.clip(truth + random.normal(0, 1, truth.shape) * noise, 0, 255).astype(np.uint8)
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+    expected = structural_similarity(*map(np.float64, (truth, generated)), channel_axis=-1, **options)
+    assert similarity_map(truth, generated)[5:-5, 5:-5].mean() == pytest.approx(expected, abs=1e-6)
 
 
 def test_one_grey_level_off_everywhere_is_48_13_db():
@@ -98,4 +112,4 @@ def test_mean_over_frames(values, mean):
     measure = FrameMean(Label("x", "X", "", Better.HIGHER, 2, ""), lambda frame: next(remaining))
     for _ in values:
         measure.add(None)
-    assert measure.result() == pytest.approx(mean, nan_ok=True)
+    assert measure.results() == (pytest.approx(mean, nan_ok=True),)

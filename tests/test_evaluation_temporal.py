@@ -16,7 +16,7 @@ def jitter_of(truth: list[np.ndarray], generated: list[np.ndarray]) -> float:
     measure = Jitter()
     for true, made in zip(truth, generated, strict=True):
         measure.add(FramePair(Picture(true, LANDMARKS), Picture(made, LANDMARKS)))
-    return measure.result()
+    return measure.results()[0]
 
 
 def flickering(sigma: float, count: int = 8, seed: int = 0) -> list[np.ndarray]:

@@ -25,10 +25,15 @@ Images = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded frame: image uint8 (H,W,3) RGB; landmarks float32 (68,2) in its pixels, None where no face is found."""
+    """A decoded frame: image uint8 (H,W,3) RGB; landmarks float32 (68,2) in its pixels, None where no face is found.
+
+    pts: its time in seconds. original: the picture as it was decoded, where this one was moved to another framing.
+    """
 
     image: np.ndarray
     landmarks: np.ndarray | None
+    pts: float = 0.0
+    original: "Picture | None" = None
 
     @property
     def relative_landmarks(self) -> np.ndarray | None:

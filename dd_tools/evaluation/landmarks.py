@@ -3,7 +3,7 @@
 import numpy as np
 
 from dd_tools.evaluation.frames import SIZE, FramePair
-from dd_tools.evaluation.measure import Better, Label
+from dd_tools.evaluation.measure import Better, Label, Measure
 from dd_tools.face.landmarks import MOUTH
 
 ALIGNED, RAW = LMD_KINDS = ("aligned", "raw")
@@ -41,10 +41,10 @@ def lip_aperture(landmarks: np.ndarray) -> float:
     return float(np.linalg.norm(landmarks[UPPER_LIP, :] - landmarks[LOWER_LIP, :], axis=-1).mean())
 
 
-class ApertureCorrelation:
+class ApertureCorrelation(Measure):
     """Pearson correlation over time of the generated mouth's aperture with the truth's; NaN if either never moves."""
 
-    label = APERTURE
+    labels = (APERTURE,)
 
     def __init__(self) -> None:
         self._count = 0
@@ -61,7 +61,7 @@ class ApertureCorrelation:
         self._mean += before / self._count
         self._moments += np.outer(before, apertures - self._mean)
 
-    def result(self) -> float:
-        """See `Measure.result`."""
+    def results(self) -> tuple[float, ...]:
+        """See `Measure.results`."""
         spread = np.sqrt(self._moments[0, 0] * self._moments[1, 1])
-        return float(self._moments[0, 1] / spread) if spread > 0 else float("nan")
+        return (float(self._moments[0, 1] / spread) if spread > 0 else float("nan"),)

@@ -1,4 +1,4 @@
-"""What a measure is: a label, something that takes frames one by one, and a number at the end."""
+"""What a measure is: labels, something that takes frames one by one, and a number for each label at the end."""
 
 import math
 from collections.abc import Callable
@@ -15,6 +15,14 @@ class Better(str, Enum):
     HIGHER = "↑"
     LOWER = "↓"
     NEAR_ONE = "→1"
+    NEAR_ZERO = "→0"
+
+    def badness(self, value: float) -> float:
+        """How far a value is from good; the best of several has the least."""
+        targets = {Better.NEAR_ONE: 1.0, Better.NEAR_ZERO: 0.0}
+        if self in targets:
+            return abs(value - targets[self])
+        return value if self is Better.LOWER else -value
 
 
 @dataclass(frozen=True)
@@ -49,15 +57,33 @@ class Observer(Protocol):
 
 
 class Measure(Observer, Protocol):
-    """A measure of one clip; `result` is NaN where nothing could be measured."""
+    """One or more numbers of one clip, one for each of `labels`.
 
-    label: Label
+    fault: after `results`, a line about what in the clip kept a number from being measured, if that is worth saying.
+    """
 
-    def result(self) -> float:
-        """The clip's value after its last frame."""
+    labels: tuple[Label, ...]
+    fault: str | None = None
+
+    def results(self) -> tuple[float, ...]:
+        """The clip's values after its last frame; NaN where nothing could be measured."""
 
 
-class FrameMean:
+class Missing(Measure):
+    """Stands for measures that this run cannot take, so that tables keep their columns."""
+
+    def __init__(self, *labels: Label):
+        self.labels = labels
+
+    def add(self, frame: FramePair) -> None:
+        """See `Observer.add`."""
+
+    def results(self) -> tuple[float, ...]:
+        """See `Measure.results`."""
+        return (math.nan,) * len(self.labels)
+
+
+class FrameMean(Measure):
     """The measure that is the mean over frames of `of_frame`, which says None where a frame cannot be measured.
 
     Infinite values (PSNR of identical pictures) would swallow all others: the mean is that of the finite ones, and
@@ -65,7 +91,7 @@ class FrameMean:
     """
 
     def __init__(self, label: Label, of_frame: Callable[[FramePair], float | None]):
-        self.label = label
+        self.labels = (label,)
         self._of_frame = of_frame
         self._sum, self._count, self._infinite = 0.0, 0, False
 
@@ -80,8 +106,8 @@ class FrameMean:
             self._sum += value
             self._count += 1
 
-    def result(self) -> float:
-        """See `Measure.result`."""
+    def results(self) -> tuple[float, ...]:
+        """See `Measure.results`."""
         if self._count:
-            return self._sum / self._count
-        return math.inf if self._infinite else math.nan
+            return (self._sum / self._count,)
+        return (math.inf if self._infinite else math.nan,)

@@ -4,8 +4,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dd_tools import __version__
@@ -21,17 +21,22 @@ _CLIP_FIELDS = (
 
 @dataclass(frozen=True)
 class Report:
-    """Everything one run found. failed: a line for every video that could not be scored."""
+    """Everything one run found, or all that is known of it.
+
+    failed: a line for every video that could not be scored. pooled: values by label and system that belong to all
+    frames of a system rather than to its clips; `labels` has their labels too.
+    """
 
     labels: Sequence[Label]
     clips: Sequence[ClipScores]
     failed: Sequence[str]
     signature: str
+    pooled: Mapping[Label, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def systems(self) -> list[SystemScores]:
         """The clips by system, with means and intervals."""
-        return summarise(self.clips, self.labels)
+        return summarise(self.clips, self.labels, self.pooled)
 
 
 def write_json(report: Report, path: str | Path) -> None:
@@ -48,7 +53,12 @@ def write_json(report: Report, path: str | Path) -> None:
             for one in report.systems
         ],
         "clips": [
-            {**{name: getattr(clip, name) for name in _CLIP_FIELDS}, **{k: _number(v) for k, v in clip.values.items()}}
+            {
+                **{name: getattr(clip, name) for name in _CLIP_FIELDS},
+                **{key: _number(value) for key, value in clip.values.items()},
+                "registered": clip.registered,
+                "faults": list(clip.faults),
+            }
             for clip in report.clips
         ],
         "failed": list(report.failed),
@@ -64,7 +74,8 @@ def write_csv(report: Report, path: str | Path) -> None:
     lines.writeheader()
     for clip in report.clips:
         own = {name: getattr(clip, name) for name in _CLIP_FIELDS}
-        lines.writerow({**own, **{key: _number(clip.values[key]) for key in keys}, "signature": report.signature})
+        values = {key: _number(clip.values.get(key, math.nan)) for key in keys}
+        lines.writerow({**own, **values, "signature": report.signature})
     for one in report.systems:
         means = {key: _number(one.scores[key].value) for key in keys}
         lines.writerow({"system": one.system, "clip": MEAN, **means, "signature": report.signature})
@@ -81,18 +92,23 @@ def write_markdown(report: Report, path: str | Path) -> None:
 
 
 def table(report: Report) -> tuple[list[str], list[list[list[str]]]]:
-    """A header and, per system, rows of text: each clip, the mean where there are several, and its interval."""
+    """A header and, per system, rows of text: each clip, the mean where there are several, and its interval.
+
+    Values that belong to a system as a whole stand in the row of its mean, or of its only clip.
+    """
     header = ["", "frames", "no face", *(label.heading for label in report.labels)]
     return header, [_section(system, report.labels) for system in report.systems]
 
 
 def _section(system: SystemScores, labels: Sequence[Label]) -> list[list[str]]:
     rows = []
+    is_alone = len(system.clips) == 1
     for clip in system.clips:
         missed = max(clip.missed_truth, clip.missed_generated)
-        cells = [label.text(clip.values[label.key]) for label in labels]
-        rows.append([f"{system.system}/{clip.clip}", str(clip.frames), str(missed), *cells])
-    if len(system.clips) > 1:
+        whole = {key: score.value for key, score in system.scores.items()} if is_alone else {}
+        cells = [label.text(clip.values.get(label.key, whole.get(label.key))) for label in labels]
+        rows.append([clip.name, str(clip.frames), str(missed), *cells])
+    if not is_alone:
         scores = [system.scores[label.key] for label in labels]
         rows.append([f"{system.system}: mean of {len(system.clips)}", "", "", *(s.label.text(s.value) for s in scores)])
         rows.append(["95 % interval", "", "", *(score.interval for score in scores)])

@@ -1,7 +1,7 @@
 """Numbers of clips, and of systems: means over clips with bootstrap intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,14 @@ LEVEL, RESAMPLES, SEED = 0.95, 1000, 0
 BOOTSTRAP = f"bootstrap-percentile-{LEVEL:.0%},{RESAMPLES}-resamples-of-clips,seed-{SEED}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClipScores:
     """One generated video's numbers: `values` by measure key, NaN where nothing could be measured.
 
     frames: how many were compared. missed_truth, missed_generated: in how many of them no face was found; the measures
     that need it leave those frames out. identical_frames: in how many the compared region is exactly the truth's.
-    generated is None for a baseline, which is no file.
+    generated is None for a baseline, which is no file. faults: what kept numbers from being measured, a line each.
+    registered: whether its faces were lined up with the truth's first.
     """
 
     system: str
@@ -30,6 +31,13 @@ class ClipScores:
     missed_generated: int
     identical_frames: int
     values: dict[str, float]
+    faults: tuple[str, ...] = ()
+    registered: bool = False
+
+    @property
+    def name(self) -> str:
+        """Such as ``ours/clip``, with a word if it was registered."""
+        return f"{self.system}/{self.clip}" + (" (registered)" if self.registered else "")
 
 
 @dataclass(frozen=True)
@@ -60,17 +68,26 @@ class SystemScores:
     scores: dict[str, Score]
 
 
-def summarise(clips: Sequence[ClipScores], labels: Sequence[Label]) -> list[SystemScores]:
-    """Clips grouped by system, in order of appearance."""
-    systems = []
-    for name in dict.fromkeys(clip.system for clip in clips):
-        own = [clip for clip in clips if clip.system == name]
-        systems.append(
-            SystemScores(
-                name, own, {label.key: mean_score(label, [c.values[label.key] for c in own]) for label in labels}
-            )
-        )
-    return systems
+def summarise(
+    clips: Sequence[ClipScores], labels: Sequence[Label], pooled: Mapping[Label, Mapping[str, float]] | None = None
+) -> list[SystemScores]:
+    """Clips grouped by system, in order of appearance.
+
+    pooled: for labels whose value belongs to a system's frames as a whole, that value by system.
+    """
+    systems: dict[str, list[ClipScores]] = {}
+    for clip in clips:
+        systems.setdefault(clip.system, []).append(clip)
+    return [
+        SystemScores(name, own, {label.key: _score(label, name, own, pooled or {}) for label in labels})
+        for name, own in systems.items()
+    ]
+
+
+def _score(label: Label, system: str, clips: list[ClipScores], pooled: Mapping[Label, Mapping[str, float]]) -> Score:
+    if label in pooled:
+        return Score(label, pooled[label].get(system, math.nan), None, None, len(clips))
+    return mean_score(label, [clip.values[label.key] for clip in clips])
 
 
 def mean_score(label: Label, values: Sequence[float]) -> Score:

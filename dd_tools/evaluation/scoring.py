@@ -1,34 +1,29 @@
 """The pass over a pair of videos: both decoded once, every frame shown to every measure and forgotten."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import tee, zip_longest
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from dd_tools.errors import DataError
 from dd_tools.evaluation.frames import FramePair, Picture
-from dd_tools.evaluation.framing import Framing
+from dd_tools.evaluation.framing import ENOUGH, Framing
 from dd_tools.evaluation.measure import Measure, Observer
 from dd_tools.evaluation.pairs import Pair
 from dd_tools.evaluation.protocol import SHORTEST, Protocol
+from dd_tools.evaluation.registration import register_if_needed
 from dd_tools.evaluation.scores import ClipScores
+from dd_tools.face.choice import most_prominent
 from dd_tools.face.landmarks import Detector
+from dd_tools.face.shots import in_shots
 from dd_tools.face.tracking import track
 from dd_tools.media.video import probe, read_frames
 
 FIRST_FRAME, UNCHANGED = "(first frame repeated)", "(truth unchanged)"
 COUNT_SLACK = 1  # frames by which two videos may differ: encoders drop or repeat the last one
 SPEED_SLACK = 0.05  # share by which their times may run apart
-
-
-class TimedPicture(NamedTuple):
-    """A picture and its time in seconds."""
-
-    pts: float
-    picture: Picture
 
 
 def score_pair(
@@ -48,20 +43,27 @@ def score_pair(
     """
     info = probe(pair.truth)
     total = round(info.duration * info.frame_rate) if info.duration else None
+    has_sound = probe(pair.generated).has_audio
     truth, generated = (read_pictures(path, detector, say) for path in (pair.truth, pair.generated))
-    frames = (FramePair(*both, protocol.region) for both in paired(truth, generated, pair, protocol))
-    return score_frames(progress(frames, total), pair, protocol, baseline=baseline, observers=observers)
+    pictures, registered = paired(truth, generated, pair, protocol), False
+    if protocol.register:
+        pictures, registered = register_if_needed(pictures)
+    frames = (FramePair(*both, protocol.region) for both in pictures)
+    scores = score_frames(progress(frames, total), pair, protocol, baseline=baseline, observers=observers)
+    faults = scores[0].faults if has_sound else ("no audio track: no lip sync to measure", *scores[0].faults)
+    return [replace(scores[0], registered=registered, faults=faults), *scores[1:]]
 
 
-def read_pictures(path: Path, detector: Detector, say: Callable[[str], None]) -> Iterator[TimedPicture]:
+def read_pictures(path: Path, detector: Detector, say: Callable[[str], None]) -> Iterator[Picture]:
     """The frames of a video with one face's landmarks in each."""
     frames, seen = tee(read_frames(path, on_damage=say))
-    for frame, landmarks in zip(frames, track((frame.image for frame in seen), detector), strict=True):
-        yield TimedPicture(frame.pts, Picture(frame.image, landmarks))
+    faces = track(in_shots(frame.image for frame in seen), detector, most_prominent)
+    for frame, landmarks in zip(frames, faces, strict=True):
+        yield Picture(frame.image, landmarks, frame.pts)
 
 
 def paired(
-    truth: Iterable[TimedPicture], generated: Iterable[TimedPicture], pair: Pair, protocol: Protocol
+    truth: Iterable[Picture], generated: Iterable[Picture], pair: Pair, protocol: Protocol
 ) -> Iterator[tuple[Picture, Picture]]:
     """Frames of the same number from both videos, truth first.
 
@@ -73,7 +75,7 @@ def paired(
         counts = [count + (one is not None) for count, one in zip(counts, both, strict=True)]
         if None not in both:
             times = [times[0] if times else _times(both), _times(both)]
-            yield both[0].picture, both[1].picture
+            yield both
         elif protocol.align == SHORTEST:
             break
     if protocol.align != SHORTEST and abs(counts[0] - counts[1]) > COUNT_SLACK:
@@ -89,7 +91,7 @@ def paired(
         )
 
 
-def _times(both: tuple[TimedPicture, TimedPicture]) -> np.ndarray:
+def _times(both: tuple[Picture, Picture]) -> np.ndarray:
     return np.array([one.pts for one in both])
 
 
@@ -102,22 +104,32 @@ def score_frames(
     observers: Iterable[Observer] = (),
 ) -> list[ClipScores]:
     """Show frames to fresh measures and to `observers`; see `score_pair`."""
-    framing, clip = Framing(pair), _Clip(protocol.measures())
-    still, unchanged = _Clip(protocol.measures()), _Clip(protocol.measures())
+    framing, clip = Framing(), _Clip(protocol.measures(pair.generated))
+    still, unchanged = (_Clip(protocol.measures(pair.truth if baseline else None)) for _ in range(2))
     first: Picture | None = None
     for frame in frames:
         for observer in (framing, clip, *observers):
             observer.add(frame)
+        if framing.count == ENOUGH:
+            _check_framing(framing, pair)
         first = first or (frame.truth if frame.truth.landmarks is not None else None)
         if baseline and first:
-            still.add(FramePair(frame.truth, first, protocol.region))
+            still.add(FramePair(frame.truth, replace(first, pts=frame.truth.pts), protocol.region))
             unchanged.add(FramePair(frame.truth, frame.truth, protocol.region))
     clip.check_faces(pair)
-    framing.check()
+    _check_framing(framing, pair)
     scores = [clip.scores(pair, pair.system, pair.generated)]
     if baseline:
         scores += [still.scores(pair, FIRST_FRAME), unchanged.scores(pair, UNCHANGED)]
     return scores
+
+
+def _check_framing(framing: Framing, pair: Pair) -> None:
+    if difference := framing.difference():
+        raise DataError(
+            f"'{pair.generated}' is framed unlike its truth '{pair.truth}': {difference}; "
+            "crop both alike, or line up their faces with --register"
+        )
 
 
 @dataclass
@@ -154,12 +166,15 @@ class _Clip:
                 raise DataError(f"no face found in '{path}', in none of its {missed} frames")
 
     def scores(self, pair: Pair, system: str, generated: Path | None = None) -> ClipScores:
-        values = {measure.label.key: measure.result() for measure in self._measures}
+        values = {
+            label.key: value
+            for measure in self._measures
+            for label, value in zip(measure.labels, measure.results(), strict=True)
+        }
+        faults = [measure.fault for measure in self._measures if measure.fault]
+        if self._tally.frames == 1:
+            faults.append("only one frame to compare: no motion to measure")
         return ClipScores(
-            system,
-            pair.clip,
-            str(generated) if generated else None,
-            str(pair.truth),
-            **vars(self._tally),
-            values=values,
-        )
+            system, pair.clip, str(generated) if generated else None, str(pair.truth), **vars(self._tally),
+            values=values, faults=tuple(faults),
+        )  # fmt: skip

@@ -3,12 +3,12 @@
 import numpy as np
 
 from dd_tools.evaluation.frames import FramePair
-from dd_tools.evaluation.measure import Better, Label
+from dd_tools.evaluation.measure import Better, Label, Measure
 
 JITTER = Label("jitter", "jitter", "", Better.NEAR_ONE, 2, "second-difference-ratio,lower-face,truth-pixels")
 
 
-class Jitter:
+class Jitter(Measure):
     """How much the lower face flickers, as a share of the truth's: 1 alike, above 1 restless, 0 frozen.
 
     Of three frames in a row, the lower face (one box for all three: the middle frame's), in the truth's own pixels, is
@@ -16,7 +16,7 @@ class Jitter:
     clip. NaN with fewer than three frames or where the truth stands still.
     """
 
-    label = JITTER
+    labels = (JITTER,)
 
     def __init__(self) -> None:
         self._recent: list[FramePair] = []
@@ -32,7 +32,7 @@ class Jitter:
         before, middle, after = (np.int16(recent.cut(box, width, height)) for recent in self._recent)
         self._sums += np.abs(before - 2 * middle + after).mean(axis=(1, 2, 3))
 
-    def result(self) -> float:
-        """See `Measure.result`."""
+    def results(self) -> tuple[float, ...]:
+        """See `Measure.results`."""
         truth, generated = self._sums
-        return float(generated / truth) if truth > 0 else float("nan")
+        return (float(generated / truth) if truth > 0 else float("nan"),)

@@ -4,8 +4,8 @@ The pictures are written in parts of `PART` frames, joined at the end: a killed 
 parts rendered apart (``--frames``) are the same as those of the whole.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,14 +22,14 @@ from dd_tools.media.codecs import Encoding, check_container
 from dd_tools.media.encode import VideoWriter
 from dd_tools.media.joining import Sound, join
 from dd_tools.media.marking import add_xmp, tags
+from dd_tools.media.numbered import NumberedFrames
 from dd_tools.media.pictures import is_sequence, write_pictures
 from dd_tools.media.rates import exact_rate
-from dd_tools.media.video import probe, read_frames
+from dd_tools.media.video import probe
 from dd_tools.renderer.rendering import Painted, Painter
 from dd_tools.renderer.timing import SILENCE, STOP, Timeline, timeline
 
 PART = 240  # frames
-BACKWARDS = 24  # frames kept while a video plays backwards
 
 # progress(pictures, how many) passes the pictures through, as `Session.progress` does.
 Progress = Callable[[Iterable, int], Iterable]
@@ -124,9 +124,10 @@ def write_dubbed(
     files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
     missing = [span for span in spans if not files[span.start].exists()]
     todo = sum(span.stop - span.start for span in missing)
-    pictures = iter(progress(_pictures(speakers, whens, missing, wanted.source), todo))
-    for span in missing:
-        _write_part(files[span.start], islice(pictures, span.stop - span.start), float(rate), encoding)
+    with closing(_pictures(speakers, whens, missing, wanted.source)) as pictures:
+        shown = iter(progress(pictures, todo))
+        for span in missing:
+            _write_part(files[span.start], islice(shown, span.stop - span.start), float(rate), encoding)
     with atomic_output(output) as temporary:
         # A later part of the whole begins at time 0, so that it can follow another one.
         origin = whens[0].pts[spans[0].start] if spans[0].start else 0.0
@@ -164,47 +165,36 @@ def _pictures(
 ) -> Iterator[tuple[np.ndarray, float]]:
     """The finished pictures of `spans` uint8 (H, W, 3) with their times."""
     clips = [speaker.painter.clip for speaker in speakers]
-    frames = SourceFrames(source, clips[0].settings["fps"]) if source else None
-    for span in spans:
-        painting = [
-            speaker.painter.paint(speaker.latents, when.part(span))
-            for speaker, when in zip(speakers, whens, strict=True)
-        ]
-        for items in zip(*painting, strict=True):
-            picture = frames.at(items[0].index) if frames else _crop(items[0])
-            if frames:
-                for item, clip in zip(items, clips, strict=True):
-                    place = clip.crop_to_source[item.index]
-                    picture = paste(picture, item.crop, item.known, item.mask, place, item.share)
+    if source is None:
+        for items in _painted(speakers, whens, spans):
+            yield _crop(items[0]), items[0].pts
+        return
+    with NumberedFrames(source, clips[0].settings["fps"]) as frames:
+        for items in _painted(speakers, whens, spans):
+            picture = frames.at(items[0].index)
+            for item, clip in zip(items, clips, strict=True):
+                place = clip.crop_to_source[item.index]
+                picture = paste(picture, item.crop, item.known, item.mask, place, item.share)
             yield picture, items[0].pts
+
+
+def _painted(
+    speakers: Sequence[Speaker], whens: Sequence[Timeline], spans: Iterable[slice]
+) -> Iterator[tuple[Painted, ...]]:
+    """All speakers' crops of one output frame after another. Batches begin anew with every part."""
+    for span in spans:
+        yield from zip(
+            *(
+                speaker.painter.paint(speaker.latents, when.part(span))
+                for speaker, when in zip(speakers, whens, strict=True)
+            ),
+            strict=True,
+        )
 
 
 def _crop(item: Painted) -> np.ndarray:
     """The painted square alone."""
     return np.rint(item.known + item.share * (item.crop.astype(np.float32) - item.known)).astype(np.uint8)
-
-
-class SourceFrames:
-    """The source's frames by number, best asked for in rising order: for an earlier one decoding begins anew, and some
-    frames before it are kept, in case they are asked for one after another backwards.
-    """
-
-    def __init__(self, source: Path, fps: float | None):
-        self._source, self._fps = source, fps
-        self._begin(kept=1)
-
-    def _begin(self, kept: int) -> None:
-        self._decoded = enumerate(read_frames(self._source, fps=self._fps))
-        self._recent: deque[tuple[int, np.ndarray]] = deque(maxlen=kept)
-
-    def at(self, index: int) -> np.ndarray:
-        """Frame `index`, uint8 (H, W, 3)."""
-        if self._recent and index < self._recent[0][0]:
-            self._begin(kept=BACKWARDS)
-        while not self._recent or self._recent[-1][0] < index:
-            number, frame = next(self._decoded)
-            self._recent.append((number, frame.image))
-        return self._recent[index - self._recent[0][0]][1]
 
 
 def _write_part(path: Path, pictures: Iterable[tuple[np.ndarray, float]], rate: float, encoding: Encoding) -> None:
