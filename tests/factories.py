@@ -1,5 +1,6 @@
 """Small made-up inputs for tests, and the way to real clips where a folder of them lies beside the checkout."""
 
+import struct
 import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
@@ -173,6 +174,25 @@ def dummy_marked_face(opening: float = 0.1, right: int = 0, down: int = 0, size:
     picture = dummy_face(dummy_face_landmarks(opening=opening) + np.float32([right, down]), size)
     picture[0, 0] = (right + 100, down + 100, round(100 * opening))
     return picture
+
+
+def dummy_talk(path: Path) -> Path:
+    """A video of 24 frames of 160 × 160 pixels, the head moving a pixel a frame, without a face in frames 8 to 12."""
+    openings = [0 if 8 <= t <= 12 else 0.1 + 0.02 * (t % 5) for t in range(24)]
+    pictures = [dummy_marked_face(opening, right=20 + t, down=20, size=160) for t, opening in enumerate(openings)]
+    return dummy_lossless_video(path, pictures)
+
+
+def dummy_turned(path: Path, degrees: int) -> Path:
+    """Write a display matrix into the track header of the MP4 at `path`, as phones do."""
+    cosine, sine = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    one = 1 << 16
+    matrix = struct.pack(">9i", cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
+    data = path.read_bytes()
+    start = data.index(b"tkhd") + 4 + 40
+    assert data[start : start + 36] == struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, 1 << 30)
+    path.write_bytes(data[:start] + matrix + data[start + 36 :])
+    return path
 
 
 def dummy_lossless_video(path: Path, pictures: Iterable[np.ndarray], fps: float = 25.0) -> Path:

@@ -84,3 +84,11 @@ def test_the_renderer_can_be_adapted_to_the_speaker_first(studio, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapted.mp4", "plain.mp4"]
     first, second = (next(iter(read_frames(path))).image for path in (plain, adapted))
     assert not np.array_equal(first, second)
+
+
+def test_a_face_is_chosen_and_all_is_not_a_choice(studio, tmp_path):
+    outcome = dub(studio, "video.mkv", tmp_path / "out.mp4", "--at", "5,5")
+    assert outcome.status == 1 and "5,5" in outcome.errors
+    outcome = dub(studio, "video.mkv", tmp_path / "out.mp4", "--face", "all")
+    assert (outcome.status, outcome.errors.count("\n")) == (2, 1) and "dd-prep --face all" in outcome.errors
+    assert list(tmp_path.iterdir()) == []

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import URLError
 
 import cv2
 import numpy as np
 import pytest
-from factories import dummy_face_landmarks, shared_file
+from factories import dummy_face_landmarks
 from skimage import data
 
 from dd_tools.errors import DataError, UsageError
@@ -103,11 +104,10 @@ def test_a_face_is_followed_from_near_its_place(detector):
     assert np.linalg.norm(followed - face, axis=-1).mean() < 0.02 * SIZE
 
 
-@pytest.mark.clips
 @pytest.mark.parametrize("which", ["1", "2"])
 def test_the_mesh_agrees_with_face_alignment(detector, which):
     """On two HDTF frames with the paper's own predictor's points, in shares of the face's width (about 110 px)."""
-    golden = np.load(shared_file("golden/masks.npz"))
+    golden = np.load(Path(__file__).parent / "golden/masks.npz")
     expected = golden[f"landmarks{which}"]
     apart = np.linalg.norm(detector.detect(golden[f"frame{which}"])[0] - expected, axis=-1) / np.ptp(expected[:17, 0])
     assert apart.mean() < 0.02

@@ -1,4 +1,3 @@
-import struct
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +6,7 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from factories import dummy_media, dummy_video, shared_file
+from factories import dummy_media, dummy_turned, dummy_video, shared_file
 from PIL import Image
 
 from dd_tools.errors import DataError
@@ -67,6 +66,12 @@ def test_description_of_a_plain_video(tmp_path):
     assert not probe(dummy_video(tmp_path / "w.mp4", audio=False)).has_audio
 
 
+def test_what_was_probed_need_not_be_probed_again(tmp_path, monkeypatch):
+    info = probe(dummy_video(tmp_path / "v.mp4", seconds=0.2))
+    monkeypatch.setattr("dd_tools.media.video.probe", lambda path: pytest.fail("probed again"))
+    assert len(list(read_frames(info))) == 5
+
+
 def test_variable_frame_times_are_kept_and_each_frame_has_its_own(program, tmp_path):
     levels = [16 + 10 * n for n in range(12)]
     # Twice as slow from the fifth frame on, a gap of a second before the tenth.
@@ -93,23 +98,11 @@ def test_resampling_repeats_and_drops_frames_by_time(tmp_path):
     assert [frame.pts for frame in faster] == [float(Fraction(1001 * n, 30000)) for n in range(30)]
 
 
-def _turn(path: Path, degrees: int) -> Path:
-    """Write a display matrix into an MP4's track header, as phones do."""
-    cosine, sine = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    one = 1 << 16
-    matrix = struct.pack(">9i", cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
-    data = path.read_bytes()
-    start = data.index(b"tkhd") + 4 + 40
-    assert data[start : start + 36] == struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, 1 << 30)
-    path.write_bytes(data[:start] + matrix + data[start + 36 :])
-    return path
-
-
 @pytest.mark.parametrize("degrees", [90, 180])
 def test_phone_videos_are_turned_upright(program, tmp_path, degrees):
     path = dummy_video(tmp_path / "v.mp4", seconds=0.2, size=(64, 48), audio=False)
     (upright, *_) = read_frames(path)
-    path = _turn(path, degrees)
+    path = dummy_turned(path, degrees)
     (turned, *_) = read_frames(path)
     expected = np.rot90(upright.image, -degrees // 90)  # the matrix turns clockwise
     assert (probe(path).width, probe(path).height) == (expected.shape[1], expected.shape[0])

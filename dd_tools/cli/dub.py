@@ -24,7 +24,7 @@ from dd_tools.cli.output import (
     stamp,
     write_result,
 )
-from dd_tools.cli.prep import describe
+from dd_tools.cli.prep import At, Face, describe, parse_point
 from dd_tools.errors import UsageError
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO|IMAGE", help="Dub the speaker of this video or portrait.")]
@@ -48,6 +48,8 @@ def dub(
     motion: MotionFile = None,
     references: References = 75,
     adapt: Adapt = 0,
+    face: Face = "prominent",
+    at: At = None,
     steps: Steps = None,
     seed: Seed = 0,
     loop: Loop = "stop",
@@ -79,6 +81,8 @@ def dub(
     from dd_tools.speech.listening import check_level
     from dd_tools.weights import default_weights
 
+    if face == "all":
+        raise UsageError("dd-dub gives a voice to one face; for all, use dd-prep --face all and dd-render")
     if output.resolve() in (video.resolve(), audio.resolve()):
         raise UsageError(f"'{output}' is both input and output")
     check_target(output)
@@ -97,11 +101,11 @@ def dub(
     )  # fmt: skip
     key = {
         "files": [stamp(path) for path in (video, audio, *weights)],
-        "settings": repr((wanted, references, adapt, steps, seed, batch_size, place)),
+        "settings": repr((wanted, face, at, references, adapt, steps, seed, batch_size, place)),
     }
     with parts_folder(output, key, resume=resume) as folder:
         if not (folder / "clip.h5").exists():
-            _prepare(session, video, folder / "clip.h5", painting.config)
+            _prepare(session, video, folder / "clip.h5", painting.config, face, parse_point(at))
         if adapt:
             painting = _adapted(session, weights[0], folder, adapt, seed, place)
         with Clip(folder / "clip.h5") as clip:
@@ -113,12 +117,12 @@ def dub(
             write_result(session, [Speaker(painter, latents)], output, wanted, folder)
 
 
-def _prepare(session: Session, video: Path, clip_path: Path, config) -> None:
+def _prepare(session: Session, video: Path, clip_path: Path, config, face: str, at) -> None:
     """Cut the speaker out as the renderer knows faces."""
     from dd_tools.face.landmarks import open_detector
     from dd_tools.face.preparation import PrepSettings, prepare_clip
 
-    settings = PrepSettings(size=config.size, crop=config.crop, mask=config.mask)
+    settings = PrepSettings(size=config.size, crop=config.crop, mask=config.mask, face=face, at=at)
     detector = open_detector("auto", say=session.say)
     report = prepare_clip(video, clip_path, settings, detector=detector, progress=session.progress)
     for line in describe(report, video):

@@ -7,11 +7,26 @@ import typer
 
 from dd_tools.cli.common import NoHistory, Resume, Session, console_command, is_up_to_date, plan_outputs
 from dd_tools.errors import UsageError
-from dd_tools.face.settings import PrepSettings
+from dd_tools.face.settings import ALL, PrepSettings
 
 Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|IMAGE...", help="Cut the speaker out of these.")]
 Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="CLIP.h5|DIR", help="Write the clip here, several into a folder.")
+    Path | None,
+    typer.Option("-o", "--output", metavar="CLIP.h5|DIR", help="Write the clip here, several into a folder."),
+]
+Face = Annotated[
+    str,
+    typer.Option(
+        metavar="prominent|largest|center|speaking|N[,N...]|all",
+        help="Choose whose clip it is; N is from --list-faces.",
+    ),
+]
+At = Annotated[
+    str | None, typer.Option(metavar="X,Y", help="Choose the face first seen at this point, in pixels of the picture.")
+]
+ListFaces = Annotated[
+    Path | None,
+    typer.Option(metavar="SHEET.png", help="Draw all faces of the video with their numbers here, and write no clip."),
 ]
 Size = Annotated[int, typer.Option(metavar="N", help="Cut squares of N by N pixels.")]
 Crop = Annotated[
@@ -36,7 +51,10 @@ DetectorName = Annotated[
 def prep(
     session: Session,
     videos: Videos,
-    output: Output,
+    output: Output = None,
+    face: Face = PrepSettings.face,
+    at: At = None,
+    list_faces: ListFaces = None,
     size: Size = PrepSettings.size,
     crop: Crop = PrepSettings.crop,
     fps: Fps = "source",
@@ -46,17 +64,19 @@ def prep(
     resume: Resume = False,
     no_history: NoHistory = False,
 ) -> None:
-    """Find and follow one speaker, cut out the face, and write clips for the other commands.
+    """Find and follow one speaker, or all, cut out the faces, and write clips for the other commands.
 
     A picture becomes a clip of one frame. Frames without a usable face are listed and later pass through untouched.
     """
     from dd_tools.face.landmarks import open_detector
-    from dd_tools.face.preparation import prepare_clip
+    from dd_tools.face.preparation import prepare_clip, prepare_everybody
 
-    settings = PrepSettings(size=size, crop=crop, mask=mask, fps=_frame_rate(fps))
-    pairs = plan_outputs(videos, output, ".h5")
-    if landmarks and len(pairs) > 1:
-        raise UsageError(f"--landmarks is for one video, got {len(pairs)}")
+    settings = PrepSettings(size=size, crop=crop, mask=mask, fps=_frame_rate(fps), face=face, at=parse_point(at))
+    if list_faces:
+        _check_listing(videos, output, list_faces, landmarks)
+        _list(session, videos[0], list_faces, settings.fps, open_detector(detector, say=session.say))
+        return
+    pairs = _plan(videos, output, settings, landmarks)
     extra = [landmarks] if landmarks else []
     finder = None if landmarks else open_detector(detector, say=session.say)
 
@@ -65,14 +85,71 @@ def prep(
         if resume and is_up_to_date(clip, video, *extra):
             session.say(f"'{clip}' is up to date")
             return
-        report = prepare_clip(
-            video, clip, settings, detector=finder, landmarks_path=landmarks, progress=session.progress,
-            history=session.history([video, *extra], wanted=not no_history),
-        )  # fmt: skip
-        for line in describe(report, video):
-            session.say(line)
+        common = {
+            "detector": finder,
+            "history": session.history([video, *extra], wanted=not no_history),
+            "progress": session.progress,
+        }
+        if settings.face == ALL:
+            reports = prepare_everybody(video, lambda number: _numbered(clip, number), settings, **common)
+        else:
+            reports = {clip: prepare_clip(video, clip, settings, landmarks_path=landmarks, **common)}
+        for path, report in reports.items():
+            for line in describe(report, path if settings.face == ALL else video):
+                session.say(line)
 
     session.for_each(pairs, prepare_one)
+
+
+def _plan(
+    videos: list[Path], output: Path | None, settings: PrepSettings, landmarks: Path | None
+) -> list[tuple[Path, Path]]:
+    """Each video with its clip; for all faces, with the first face's."""
+    if output is None:
+        raise UsageError("missing option '-o' / '--output'")
+    if landmarks and len(videos) > 1:
+        raise UsageError(f"--landmarks is for one video, got {len(videos)}")
+    if landmarks and (settings.at or settings.face != PrepSettings.face):
+        raise UsageError("--landmarks are one speaker's: leave out --face and --at")
+    if settings.face != ALL:
+        return plan_outputs(videos, output, ".h5")
+    if not output.is_dir():
+        raise UsageError(f"'{output}' is not an existing folder, which --face all needs")
+    return plan_outputs(videos, output, "-0.h5")
+
+
+def _numbered(first: Path, number: int) -> Path:
+    """The clip of face `number`, from the one of face 0: NAME-0.h5."""
+    return first.with_name(f"{first.stem[:-1]}{number}{first.suffix}")
+
+
+def _check_listing(videos: list[Path], output: Path | None, sheet: Path, landmarks: Path | None) -> None:
+    if output or landmarks:
+        raise UsageError(f"--list-faces writes no clip: leave out {'--output' if output else '--landmarks'}")
+    if len(videos) > 1:
+        raise UsageError(f"--list-faces is for one video, got {len(videos)}")
+    if sheet.suffix.lower() != ".png":
+        raise UsageError(f"'{sheet}' is no name for a PNG picture")
+    if sheet.resolve() == videos[0].resolve():
+        raise UsageError(f"'{sheet}' is both input and output")
+
+
+def _list(session: Session, video: Path, sheet: Path, fps: float | None, detector) -> None:
+    from dd_tools.face.preparation import list_faces
+
+    tracks = list_faces(video, sheet, fps, detector=detector, progress=session.progress)
+    session.say(f"'{video}': {len(tracks)} face{'s' * (len(tracks) != 1)}, numbered in '{sheet}'")
+
+
+def parse_point(text: str | None) -> tuple[float, float] | None:
+    """What ``--at`` means. Raises `UsageError` for anything but two numbers."""
+    if text is None:
+        return None
+    try:
+        x, y = map(float, text.split(","))
+    except ValueError:
+        raise UsageError(f"unknown point '{text}', expected X,Y in pixels, as in 640,360") from None
+    return x, y
 
 
 def describe(report, video: Path) -> list[str]:

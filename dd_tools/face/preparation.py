@@ -1,30 +1,36 @@
-"""From a video or picture to a clip: the speaker tracked, cut out, masked, and written frame by frame.
+"""From a video or picture to clips: the speakers tracked, cut out, masked, and written frame by frame.
 
 The video is decoded twice, once to track and once to cut, because a frame's steady crop depends on the frames after it.
 Only landmarks are kept in between, so memory does not grow with the pictures.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from dd_tools.errors import DataError
-from dd_tools.face import geometry
+from dd_tools.face.choice import CHOOSERS, as_speaker, at_point, by_numbers, first_shot_only, sound_energy, speaking
+from dd_tools.face.company import FaceTrack, follow_everybody
+from dd_tools.face.cutting import ClipPlan, Progress, Timeline, plan_clip, write_clips
 from dd_tools.face.landmarks import COUNT, Detector
-from dd_tools.face.settings import FACE, STEADY, PrepSettings
+from dd_tools.face.settings import SPEAKING, PrepSettings
+from dd_tools.face.sheet import write_sheet
+from dd_tools.face.shots import in_shots
 from dd_tools.face.tracking import track
-from dd_tools.face.usability import REASONS, Span, frame_status, mark_cut_off, unusable_spans
-from dd_tools.face.warping import inverted, resample, transform
+from dd_tools.face.usability import REASONS, Span, frame_status, unusable_spans
 from dd_tools.formats.arrays import read_array
-from dd_tools.formats.atomic import atomic_output, check_output_path
-from dd_tools.formats.clip import ClipWriter, Source, Status
-from dd_tools.formats.history import sha256_of
+from dd_tools.formats.atomic import check_output_path
+from dd_tools.formats.clip import Status
 from dd_tools.media.video import Frame, VideoInfo, probe, read_frames
 
-# progress(steps, total, label) passes the steps through, as `Session.progress` does.
-Progress = Callable[[Iterable, int | None, str], Iterable]
+AT_ONCE = 8  # clips written in one pass over the video, which bounds memory and open files
+
+Scenes = Iterable[tuple[np.ndarray, int]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -34,15 +40,6 @@ class PrepReport:
     frames: int
     usable: int
     unusable_spans: list[Span]
-    damage: str | None
-
-
-@dataclass(frozen=True)
-class Track:
-    """A speaker in a video: pts float64 (T,) seconds, landmarks float32 (T,68,2) in its pixels, NaN without a face."""
-
-    pts: np.ndarray
-    landmarks: np.ndarray
     damage: str | None
 
 
@@ -59,28 +56,61 @@ def prepare_clip(
     """Write the clip of the speaker in `video_path` (a video or picture) to `out_path`, atomically.
 
     Landmarks come from `detector` or, if that is None, from the file `landmarks_path` (see `read_landmarks`). Raises
-    `DataError` where nothing can be decoded or no frame has a usable face.
+    `DataError` where nothing can be decoded, nobody is as `settings` ask for, or no frame has a usable face.
     """
     check_output_path(out_path)
     info = probe(video_path)
-    speaker = _follow_speaker(info, settings.fps, detector, landmarks_path, progress)
-    status = frame_status(speaker.landmarks, info.width, info.height)
-    _require_usable(info.path, status)
-    poses = geometry.smooth_poses(geometry.fit_poses(speaker.landmarks), speaker.pts)
-    crops = _crops(settings, poses, speaker.landmarks, info)
-    mark_cut_off(status, speaker.landmarks, crops, settings.size)
-    with atomic_output(out_path) as temporary, _writer(temporary, info, settings, detector, history) as clip:
-        frames = progress(read_frames(info.path, fps=settings.fps), len(status), f"{info.path.name}: cutting")
-        rows = zip(frames, speaker.pts, status, speaker.landmarks, poses, crops, strict=False)
-        for frame, pts, state, landmarks, pose, crop_to_source in rows:
-            crop = resample(frame.image, crop_to_source, (settings.size, settings.size))
-            if state == Status.OK:
-                content = _masked(crop, settings, landmarks, pose, crop_to_source)
-            else:
-                content = _blank(settings.size)
-            clip.append(frames=crop, crop_to_source=crop_to_source, pts=pts, status=state, **content)
-    usable = int(np.sum(status == Status.OK))
-    return PrepReport(len(status), usable, list(unusable_spans(status, speaker.pts)), speaker.damage)
+    if landmarks_path is None:
+        timeline, landmarks = _find_speaker(info, settings, detector, progress)
+    else:
+        timeline, landmarks = _given_speaker(info, settings, landmarks_path, progress)
+    _require_usable(info, landmarks, settings)
+    plan = plan_clip(Path(out_path), settings, landmarks, timeline, info)
+    write_clips([plan], timeline, info, detector=detector, history=history or [], progress=progress)
+    return _report(plan, timeline)
+
+
+def prepare_everybody(
+    video_path: str | Path,
+    out_path: Callable[[int], Path],
+    settings: PrepSettings,
+    *,
+    detector: Detector,
+    history: list[dict] | None = None,
+    progress: Progress = lambda steps, total, label: steps,
+) -> dict[Path, PrepReport]:
+    """Write a clip of every face in `video_path`, that of face n to `out_path(n)`; the first clip appears last.
+
+    Each is the clip that `prepare_clip` writes for that number. Raises `DataError` as it does.
+    """
+    check_output_path(out_path(0))
+    info = probe(video_path)
+    timeline, tracks = _find_everybody(info, settings.fps, detector, progress)
+    reports = {}
+    for start in reversed(range(0, len(tracks), AT_ONCE)):
+        plans = [
+            _plan_track(tracks[number], out_path(number), replace(settings, face=str(number)), timeline, info)
+            for number in range(start, min(start + AT_ONCE, len(tracks)))
+        ]
+        write_clips(plans, timeline, info, detector=detector, history=history or [], progress=progress)
+        reports = {plan.path: _report(plan, timeline) for plan in plans} | reports
+    return reports
+
+
+def list_faces(
+    video_path: str | Path,
+    sheet_path: str | Path,
+    fps: float | None,
+    *,
+    detector: Detector,
+    progress: Progress = lambda steps, total, label: steps,
+) -> list[FaceTrack]:
+    """The faces of a video in the order of their numbers, and a picture of them all, with numbers, at `sheet_path`."""
+    check_output_path(sheet_path)
+    info = probe(video_path)
+    timeline, tracks = _find_everybody(info, fps, detector, progress)
+    write_sheet(tracks, timeline.pts, sheet_path)
+    return tracks
 
 
 def read_landmarks(path: str | Path) -> np.ndarray:
@@ -96,77 +126,92 @@ def read_landmarks(path: str | Path) -> np.ndarray:
     return landmarks
 
 
-def _follow_speaker(
-    info: VideoInfo, fps: float | None, detector: Detector | None, landmarks_path: str | Path | None, progress: Progress
-) -> Track:
-    """The first pass: decode everything, keep times and landmarks."""
-    given = None if landmarks_path is None else read_landmarks(landmarks_path)
+def _find_speaker(
+    info: VideoInfo, settings: PrepSettings, detector: Detector, progress: Progress
+) -> tuple[Timeline, np.ndarray]:
+    """The landmarks (T,68,2) of whom `settings` ask for."""
+    if settings.numbers or settings.face == SPEAKING:
+        timeline, tracks = _find_everybody(info, settings.fps, detector, progress)
+        if settings.numbers:
+            chosen = by_numbers(tracks, settings.numbers, info.path)
+        else:
+            chosen = speaking(tracks, timeline.pts, sound_energy(info.path) if info.has_audio else None)
+        return timeline, as_speaker(chosen, len(timeline.pts))
+    choose = at_point(*settings.at) if settings.at else CHOOSERS[settings.face]
+    timeline, landmarks = _watch(
+        info, settings.fps, lambda scenes: _recorded(track(scenes, detector, choose)), progress
+    )
+    return timeline, first_shot_only(landmarks, timeline.shots) if settings.at else landmarks
+
+
+def _find_everybody(
+    info: VideoInfo, fps: float | None, detector: Detector, progress: Progress
+) -> tuple[Timeline, list[FaceTrack]]:
+    """The faces that can be dubbed in some frame, in the order of their numbers."""
+    timeline, tracks = _watch(info, fps, lambda scenes: follow_everybody(scenes, detector), progress)
+    usable = [one for one in tracks if (frame_status(one.landmarks, info.width, info.height) == Status.OK).any()]
+    if not usable:
+        raise DataError(f"no {'usable ' if tracks else ''}face found in '{info.path}'")
+    return timeline, usable
+
+
+def _given_speaker(
+    info: VideoInfo, settings: PrepSettings, landmarks_path: str | Path, progress: Progress
+) -> tuple[Timeline, np.ndarray]:
+    landmarks = read_landmarks(landmarks_path)
+    timeline, count = _watch(info, settings.fps, lambda scenes: sum(1 for _ in scenes), progress)
+    if len(landmarks) != count:
+        raise DataError(f"cannot use '{landmarks_path}': {len(landmarks)} frames, but '{info.path}' has {count}")
+    return timeline, landmarks
+
+
+def _watch(
+    info: VideoInfo, fps: float | None, follow: Callable[[Scenes], Result], progress: Progress
+) -> tuple[Timeline, Result]:
+    """The first pass: decode everything, let `follow` look at it, and keep times and shots."""
     damage: list[str] = []
-    pts: list[float] = []
+    pts, shots = array("d"), array("I")
     expected = 1 if info.is_still else info.duration and round(info.duration * (fps or info.frame_rate))
-    frames = progress(read_frames(info.path, fps=fps, on_damage=damage.append), expected, f"{info.path.name}: tracking")
-    images = _noting_times(frames, pts)
-    if given is None:
-        nowhere = np.full((COUNT, 2), np.nan, np.float32)
-        landmarks = np.array([nowhere if face is None else face for face in track(images, detector)])
-    else:
-        landmarks = given
-        for _ in images:
-            pass
-    if len(landmarks) != len(pts):
-        raise DataError(f"cannot use '{landmarks_path}': {len(landmarks)} frames, but '{info.path}' has {len(pts)}")
-    return Track(np.array(pts), landmarks, damage[0] if damage else None)
+    frames = progress(read_frames(info, fps=fps, on_damage=damage.append), expected, f"{info.path.name}: tracking")
+    result = follow(_noting(frames, pts, shots))
+    return Timeline(np.array(pts), np.array(shots), damage[0] if damage else None), result
 
 
-def _noting_times(frames: Iterable[Frame], pts: list[float]) -> Iterator[np.ndarray]:
-    for frame in frames:
-        pts.append(frame.pts)
-        yield frame.image
+def _noting(frames: Iterable[Frame], pts: array, shots: array) -> Iterator[tuple[np.ndarray, int]]:
+    def images() -> Iterator[np.ndarray]:
+        for frame in frames:
+            pts.append(frame.pts)
+            yield frame.image
+
+    for image, shot in in_shots(images()):
+        shots.append(shot)
+        yield image, shot
 
 
-def _require_usable(path: Path, status: np.ndarray) -> None:
+def _recorded(faces: Iterable[np.ndarray | None]) -> np.ndarray:
+    """float32 (T,68,2), NaN for None."""
+    nowhere = np.full((COUNT, 2), np.nan, np.float32)
+    values = array("f")
+    for face in faces:
+        values.frombytes((nowhere if face is None else face.astype(np.float32)).tobytes())
+    return np.frombuffer(values, np.float32).reshape(-1, COUNT, 2)
+
+
+def _require_usable(info: VideoInfo, landmarks: np.ndarray, settings: PrepSettings) -> None:
+    status = frame_status(landmarks, info.width, info.height)
     found = status[status != Status.NO_FACE]
     if not len(found):
-        raise DataError(f"no face found in '{path}'")
+        place = f" at {settings.at[0]:g},{settings.at[1]:g}" if settings.at else ""
+        raise DataError(f"no face found{place} in '{info.path}'")
     if Status.OK not in found:
-        raise DataError(f"no usable face in '{path}': {REASONS[Status(int(found[0]))]}")
+        raise DataError(f"no usable face in '{info.path}': {REASONS[Status(int(found[0]))]}")
 
 
-def _crops(settings: PrepSettings, poses: np.ndarray, landmarks: np.ndarray, info: VideoInfo) -> np.ndarray:
-    if settings.crop == FACE:
-        return geometry.face_crops(poses, settings.size)
-    return geometry.head_crops(poses, landmarks, info.width, info.height, settings.size)
+def _plan_track(one: FaceTrack, path: Path, settings: PrepSettings, timeline: Timeline, info: VideoInfo) -> ClipPlan:
+    return plan_clip(path, settings, as_speaker([one], len(timeline.pts)), timeline, info)
 
 
-def _masked(
-    crop: np.ndarray, settings: PrepSettings, landmarks: np.ndarray, pose: np.ndarray, crop_to_source: np.ndarray
-) -> dict[str, np.ndarray]:
-    """What a clip holds of one usable frame besides its crop."""
-    source_to_crop = inverted(crop_to_source)
-    landmarks = transform(landmarks, source_to_crop).astype(np.float32)
-    if settings.mask == STEADY:
-        mask = geometry.steady_mask(geometry.compose(source_to_crop, pose), settings.size)
-    else:
-        mask = geometry.paper_mask(landmarks, settings.size)
-    return {"landmarks": landmarks, "mask": mask, "face": geometry.face_image(crop, landmarks, settings.size)}
-
-
-def _blank(size: int) -> dict[str, np.ndarray]:
-    """The same of a frame that is not usable."""
-    face = np.zeros((size, size, 3), np.uint8)
-    return {"landmarks": np.zeros((COUNT, 2), np.float32), "mask": face[..., 0], "face": face}
-
-
-def _writer(
-    path: Path, info: VideoInfo, settings: PrepSettings, detector: Detector | None, history: list[dict] | None
-) -> ClipWriter:
-    name, digest = info.path.name, sha256_of(info.path)
-    return ClipWriter(
-        path,
-        size=settings.size,
-        face_size=settings.size,
-        source=Source(name, str(info.path.resolve()), digest, info.width, info.height, info.frame_rate),
-        detector={"name": detector.name, "version": detector.version} if detector else {"name": "own", "version": ""},
-        settings=asdict(settings),
-        history=history or [],
-    )
+def _report(plan: ClipPlan, timeline: Timeline) -> PrepReport:
+    usable = int(np.sum(plan.status == Status.OK))
+    spans = list(unusable_spans(plan.status, timeline.pts))
+    return PrepReport(len(plan.status), usable, spans, timeline.damage)

@@ -1,6 +1,6 @@
 """The clip: one speaker's track as HDF5, what `dd-prep` writes and every later stage reads.
 
-Datasets (T frames, S crop pixels, F face-image pixels), one frame a chunk, gzip:
+Datasets (T frames, S crop pixels, F face-image pixels), gzip, pictures one frame a chunk:
 ``frames`` uint8 (T,S,S,3) RGB crop; ``landmarks`` float32 (T,68,2) x,y in crop pixels, iBUG order; ``mask`` uint8
 (T,S,S), 1 = repaint; ``face`` uint8 (T,F,F,3), the semantic encoder's input; ``crop_to_source`` float64 (T,2,3), affine
 map from crop to source pixel coordinates; ``pts`` float64 (T) seconds; ``status`` uint8 (T), see `Status`. In frames
@@ -23,14 +23,18 @@ from dd_tools.errors import DataError
 FORMAT = "dd-clip"
 VERSION = 1
 
+_BATCH = 1 << 22  # bytes of frames that are written together, which takes half the time of one by one
+
 
 class Status(enum.IntEnum):
     """Whether a frame has a face that can be dubbed, or why not."""
 
     OK = 0
-    NO_FACE = 1  # the detector found none
+    NO_FACE = 1  # the speaker's is not found
     OUT_OF_FRAME = 2  # the mouth region reaches beyond the picture
     TOO_SMALL = 3  # fewer pixels than a mouth needs
+    TURNED_AWAY = 4  # too far to the side to be painted
+    OTHER_SHOT = 5  # the speaker is not in this shot at all; the crop is black
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def _layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...], str]]
     }
 
 
-_SCALARS = ("pts", "status")
+_SMALL = ("landmarks", "crop_to_source", "pts", "status")  # read as a whole: many frames a chunk
 
 
 class _Target(io.FileIO):
@@ -120,7 +124,7 @@ class ClipWriter:
         self._file = h5py.File(self._target, "w", libver=("earliest", "v110"))
         self._datasets = {}
         for name, (shape, dtype) in _layout(size, face_size).items():
-            chunk = (1024,) if name in _SCALARS else (1, *shape)
+            chunk = (1024 if name in _SMALL else 1, *shape)
             self._datasets[name] = self._file.create_dataset(
                 name,
                 (0, *shape),
@@ -141,22 +145,33 @@ class ClipWriter:
             "history": json.dumps(history, sort_keys=True),
         }
         self._file.attrs.update(attributes)
-        self.length = 0
+        self._waiting: list[dict] = []
+        self._batch = max(1, _BATCH // (size * size * 3))
 
     def append(self, **values: np.ndarray | float | int) -> None:
         """Add one frame: a value for every dataset, shaped as in the module's table without T."""
-        for name, dataset in self._datasets.items():
-            dataset.resize(self.length + 1, axis=0)
-            dataset[self.length] = values[name]
-        self.length += 1
-        self._check()
+        self._waiting.append(values)
+        if len(self._waiting) == self._batch:
+            self._flush()
+            self._check()
+
+    def _flush(self) -> None:
+        for name, dataset in self._datasets.items() if self._waiting else ():
+            start = len(dataset)
+            dataset.resize(start + len(self._waiting), axis=0)
+            dataset[start:] = [values[name] for values in self._waiting]
+        self._waiting.clear()
 
     def __enter__(self) -> "ClipWriter":
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        self._file.close()
-        self._target.close()
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            self._file.close()
+            self._target.close()
         if kind is None:
             self._check()
 

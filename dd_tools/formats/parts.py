@@ -28,16 +28,18 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False) -> Iterator[P
     except OSError as error:
         raise DataError(f"cannot write '{folder}': {error.strerror}") from None
     with _alone_in(folder, target):
-        if not (resume and _key_of(folder) == key):
-            _empty(folder)
-            with atomic_output(folder / KEY) as temporary:
-                temporary.write_text(json.dumps(key))
         try:
+            if not (resume and _key_of(folder) == key):
+                _empty(folder)
+                with atomic_output(folder / KEY) as temporary:
+                    temporary.write_text(json.dumps(key))
             yield folder
         except BaseException as error:
             worth_keeping = "[0-9]*" if isinstance(error, Exception) else "[!.]*"
             if not any(path.name != KEY for path in folder.glob(worth_keeping)):
                 shutil.rmtree(folder)
+            elif isinstance(error, DataError):
+                raise DataError(f"{error}; what is finished is kept, --resume goes on from there") from error
             raise
         shutil.rmtree(folder)
 
