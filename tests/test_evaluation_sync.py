@@ -49,7 +49,8 @@ def scores(shifts: Shifts) -> tuple[float, float, float]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 90), st.integers(1, 40), st.integers(0, 2**32 - 1))
+# Of fewer windows than the reach several shifts meet nothing but padding, and which of these equals is first is chance.
+@given(st.integers(REACH + 1, 90), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_distances_are_the_published_ones_whatever_the_blocks(count, block, seed):
     lips, voice = np.random.default_rng(seed).normal(size=(2, count, 8))
     shifts = Shifts()
