@@ -1,6 +1,7 @@
 """Clips through the renderer: training data, encoding, painting, timing, videos."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -215,3 +216,16 @@ def test_a_source_that_changed_is_refused(clip, tmp_path):
         find_source(clip)
     with pytest.raises(DataError, match="SHA-256 differs"):
         find_source(clip, video)
+
+
+def test_a_relative_renderer_sees_differences_alone(renderer, clip, tmp_path):
+    """From the reference frame's own latent, or on a still picture from the mean: whatever is added to all."""
+    with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
+        motion = latents_for(still).repeat(3, axis=0) * np.array([[1], [2], [4]], np.float32)
+        for one, other in zip(paint(renderer, still, motion), paint(renderer, still, motion + 5), strict=True):
+            assert np.abs(one.crop.astype(int) - other.crop).max() <= 1
+    own = encode_clip(renderer, clip)
+    absolute = Renderer(replace(TINY, z_relative=False)).eval()
+    absolute.load_state_dict(renderer.state_dict())
+    for one, other in zip(paint(renderer, clip, own), paint(absolute, clip, own - own[0]), strict=True):
+        assert np.abs(one.crop.astype(int) - other.crop).max() <= 1

@@ -69,18 +69,26 @@ class Painter:
         self.xT = xT.to(device)
         first = int(clip.usable[0])
         self.reference = to_images(clip.frames[first][None]).to(device)
-        self.z_origin = self._latent_of(first) if renderer.config.z_relative else 0.0
+        self.z_reference = self._latent_of(first) if renderer.config.z_relative else None
 
     @torch.inference_mode()
-    def _latent_of(self, frame: int) -> Tensor:
+    def _latent_of(self, frame: int) -> np.ndarray:
         face = to_images(face_of(self.clip, frame, self.renderer.config.eyes)[None])
-        return self.renderer.encode(face.to(self.device))
+        return self.renderer.encode(face.to(self.device)).cpu().numpy()
+
+    def _origin(self, latents: np.ndarray) -> np.ndarray | float:
+        """What the renderer takes latents relative to. A still picture speaks about its own expression: of a smile, the
+        way to a neutral mouth would be all there is to see.
+        """
+        if not self.renderer.config.z_relative:
+            return 0.0
+        return latents.mean(0) if self.clip.source.is_still else self.z_reference
 
     def paint(self, latents: np.ndarray, when: Timeline) -> Iterator[Painted]:
         """Paint the lower face that `latents` (T, Z) say into the output frames of `when`, in order."""
         if latents.shape[1] != self.renderer.config.z_size:
             raise DataError(f"latents have {latents.shape[1]} values, the renderer takes {self.renderer.config.z_size}")
-        motion = latents_at(latents, when.pts)
+        motion = latents_at(latents, when.pts) - self._origin(latents)
         for start in range(0, len(when), self.batch_size):
             span = slice(start, start + self.batch_size)
             yield from self._paint_batch(when.part(span), motion[span])
@@ -98,7 +106,7 @@ class Painter:
     @torch.inference_mode()
     def _sample(self, crops: np.ndarray, masks: np.ndarray, motion: np.ndarray) -> np.ndarray:
         known, mask = to_images(crops).to(self.device), to_masks(masks).to(self.device)
-        z = torch.from_numpy(motion).to(self.device) - self.z_origin
+        z = torch.from_numpy(motion).to(self.device)
         reference = self.reference.expand_as(known)
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
