@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from dd_tools.evaluation.frames import FramePair, Picture
-from dd_tools.evaluation.landmarks import ApertureCorrelation, aligned_lmd, lip_aperture, raw_lmd
+from dd_tools.evaluation.landmarks import ApertureCorrelation, aligned_lmd, raw_lmd
+from dd_tools.face.landmarks import lip_aperture
 
 BLANK = np.zeros((256, 256, 3), np.uint8)
 

@@ -36,11 +36,13 @@ def score(monkeypatch):
             "made.mp4": [Frame(index / fps, picture) for index, picture in enumerate(generated)],
             "true.mp4": [Frame(index / 25, picture) for index, picture in enumerate(truth)],
         }
-        monkeypatch.setattr(scoring, "read_frames", lambda path, on_damage: iter(videos[path.name]))
+        monkeypatch.setattr(scoring, "read_frames", lambda video, on_damage: iter(videos[video.path.name]))
         monkeypatch.setattr(
             scoring,
             "probe",
-            lambda path: SimpleNamespace(duration=len(videos[path.name]) / 25, frame_rate=25, has_audio=True),
+            lambda path: SimpleNamespace(
+                path=path, duration=len(videos[path.name]) / 25, frame_rate=25, has_audio=True
+            ),
         )
         pair = Pair("ours", "clip", Path("made.mp4"), Path("true.mp4"))
         return score_pair(pair, Protocol(**choices or {}), DummyDetector(), **options)

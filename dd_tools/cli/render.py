@@ -1,6 +1,7 @@
 """dd-render: clips and motion in, a dubbed video out."""
 
 from contextlib import ExitStack
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -120,7 +121,7 @@ def render(
         )
         key = {
             "files": [stamp(path) for path in (*clip_files, weights, x_t)],
-            "motion": [float(abs(motion).sum()) for motion in motions],
+            "motion": [sha256(motion.tobytes()).hexdigest() for motion in motions],
             "settings": repr((wanted, steps, seed, batch_size, place, dtype)),
         }
         folder = stack.enter_context(parts_folder(output, key, resume=resume))

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from dd_tools.evaluation.frames import FramePair
-from dd_tools.evaluation.landmarks import lip_aperture
 from dd_tools.evaluation.quality import psnr
+from dd_tools.face.landmarks import lip_aperture
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.encode import VideoWriter
@@ -68,7 +68,8 @@ class Exhibits:
         error = np.abs(np.int16(truth) - generated).mean(-1, dtype=np.float32)
         self._errors = error if self._errors is None else self._errors + error
         self._write(_side_by_side(truth, generated, error_map(error)), frame.generated.pts)
-        apertures = (np.nan, np.nan) if frame.landmarks is None else map(lip_aperture, frame.landmarks)
+        faces = frame.landmarks
+        apertures = (np.nan, np.nan) if faces is None else (float(lip_aperture(face)) for face in faces)
         quality = psnr(frame)
         moment = Moment(len(self.moments), frame.generated.pts, np.nan if quality is None else quality, *apertures)
         self.moments.append(moment)

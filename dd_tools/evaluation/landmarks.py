@@ -4,10 +4,9 @@ import numpy as np
 
 from dd_tools.evaluation.frames import SIZE, FramePair
 from dd_tools.evaluation.measure import Better, Label, Measure
-from dd_tools.face.landmarks import MOUTH
+from dd_tools.face.landmarks import MOUTH, lip_aperture
 
 ALIGNED, RAW = LMD_KINDS = ("aligned", "raw")
-UPPER_LIP, LOWER_LIP = (61, 62, 63), (67, 66, 65)  # inner rims, opposite points
 
 APERTURE = Label("aperture_r", "aperture r", "", Better.HIGHER, 3, "pearson,inner-lip-61-67+62-66+63-65")
 
@@ -34,11 +33,6 @@ def aligned_lmd(frame: FramePair) -> float | None:
         return None
     truth, generated = (landmarks[MOUTH] - landmarks[MOUTH].mean(0) for landmarks in frame.landmarks)
     return float(np.linalg.norm(truth - generated, axis=-1).mean())
-
-
-def lip_aperture(landmarks: np.ndarray) -> float:
-    """Mean distance between the inner rims of the lips, in the units of landmarks (68,2)."""
-    return float(np.linalg.norm(landmarks[UPPER_LIP, :] - landmarks[LOWER_LIP, :], axis=-1).mean())
 
 
 class ApertureCorrelation(Measure):

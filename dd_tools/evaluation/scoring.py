@@ -19,7 +19,7 @@ from dd_tools.face.choice import most_prominent
 from dd_tools.face.landmarks import Detector
 from dd_tools.face.shots import in_shots
 from dd_tools.face.tracking import track
-from dd_tools.media.video import probe, read_frames
+from dd_tools.media.video import VideoInfo, probe, read_frames
 
 FIRST_FRAME, UNCHANGED = "(first frame repeated)", "(truth unchanged)"
 COUNT_SLACK = 1  # frames by which two videos may differ: encoders drop or repeat the last one
@@ -41,10 +41,10 @@ def score_pair(
     observers: shown every frame too. progress: every frame passes through it; it may stop early. say: told what could
     not be decoded. Raises `DataError` for videos that cannot be read, have no face at all or do not belong together.
     """
-    info = probe(pair.truth)
-    total = round(info.duration * info.frame_rate) if info.duration else None
-    has_sound = probe(pair.generated).has_audio
-    truth, generated = (read_pictures(path, detector, say) for path in (pair.truth, pair.generated))
+    infos = [probe(path) for path in (pair.truth, pair.generated)]
+    total = round(infos[0].duration * infos[0].frame_rate) if infos[0].duration else None
+    has_sound = infos[1].has_audio
+    truth, generated = (read_pictures(info, detector, say) for info in infos)
     pictures, registered = paired(truth, generated, pair, protocol), False
     if protocol.register:
         pictures, registered = register_if_needed(pictures)
@@ -54,9 +54,9 @@ def score_pair(
     return [replace(scores[0], registered=registered, faults=faults), *scores[1:]]
 
 
-def read_pictures(path: Path, detector: Detector, say: Callable[[str], None]) -> Iterator[Picture]:
+def read_pictures(video: Path | VideoInfo, detector: Detector, say: Callable[[str], None]) -> Iterator[Picture]:
     """The frames of a video with one face's landmarks in each."""
-    frames, seen = tee(read_frames(path, on_damage=say))
+    frames, seen = tee(read_frames(video, on_damage=say))
     faces = track(in_shots(frame.image for frame in seen), detector, most_prominent)
     for frame, landmarks in zip(frames, faces, strict=True):
         yield Picture(frame.image, landmarks, frame.pts)

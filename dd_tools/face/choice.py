@@ -7,12 +7,11 @@ import numpy as np
 
 from dd_tools.errors import DataError
 from dd_tools.face.company import FaceTrack
-from dd_tools.face.landmarks import COUNT, extent
+from dd_tools.face.landmarks import COUNT, extent, lip_aperture
 from dd_tools.face.settings import CENTER, LARGEST, PROMINENT
 from dd_tools.face.tracking import TRUST, Chooser
 from dd_tools.media.audio import SAMPLE_RATE, read_audio_blocks
 
-UPPER_INNER_LIP, LOWER_INNER_LIP = (61, 62, 63), (67, 66, 65)
 AROUND_FACE = 0.75  # a point this many face sizes from its middle is still at a face: on its hair, its chin
 LIVELY = 0.5  # whose lips move less than this share of the liveliest's is a listener
 SYLLABLES = 0.5  # seconds: slower changes of loudness and aperture do not tell who speaks
@@ -96,8 +95,7 @@ def _speaker(tracks: list[FaceTrack], pts: np.ndarray, energy: np.ndarray | None
 
 def _aperture(landmarks: np.ndarray) -> np.ndarray:
     """Distance of the inner lips (N,) in units of the face's size."""
-    gap = landmarks[:, LOWER_INNER_LIP] - landmarks[:, UPPER_INNER_LIP]
-    return np.linalg.norm(gap, axis=-1).mean(1) / extent(landmarks)
+    return lip_aperture(landmarks) / extent(landmarks)
 
 
 def _correlation(track: FaceTrack, pts: np.ndarray, energy: np.ndarray) -> float:

@@ -44,8 +44,9 @@ def paste(
     source_to_crop[:, 2] = transform(np.array([left, top], np.float64), source_to_crop)
     size = (right - left, bottom - top)
     change = painted.astype(np.float32) - known
-    change += colour_correction(change, mask)
-    blend = resample(share * _feathered(mask), source_to_crop, size, cv2.INTER_LINEAR)[..., None]
+    depth = _depth(mask)
+    change += _colour_correction(change, depth)
+    blend = resample(share * _feathered(depth), source_to_crop, size, cv2.INTER_LINEAR)[..., None]
     same = resample(_sameness(change), source_to_crop, size, cv2.INTER_LINEAR)[..., None]
     target = picture[top:bottom, left:right]
     detail = target - resample(known.astype(np.float32), source_to_crop, size)
@@ -54,13 +55,13 @@ def paste(
     return picture
 
 
-def colour_correction(change: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _colour_correction(change: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """What to add to a painting that differs from its source by `change` (S,S,3) so that their colours meet at the rim.
 
-    float32 (S,S,3): the mean difference along the rim of mask (S,S) nearby, fading towards the middle.
+    float32 (S,S,3): the mean difference along the mask's rim nearby, fading towards the middle.
     """
-    rim = ((mask > 0) & (_depth(mask) <= RIM * len(mask))).astype(np.float32)[..., None]
-    sigma = SPREAD * len(mask)
+    rim = ((depth > 0) & (depth <= RIM * len(depth))).astype(np.float32)[..., None]
+    sigma = SPREAD * len(depth)
     there = cv2.GaussianBlur(
         np.dstack([-change.clip(-LARGEST_CORRECTION, LARGEST_CORRECTION) * rim, rim]), (0, 0), sigma
     )
@@ -73,9 +74,9 @@ def _sameness(change: np.ndarray) -> np.ndarray:
     return np.exp(-np.square(distance / SAME))
 
 
-def _feathered(mask: np.ndarray) -> np.ndarray:
+def _feathered(depth: np.ndarray) -> np.ndarray:
     """float32 (S,S): 0 outside the mask, rising over the feather's width to 1 inside it."""
-    return np.clip((_depth(mask) - 1) / (FEATHER * len(mask)), 0, 1).astype(np.float32)
+    return np.clip((depth - 1) / (FEATHER * len(depth)), 0, 1).astype(np.float32)
 
 
 def _depth(mask: np.ndarray) -> np.ndarray:

@@ -109,10 +109,13 @@ def write_clips(
     progress: Progress,
 ) -> None:
     """Decode the video once more, as much of it as the crops show, and write all clips; the first appears last."""
+    source = Source(
+        info.path.name, str(info.path.resolve()), sha256_of(info.path), info.width, info.height, info.frame_rate
+    )
     box = _box(plans, info)
     frames = read_frames(info, fps=plans[0].settings.fps, box=box)
     with ExitStack() as stack:
-        clips = [_open_clip(stack, plan, info, detector, history) for plan in plans]
+        clips = [_open_clip(stack, plan, source, detector, history) for plan in plans]
         labelled = progress(frames, len(timeline.pts), f"{info.path.name}: cutting")
         for index, (frame, pts) in enumerate(zip(labelled, timeline.pts, strict=False)):
             for plan, clip in zip(plans, clips, strict=True):
@@ -135,15 +138,14 @@ def _box(plans: Sequence[ClipPlan], info: VideoInfo) -> Box:
 
 
 def _open_clip(
-    stack: ExitStack, plan: ClipPlan, info: VideoInfo, detector: Detector | None, history: list[dict]
+    stack: ExitStack, plan: ClipPlan, source: Source, detector: Detector | None, history: list[dict]
 ) -> ClipWriter:
     temporary = stack.enter_context(atomic_output(plan.path))
-    name, digest, size = info.path.name, sha256_of(info.path), plan.settings.size
     clip = ClipWriter(
         temporary,
-        size=size,
-        face_size=size,
-        source=Source(name, str(info.path.resolve()), digest, info.width, info.height, info.frame_rate),
+        size=plan.settings.size,
+        face_size=plan.settings.size,
+        source=source,
         detector={"name": detector.name, "version": detector.version} if detector else {"name": "own", "version": ""},
         settings=asdict(plan.settings),
         history=history,

@@ -20,6 +20,7 @@ NOSE_TIP = 30
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS = (36, 39), (42, 45)
 MOUTH = slice(48, 68)
+UPPER_INNER_LIP, LOWER_INNER_LIP = (61, 62, 63), (67, 66, 65)  # opposite points
 
 AUTO, MEDIAPIPE, FACE_ALIGNMENT = DETECTORS = ("auto", "mediapipe", "face-alignment")
 
@@ -60,6 +61,12 @@ def open_detector(name: str = AUTO, *, say: Callable[[str], None] = lambda messa
     from dd_tools.face.mediapipe_mesh import MeshDetector
 
     return MeshDetector()
+
+
+def lip_aperture(landmarks: np.ndarray) -> np.ndarray:
+    """Mean distance between the inner rims of the lips (...), in the units of landmarks (...,68,2)."""
+    gap = landmarks[..., LOWER_INNER_LIP, :] - landmarks[..., UPPER_INNER_LIP, :]
+    return np.linalg.norm(gap, axis=-1).mean(-1)
 
 
 def extent(landmarks: np.ndarray) -> np.ndarray:

@@ -94,6 +94,11 @@ def read_reference_checkpoint(path: str | Path) -> ReferenceCheckpoint:
     )
 
 
+def blocks_in(tensors: Iterable[str], prefix: str) -> int:
+    """How many numbered blocks the names of tensors that begin with `prefix` belong to."""
+    return len({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)})
+
+
 def _read_pickle(path: Path) -> object:
     """What a file of `torch.save` holds, its tensors mapped. Raises `DataError` where that would need code."""
     if not path.is_file():

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from dd_tools.formats.checkpoint import module_with
-from dd_tools.formats.reference_checkpoint import ReferenceCheckpoint
+from dd_tools.formats.reference_checkpoint import ReferenceCheckpoint, blocks_in
 from dd_tools.motion.config import PRESETS, MotionConfig
 from dd_tools.motion.model import MotionModel
 
@@ -39,12 +39,7 @@ def released_config(tensors: dict[str, Tensor]) -> MotionConfig:
         heads=len(tensors[f"{block}.self_attn.pos_bias_u"]),
         hidden=len(tensors[f"{block}.feed_forward.w_1.weight"]),
         kernel=tensors[f"{block}.conv_module.depthwise_conv.weight"].shape[2],
-        reference_blocks=_blocks(tensors, "reference_encoder"),
-        speech_blocks=_blocks(tensors, "speech_encoder"),
-        decoder_blocks=_blocks(tensors, "decoder"),
+        reference_blocks=blocks_in(tensors, "reference_encoder.blocks."),
+        speech_blocks=blocks_in(tensors, "speech_encoder.blocks."),
+        decoder_blocks=blocks_in(tensors, "decoder.blocks."),
     )
-
-
-def _blocks(tensors: dict[str, Tensor], conformer: str) -> int:
-    prefix = f"{conformer}.blocks."
-    return len({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)})

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -39,7 +40,7 @@ def adapt(
     data = RendererData([clip], model.config, augmentation=augmentation, pairs=pairs, rectified=RECTIFIED["default"])
     objective = MaskedDenoising(model, keep_encoder=True)
     steps = max(1, int(60 * minutes / _seconds_a_step(objective, data, device)))
-    settings = TrainingSettings(**{**vars(SETTINGS), "steps": steps, "seed": seed})
+    settings = replace(SETTINGS, steps=steps, seed=seed)
     checkpoint = Checkpoint(RENDERER, model.config.to_json(), {}, {"clips": [clip.stem], "adapted from": renderer.name})
     return train(objective, data, settings, checkpoint, output, device=device, progress=progress)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dd_tools.formats.checkpoint import module_with
-from dd_tools.formats.reference_checkpoint import ReferenceCheckpoint
+from dd_tools.formats.reference_checkpoint import ReferenceCheckpoint, blocks_in
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.config import PRESETS, RendererConfig
 from dd_tools.renderer.networks import IMAGE_CHANNELS, INPUT_CHANNELS
@@ -40,11 +40,11 @@ def released_config(tensors: dict[str, Tensor], size: int | None = None) -> Rend
     size: pixels, where they are known from elsewhere; otherwise they follow from the levels that have attention.
     """
     levels = 1 + sum(UPSAMPLING.fullmatch(name) is not None for name in tensors)
-    rows = _count(tensors, "unet.output_blocks.") // levels  # blocks of a level: its residual ones and one more
+    rows = blocks_in(tensors, "unet.output_blocks.") // levels  # blocks of a level: its residual ones and one more
     attentive = [level for level in range(levels) if f"unet.input_blocks.{1 + level * rows}.1.qkv.weight" in tensors]
     if size is None:
         size = ATTENTION_SIZE * 2 ** attentive[-1]
-    encoder_levels = _count(tensors, "encoder.input_blocks.") // rows
+    encoder_levels = blocks_in(tensors, "encoder.input_blocks.") // rows
     return replace(
         PRESETS["paper"],
         size=size,
@@ -69,10 +69,6 @@ def with_reference_channels(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return tensors
     unseen = torch.zeros(len(first), INPUT_CHANNELS - IMAGE_CHANNELS, *first.shape[2:], dtype=first.dtype)
     return tensors | {FIRST: torch.cat([first, unseen], dim=1)}
-
-
-def _count(tensors: dict[str, Tensor], prefix: str) -> int:
-    return len({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)})
 
 
 def _multipliers(tensors: dict[str, Tensor], network: str, levels: int, rows: int) -> tuple[int, ...]:
