@@ -104,6 +104,38 @@ def test_several_go_past_a_bad_one_and_resume_skips_what_is_done(talk, tmp_path)
     assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "clips").iterdir())] == before
 
 
+@pytest.mark.parametrize("face", ["prominent", "all"])
+def test_a_killed_run_goes_on_where_it_was(talk, tmp_path, monkeypatch, face):
+    (tmp_path / "clips").mkdir()
+    arguments = ("dd-prep", "-q", "--no-history", "--face", face, "talk.mp4", "-o")
+    assert call(*arguments, "clips").status == 0
+    (clip,) = Path("clips").iterdir()
+    expected, parts = clip.read_bytes(), clip.with_name(f"{clip.name}.parts")
+    clip.unlink()
+    detect, asked = DummyDetector.detect, []
+
+    def killed_at_the_tenth(self, image, *, thorough=True):
+        asked.append(thorough)
+        if len(asked) == 10:
+            raise KeyboardInterrupt
+        return detect(self, image, thorough=thorough)
+
+    monkeypatch.setattr(DummyDetector, "detect", killed_at_the_tenth)
+    assert call(*arguments, "clips").status == 130
+    assert [path.name for path in Path("clips").iterdir()] == [parts.name]
+    assert call(*arguments, "clips", "--resume") == (0, "", "")
+    assert (clip.read_bytes(), parts.exists()) == (expected, False)
+    looks = len(asked) - 1
+
+    # Of another face it is another job, and so it is without --resume: everything is looked at again.
+    clip.unlink()
+    asked.clear()
+    assert call(*arguments, "clips").status == 130
+    clip_again = call(*arguments, "clips")
+    assert (clip_again.status, clip.read_bytes()) == (0, expected)
+    assert len(asked) == 10 + looks
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [

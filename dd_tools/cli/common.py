@@ -182,6 +182,17 @@ def is_up_to_date(target: Path, *sources: Path) -> bool:
     return all(source.exists() and source.stat().st_mtime_ns <= made for source in sources)
 
 
+def stamp(path: Path | None) -> list | None:
+    """What tells a file from its later versions, cheaply: where, how large, from when. Raises `DataError`."""
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+
+
 def _progress_columns():
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

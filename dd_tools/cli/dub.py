@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Seed, Session, console_command, torch_device, training_progress
+from dd_tools.cli.common import Device, Seed, Session, console_command, stamp, torch_device, training_progress
 from dd_tools.cli.output import (
     BatchSize,
     Codec,
@@ -21,7 +21,6 @@ from dd_tools.cli.output import (
     Steps,
     Tail,
     parse_tags,
-    stamp,
     write_result,
 )
 from dd_tools.cli.prep import At, Face, describe, parse_point
@@ -105,7 +104,7 @@ def dub(
     }
     with parts_folder(output, key, resume=resume) as folder:
         if not (folder / "clip.h5").exists():
-            _prepare(session, video, folder / "clip.h5", painting.config, face, parse_point(at))
+            _prepare(session, video, folder, painting.config, face, parse_point(at))
         if adapt:
             painting = _adapted(session, weights[0], folder, adapt, seed, place)
         with Clip(folder / "clip.h5") as clip:
@@ -117,14 +116,15 @@ def dub(
             write_result(session, [Speaker(painter, latents)], output, wanted, folder)
 
 
-def _prepare(session: Session, video: Path, clip_path: Path, config, face: str, at) -> None:
-    """Cut the speaker out as the renderer knows faces."""
+def _prepare(session: Session, video: Path, folder: Path, config, face: str, at) -> None:
+    """Cut the speaker out as the renderer knows faces, to ``clip.h5`` in the `folder`."""
     from dd_tools.face.landmarks import open_detector
     from dd_tools.face.preparation import PrepSettings, prepare_clip
+    from dd_tools.face.sightings import Sightings
 
     settings = PrepSettings(size=config.size, crop=config.crop, mask=config.mask, face=face, at=at)
-    detector = open_detector("auto", say=session.say)
-    report = prepare_clip(video, clip_path, settings, detector=detector, progress=session.progress)
+    with Sightings(open_detector("auto", say=session.say), folder / "sightings") as detector:
+        report = prepare_clip(video, folder / "clip.h5", settings, detector=detector, progress=session.progress)
     for line in describe(report, video):
         session.say(line)
 

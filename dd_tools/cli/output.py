@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.common import Session
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import UsageError
 
 Output = Annotated[
     Path,
@@ -62,17 +62,6 @@ def parse_tags(pairs: list[str] | None) -> dict[str, str]:
             raise UsageError(f"metadata must be KEY=VALUE, got '{pair}'")
         tags[key] = value
     return tags
-
-
-def stamp(path: Path | None) -> list | None:
-    """What tells a file from its later versions, cheaply: where, how large, from when. Raises `DataError`."""
-    if path is None:
-        return None
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
-    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
 def write_result(session: Session, speakers, output: Path, wanted, folder: Path) -> None:

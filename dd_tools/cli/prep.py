@@ -1,11 +1,13 @@
 """dd-prep: videos or pictures in, clips out."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import NoHistory, Resume, Session, console_command, is_up_to_date, plan_outputs
+from dd_tools.cli.common import NoHistory, Session, console_command, is_up_to_date, plan_outputs, stamp
 from dd_tools.errors import UsageError
 from dd_tools.face.settings import ALL, PrepSettings
 
@@ -45,6 +47,9 @@ Landmarks = Annotated[
 ]
 DetectorName = Annotated[
     str, typer.Option("--detector", metavar="auto|mediapipe|face-alignment", help="Find landmarks with this.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Skip clips newer than their videos; go on with one where a killed run was.")
 ]
 
 
@@ -86,19 +91,35 @@ def prep(
             session.say(f"'{clip}' is up to date")
             return
         common = {
-            "detector": finder,
             "history": session.history([video, *extra], wanted=not no_history),
             "progress": session.progress,
         }
-        if settings.face == ALL:
-            reports = prepare_everybody(video, lambda number: _numbered(clip, number), settings, **common)
-        else:
-            reports = {clip: prepare_clip(video, clip, settings, landmarks_path=landmarks, **common)}
+        with _remembering(finder, video, clip, settings, resume) as eyes:
+            if settings.face == ALL:
+                reports = prepare_everybody(
+                    video, lambda number: _numbered(clip, number), settings, detector=eyes, **common
+                )
+            else:
+                reports = {clip: prepare_clip(video, clip, settings, detector=eyes, landmarks_path=landmarks, **common)}
         for path, report in reports.items():
             for line in describe(report, path if settings.face == ALL else video):
                 session.say(line)
 
     session.for_each(pairs, prepare_one)
+
+
+@contextlib.contextmanager
+def _remembering(finder, video: Path, clip: Path, settings: PrepSettings, resume: bool) -> Iterator:
+    """The detector `finder`, if there is one, with what a killed run saw of the `video`."""
+    from dd_tools.face.sightings import Sightings
+    from dd_tools.formats.parts import parts_folder
+
+    if finder is None:
+        yield None
+        return
+    key = {"video": stamp(video), "settings": repr(settings), "detector": [finder.name, finder.version]}
+    with parts_folder(clip, key, resume=resume) as folder, Sightings(finder, folder / "sightings") as eyes:
+        yield eyes
 
 
 def _plan(

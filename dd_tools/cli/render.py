@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Dtype, Seed, Session, console_command, one_of, torch_device
+from dd_tools.cli.common import Device, Dtype, Seed, Session, console_command, one_of, stamp, torch_device
 from dd_tools.cli.output import (
     BatchSize,
     Codec,
@@ -23,7 +23,6 @@ from dd_tools.cli.output import (
     Steps,
     Tail,
     parse_tags,
-    stamp,
     write_result,
 )
 from dd_tools.errors import DataError, UsageError
