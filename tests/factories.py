@@ -118,6 +118,20 @@ def dummy_media(path: Path, *streams: ffmpeg.nodes.Stream, **options: object) ->
     return path
 
 
+def raw_video(
+    path: Path, frames: np.ndarray, pixel_format: str, size: tuple[int, int], *, rate: int = 25, tags: str = "",
+    **options: object,
+) -> Path:  # fmt: skip
+    """A lossless video of `frames` (T, bytes of one frame's planes); tags: as ffmpeg's filter setparams takes them."""
+    source = ffmpeg.input("pipe:", format="rawvideo", pixel_format=pixel_format, s=f"{size[0]}x{size[1]}", r=rate)
+    if tags:  # as output options newer ffmpegs take them for a wish, and convert
+        options["vf"] = f"setparams={tags}"
+    stream = ffmpeg.output(source, str(path), **{"c:v": "libx264", "qp": 0, "preset": "ultrafast"}, **options)
+    command = stream.compile(cmd=[ffmpeg_path(), "-v", "error", "-y"])
+    subprocess.run(command, input=frames.tobytes(), check=True)
+    return path
+
+
 class DummyDetector:
     """A `dd_tools.face.landmarks.Detector` that reads where `dummy_marked_face` says its face is."""
 

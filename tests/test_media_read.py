@@ -6,7 +6,7 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from factories import dummy_media, dummy_turned, dummy_video, shared_file
+from factories import dummy_media, dummy_turned, dummy_video, raw_video, shared_file
 from PIL import Image
 
 from dd_tools.errors import DataError
@@ -22,23 +22,11 @@ def program(request, monkeypatch):
     monkeypatch.setattr("dd_tools.media.ffmpeg.ffmpeg_path", lambda: request.param)
 
 
-def raw_video(path: Path, frames: np.ndarray, pixel_format: str, **options: object) -> Path:
-    """A lossless video of `frames` (T, bytes of one frame's planes) with the given tags."""
-    width, height = options.pop("size")
-    source = ffmpeg.input(
-        "pipe:", format="rawvideo", pixel_format=pixel_format, s=f"{width}x{height}", r=options.pop("r", 25)
-    )
-    stream = ffmpeg.output(source, str(path), **{"c:v": "libx264", "qp": 0, "preset": "ultrafast"}, **options)
-    command = stream.compile(cmd=[ffmpeg_path(), "-v", "error", "-y"])
-    subprocess.run(command, input=frames.tobytes(), check=True)
-    return path
-
-
 def grey_levels(path: Path, levels: list[int], **options: object) -> Path:
     """A 16×16 video whose frame n has luma levels[n] everywhere."""
     frames = np.full((len(levels), 384), 128, np.uint8)
     frames[:, :256] = np.array(levels)[:, None]
-    return raw_video(path, frames, "yuv420p", size=(16, 16), **options)
+    return raw_video(path, frames, "yuv420p", (16, 16), **options)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +78,7 @@ def test_variable_frame_times_are_kept_and_each_frame_has_its_own(program, tmp_p
 
 
 def test_resampling_repeats_and_drops_frames_by_time(tmp_path):
-    path = grey_levels(tmp_path / "v.mp4", list(range(20, 220, 4)), r=50)
+    path = grey_levels(tmp_path / "v.mp4", list(range(20, 220, 4)), rate=50)
     frames = list(read_frames(path, fps=25))
     assert [frame.pts for frame in frames] == [n / 25 for n in range(25)]
     assert len({frame.image.tobytes() for frame in frames}) == 25
@@ -137,9 +125,9 @@ def test_colours_follow_the_streams_matrix_and_range(program, tmp_path, space, r
     patches = [(81, 90, 240), (145, 54, 34), (41, 240, 110), (128, 128, 128), (180, 120, 150)]
     area, scale = size[0] * size[1], 1 << (depth - 8)
     planes = [np.repeat(np.array(patch) * scale, [area, area // 4, area // 4]) for patch in patches]
-    tags = {"colorspace": space, "color_range": range_} if space else {}
+    tags = f"colorspace={space}:range={range_}" if space else ""
     frames = np.stack(planes).astype("<u2" if depth == 10 else "u1")
-    path = raw_video(tmp_path / "v.mp4", frames, "yuv420p10le" if depth == 10 else "yuv420p", size=size, **tags)
+    path = raw_video(tmp_path / "v.mp4", frames, "yuv420p10le" if depth == 10 else "yuv420p", size, tags=tags)
     for patch, frame in zip(patches, read_frames(path), strict=True):
         expected = _rgb(*patch, *matrix, full)
         assert np.abs(frame.image[:16, :16].reshape(-1, 3).mean(0) - expected).max() <= 1.01
@@ -147,7 +135,7 @@ def test_colours_follow_the_streams_matrix_and_range(program, tmp_path, space, r
 
 def test_grey_video_is_grey(tmp_path):
     frames = np.repeat(np.array([[16], [126], [235]], np.uint8), 256, axis=1)
-    path = raw_video(tmp_path / "v.mkv", frames, "gray", size=(16, 16), color_range="tv")
+    path = raw_video(tmp_path / "v.mkv", frames, "gray", (16, 16), tags="range=tv")
     assert [frame.image.reshape(-1, 3).mean(0).round().tolist() for frame in read_frames(path)] == [
         [0] * 3, [128] * 3, [255] * 3,
     ]  # fmt: skip

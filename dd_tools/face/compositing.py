@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from dd_tools.face.warping import inverted, resample, transform
+from dd_tools.media.video import DEEP
 
 # Shares of the crop's side.
 FEATHER = 1 / 24  # width of the blend inside the mask's edge
@@ -27,13 +28,14 @@ def paste(
     crop_to_source: np.ndarray,
     share: float = 1.0,
 ) -> np.ndarray:
-    """`source_frame` uint8 (H,W,3) with the masked part of `painted` uint8 (S,S,3) in it; a new array.
+    """`source_frame` uint8 or uint16 (H,W,3) with the masked part of `painted` uint8 (S,S,3) in it; a new array.
 
     known uint8 (S,S,3): the crop as cut from the source; mask uint8 (S,S), 1 = painted; crop_to_source (2,3) maps crop
     pixels to source pixels. The blend rises from 0 at the mask's edge to `share`, 1 for all of it. Every pixel outside
     the mask, and all of them for an empty mask, keep their exact value; so do all where the painting is what was known.
     """
     picture = source_frame.copy()
+    level = DEEP if picture.dtype == np.uint16 else 1  # what a grey level of the crop is in the source
     if not mask.any() or share <= 0:
         return picture
     left, top, right, bottom = _box_in_source(mask, crop_to_source, source_frame.shape)
@@ -49,9 +51,9 @@ def paste(
     blend = resample(share * _feathered(depth), source_to_crop, size, cv2.INTER_LINEAR)[..., None]
     same = resample(_sameness(change), source_to_crop, size, cv2.INTER_LINEAR)[..., None]
     target = picture[top:bottom, left:right]
-    detail = target - resample(known.astype(np.float32), source_to_crop, size)
-    blended = target + blend * (resample(change, source_to_crop, size) - (1 - same) * detail)
-    target[:] = np.where(blend > 0, np.clip(np.rint(blended), 0, 255), target)
+    detail = target - level * resample(known.astype(np.float32), source_to_crop, size)
+    blended = target + blend * (level * resample(change, source_to_crop, size) - (1 - same) * detail)
+    target[:] = np.where(blend > 0, np.clip(np.rint(blended), 0, 255 * level), target)
     return picture
 
 

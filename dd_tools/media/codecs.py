@@ -80,6 +80,11 @@ class Encoding:
         )
 
     @property
+    def deep(self) -> bool:
+        """Whether it holds more than 8 bits a value."""
+        return self.pixel_format.endswith("10le") and not self.lossless
+
+    @property
     def even(self) -> tuple[bool, bool]:
         """Whether height and width have to be even numbers."""
         return ("420" in self.pixel_format and not self.lossless), (

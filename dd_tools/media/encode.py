@@ -20,6 +20,7 @@ class VideoWriter:
 
     path: the container by its suffix, one of `CONTAINERS` (Matroska rounds times to milliseconds). width, height:
     pixels. frame_rate: nominal, frames a second; uniform times at it come out as this exact rate (29.97 is 30000/1001).
+    deep: frames are uint16 as `read_frames` gives them, which encodings of 10 bits make use of.
 
     Raises `DataError` for a suffix it does not know, a target that cannot be written, and whatever makes ffmpeg fail.
     """
@@ -31,10 +32,12 @@ class VideoWriter:
         height: int,
         frame_rate: float,
         encoding: Encoding | None = None,
+        *,
+        deep: bool = False,
     ):
         self.path = Path(path)
         check_container(self.path)
-        self._size = (height, width)
+        self._size, self._type = (height, width), np.dtype("<u2" if deep else "u1")
         self._rate = exact_rate(frame_rate)
         self._encoding = encoding or Encoding()
         # Halved chroma needs even sizes. The last row or column of an odd size is repeated: no pixel moves or changes.
@@ -47,7 +50,7 @@ class VideoWriter:
             self._process = stack.enter_context(Process(self._encode(), stdin=True))
             stack.push(self._finish)
             height, width = np.add(self._size, self._padding).tolist()
-            self._send(matroska.header(width, height, float(1 / self._rate)))
+            self._send(matroska.header(width, height, float(1 / self._rate), deep=self._type.itemsize > 1))
             self._stack = stack.pop_all()
         return self
 
@@ -55,9 +58,9 @@ class VideoWriter:
         return self._stack.__exit__(*error)
 
     def write(self, image: np.ndarray, pts: float) -> None:
-        """Add a frame, uint8 (H, W, 3) RGB, shown from `pts` seconds on, which is after the last one's."""
-        if image.shape != (*self._size, 3) or image.dtype != np.uint8:
-            raise ValueError(f"frame is {image.dtype} {image.shape}, expected uint8 {(*self._size, 3)}")
+        """Add a frame (H, W, 3) RGB, shown from `pts` seconds on, which is after the last one's."""
+        if image.shape != (*self._size, 3) or image.dtype != self._type:
+            raise ValueError(f"frame is {image.dtype} {image.shape}, expected {self._type} {(*self._size, 3)}")
         if pts < 0 or (self._last is not None and pts <= self._last):
             raise ValueError(f"frame at {pts} s after one at {self._last} s")
         if any(self._padding):

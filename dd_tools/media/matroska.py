@@ -10,15 +10,15 @@ NANOSECONDS = 10**9
 _UNKNOWN_LENGTH = b"\x01" + 7 * b"\xff"  # a stream's segment ends where the stream ends
 
 
-def header(width: int, height: int, frame_seconds: float) -> bytes:
-    """What comes before the frames: one track of rgb24 frames, times in nanoseconds.
+def header(width: int, height: int, frame_seconds: float, *, deep: bool = False) -> bytes:
+    """What comes before the frames: one track of rgb24 frames, or deep ones of rgb48le, times in nanoseconds.
 
     frame_seconds: how long a frame lasts where no other follows.
     """
     video = (
         _number(0xB0, width)  # PixelWidth
         + _number(0xBA, height)  # PixelHeight
-        + _element(0x2EB524, b"RGB\x18")  # UncompressedFourCC, ffmpeg's name for rgb24
+        + _element(0x2EB524, b"RGB\x30" if deep else b"RGB\x18")  # UncompressedFourCC, ffmpeg's names: bits a pixel
     )
     track = (
         _number(0xD7, 1)  # TrackNumber

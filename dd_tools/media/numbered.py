@@ -12,11 +12,12 @@ BACKWARDS = 24  # frames kept while a video plays backwards
 
 class NumberedFrames:
     """Frames by number, best asked for in rising order: for an earlier one decoding begins anew, and some frames before
-    it are kept, in case they are asked for one after another backwards. A context manager that ends ffmpeg.
+    it are kept, in case they are asked for one after another backwards. A context manager that ends ffmpeg. fps, deep:
+    see `read_frames`.
     """
 
-    def __init__(self, path: Path, fps: float | None):
-        self._path, self._fps = path, fps
+    def __init__(self, path: Path, fps: float | None, *, deep: bool = False):
+        self._path, self._fps, self._deep = path, fps, deep
         self._decoded = None
 
     def __enter__(self) -> "NumberedFrames":
@@ -33,11 +34,11 @@ class NumberedFrames:
         self._recent: deque[tuple[int, np.ndarray]] = deque(maxlen=kept)
 
     def _numbered(self):
-        for number, frame in enumerate(read_frames(self._path, fps=self._fps)):
+        for number, frame in enumerate(read_frames(self._path, fps=self._fps, deep=self._deep)):
             yield number, frame.image
 
     def at(self, index: int) -> np.ndarray:
-        """Frame `index`, uint8 (H, W, 3). Raises `DataError` as `read_frames` does, `IndexError` beyond the end."""
+        """Frame `index`, (H, W, 3). Raises `DataError` as `read_frames` does, `IndexError` beyond the end."""
         if self._recent and index < self._recent[0][0]:
             self._begin(kept=BACKWARDS)
         while not self._recent or self._recent[-1][0] < index:

@@ -25,8 +25,11 @@ from dd_tools.media.rates import exact_rate
 _BLOCK = 16  # pixels: a multiple of what any format's chroma samples stand for
 
 
+DEEP = 256  # a value of 8 bits in 16, as ffmpeg's conversions have it: white is 65280
+
+
 class Frame(NamedTuple):
-    """A picture in time: pts in seconds, image uint8 (H, W, 3) RGB."""
+    """A picture in time: pts in seconds, image (H, W, 3) RGB, uint8 or, of deep frames, uint16."""
 
     pts: float
     image: np.ndarray
@@ -166,36 +169,38 @@ def read_frames(
     *,
     fps: float | None = None,
     box: Box | None = None,
+    deep: bool = False,
     on_damage: Callable[[str], None] | None = None,
 ) -> Iterator[Frame]:
     """The frames of a video in order, one at a time, with strictly increasing times; a picture is one frame at time 0.
 
     source: a file, or what `probe` said of it, which saves a look. fps: resample to this constant rate by repeating and
-    dropping frames. box: give this part of every frame only, the same pixels in less time. on_damage: called once,
-    after the last frame, with a line about what could not be decoded. Closing the iterator ends ffmpeg. Raises
-    `DataError` as `probe` does.
+    dropping frames. box: give this part of every frame only, the same pixels in less time. deep: give 16 bits a value,
+    in steps of 1 / `DEEP`, for sources of more than 8. on_damage: called once, after the last frame, with a line about
+    what could not be decoded. Closing the iterator ends ffmpeg. Raises `DataError` as `probe` does.
     """
     info = source if isinstance(source, VideoInfo) else probe(source)
     box = box or Box(0, 0, info.width, info.height)
     if info.is_still:
-        return iter([Frame(0.0, box.cut(read_picture(info.path)))])
-    return _decode(info, exact_rate(fps) if fps else None, box, on_damage)
+        image = box.cut(read_picture(info.path))
+        return iter([Frame(0.0, image * np.uint16(DEEP) if deep else image)])
+    return _decode(info, exact_rate(fps) if fps else None, box, deep, on_damage)
 
 
 def _decode(
-    info: VideoInfo, fps: Fraction | None, box: Box, on_damage: Callable[[str], None] | None
+    info: VideoInfo, fps: Fraction | None, box: Box, deep: bool, on_damage: Callable[[str], None] | None
 ) -> Iterator[Frame]:
     times = _FrameTimes(1 / (fps or exact_rate(info.frame_rate)))
     source = ffmpeg.input(file_url(info.path))["V:0"]
     around = box.widened(info.width, info.height)
-    filters = _filters(info, fps, around)
+    filters = _filters(info, fps, around, deep)
     frames = ffmpeg.output(source, "pipe:", format="rawvideo", fps_mode="passthrough", vf=filters)
     inner = Box(box.left - around.left, box.top - around.top, box.right - around.left, box.bottom - around.top)
     count, pts = 0, 0.0
     with Process(frames, stdout=True, on_line=times.hear) as process:
         for pts in times:
-            image = np.empty((*around.size[::-1], 3), np.uint8)
-            if process.stdout.readinto(image.reshape(-1)) < image.nbytes:
+            image = np.empty((*around.size[::-1], 3), "<u2" if deep else np.uint8)
+            if process.stdout.readinto(image.reshape(-1).view(np.uint8)) < image.nbytes:
                 break
             count += 1
             yield Frame(pts, inner.cut(image))
@@ -208,7 +213,7 @@ def _decode(
         on_damage(f"'{info.path}' is damaged ({reason}): {count} frames decoded, the last at {pts:.2f}{length} s")
 
 
-def _filters(info: VideoInfo, fps: Fraction | None, box: Box) -> str:
+def _filters(info: VideoInfo, fps: Fraction | None, box: Box, deep: bool) -> str:
     """The filter chain from decoded frames to RGB.
 
     Without accurate_rnd and full_chroma_int swscale's RGB is a grey level too dark; going by way of planar RGB (gbrp)
@@ -227,9 +232,9 @@ def _filters(info: VideoInfo, fps: Fraction | None, box: Box) -> str:
     chain = [
         *early,
         f"scale={width}:{height}:flags=accurate_rnd+full_chroma_int+bicubic{conversion}",
-        "format=gbrp",
+        "format=gbrp16le" if deep else "format=gbrp",
         *late,
-        "format=rgb24",
+        "format=rgb48le" if deep else "format=rgb24",
         "showinfo=checksum=0",
     ]
     return ",".join([f"fps={fps}", *chain] if fps else chain)

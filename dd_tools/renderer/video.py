@@ -120,14 +120,15 @@ def write_dubbed(
         write_pictures(output, (image for image, _ in pictures), first=spans[0].start)
         return
     encoding, sound = wanted.encoding(output), Sound(wanted.audio) if wanted.audio else None
+    deep = encoding.deep and wanted.source is not None  # crops have 8 bits
     rate = exact_rate(speakers[0].painter.clip.source.frame_rate or LATENT_RATE)
     files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
     missing = [span for span in spans if not files[span.start].exists()]
     todo = sum(span.stop - span.start for span in missing)
-    with closing(_pictures(speakers, whens, missing, wanted.source)) as pictures:
+    with closing(_pictures(speakers, whens, missing, wanted.source, deep)) as pictures:
         shown = iter(progress(pictures, todo))
         for span in missing:
-            _write_part(files[span.start], islice(shown, span.stop - span.start), float(rate), encoding)
+            _write_part(files[span.start], islice(shown, span.stop - span.start), float(rate), encoding, deep)
     with atomic_output(output) as temporary:
         # A later part of the whole begins at time 0, so that it can follow another one.
         origin = whens[0].pts[spans[0].start] if spans[0].start else 0.0
@@ -161,15 +162,19 @@ def _parts(count: int, frames: slice) -> Iterator[slice]:
 
 
 def _pictures(
-    speakers: Sequence[Speaker], whens: Sequence[Timeline], spans: Iterable[slice], source: Path | None
+    speakers: Sequence[Speaker],
+    whens: Sequence[Timeline],
+    spans: Iterable[slice],
+    source: Path | None,
+    deep: bool = False,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """The finished pictures of `spans` uint8 (H, W, 3) with their times."""
+    """The finished pictures of `spans` (H, W, 3) with their times, uint8 or, with `deep`, uint16."""
     clips = [speaker.painter.clip for speaker in speakers]
     if source is None:
         for items in _painted(speakers, whens, spans):
             yield _crop(items[0]), items[0].pts
         return
-    with NumberedFrames(source, clips[0].settings["fps"]) as frames:
+    with NumberedFrames(source, clips[0].settings["fps"], deep=deep) as frames:
         for items in _painted(speakers, whens, spans):
             picture = frames.at(items[0].index)
             for item, clip in zip(items, clips, strict=True):
@@ -197,11 +202,13 @@ def _crop(item: Painted) -> np.ndarray:
     return np.rint(item.known + item.share * (item.crop.astype(np.float32) - item.known)).astype(np.uint8)
 
 
-def _write_part(path: Path, pictures: Iterable[tuple[np.ndarray, float]], rate: float, encoding: Encoding) -> None:
+def _write_part(
+    path: Path, pictures: Iterable[tuple[np.ndarray, float]], rate: float, encoding: Encoding, deep: bool
+) -> None:
     pictures = iter(pictures)
     image, start = next(pictures)
     height, width = image.shape[:2]
-    with VideoWriter(path, width, height, rate, encoding) as writer:
+    with VideoWriter(path, width, height, rate, encoding, deep=deep) as writer:
         writer.write(image, 0)
         for image, pts in pictures:
             writer.write(image, pts - start)
