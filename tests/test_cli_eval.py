@@ -96,6 +96,9 @@ def test_identical_videos_print_well(folders):
         "–",
         "1.000",
         "1.00",
+        "–",
+        "–",
+        "1.00",
         "0.00",
     ]
 

@@ -53,8 +53,12 @@ def score(monkeypatch):
 def test_identical_videos_are_perfect(score):
     [clip] = score(TALKING, TALKING)
     assert clip.values == {
-        "psnr": math.inf, "ssim": 1, "lmd": 0, "aperture_r": pytest.approx(1), "jitter": 1, "outside_error": 0,
-    } | dict.fromkeys(("lpips", "lse_d", "lse_c", "sync_offset"), pytest.approx(math.nan, nan_ok=True))  # fmt: skip
+        "psnr": math.inf, "ssim": 1, "lmd": 0, "aperture_r": pytest.approx(1), "aperture_ratio": 1, "jitter": 1,
+        "outside_error": 0,
+    } | dict.fromkeys(
+        ("lpips", "lse_d", "lse_c", "sync_offset", "lip_delay", "aperture_r_delayed"),
+        pytest.approx(math.nan, nan_ok=True),
+    )  # fmt: skip
     assert (clip.frames, clip.missed_truth, clip.missed_generated, clip.identical_frames) == (5, 0, 0, 5)
 
 

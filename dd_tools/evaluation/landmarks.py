@@ -1,5 +1,7 @@
 """The mouth's shape against the truth's: landmark distance (LMD) and the correlation of lip apertures."""
 
+from array import array
+
 import numpy as np
 
 from dd_tools.evaluation.frames import SIZE, FramePair
@@ -8,7 +10,15 @@ from dd_tools.face.landmarks import MOUTH, lip_aperture
 
 ALIGNED, RAW = LMD_KINDS = ("aligned", "raw")
 
-APERTURE = Label("aperture_r", "aperture r", "", Better.HIGHER, 3, "pearson,inner-lip-61-67+62-66+63-65")
+MOST_DELAY = 5  # frames, either way
+SHORTEST = 10 * MOST_DELAY  # frames: of fewer, a shift leaves too little to compare
+
+APERTURE_LABELS = (
+    Label("aperture_r", "aperture r", "", Better.HIGHER, 3, "pearson,inner-lip-61-67+62-66+63-65"),
+    Label("aperture_ratio", "aperture spread", "", Better.NEAR_ONE, 2, "standard-deviations"),
+    Label("lip_delay", "lip delay", "", Better.NEAR_ZERO, 0, f"best-aperture-r-within-{MOST_DELAY}-frames"),
+    Label("aperture_r_delayed", "r at it", "", Better.HIGHER, 3, "aperture-r-at-lip-delay"),
+)
 
 
 def lmd_label(kind: str) -> Label:
@@ -35,27 +45,48 @@ def aligned_lmd(frame: FramePair) -> float | None:
     return float(np.linalg.norm(truth - generated, axis=-1).mean())
 
 
-class ApertureCorrelation(Measure):
-    """Pearson correlation over time of the generated mouth's aperture with the truth's; NaN if either never moves."""
+class Aperture(Measure):
+    """How the generated lips' opening over time follows the truth's: Pearson's correlation; its spread as a share of
+    the truth's; how many frames later it fits best, and how well it does then. NaN where either never moves, and of the
+    delay for clips too short to shift.
+    """
 
-    labels = (APERTURE,)
+    labels = APERTURE_LABELS
 
     def __init__(self) -> None:
-        self._count = 0
-        self._mean = np.zeros(2)
-        self._moments = np.zeros((2, 2))  # sums of products of deviations from the mean, updated as Welford does
+        self._values = array("d")  # truth, generated, truth, ...
 
     def add(self, frame: FramePair) -> None:
-        """See `Observer.add`."""
-        if frame.landmarks is None:
-            return
-        apertures = np.array([lip_aperture(landmarks) for landmarks in frame.landmarks])
-        self._count += 1
-        before = apertures - self._mean
-        self._mean += before / self._count
-        self._moments += np.outer(before, apertures - self._mean)
+        """See `Observer.add`; a frame without both faces is a gap."""
+        nothing = (np.nan, np.nan)
+        self._values.extend(nothing if frame.landmarks is None else map(lip_aperture, frame.landmarks))
 
     def results(self) -> tuple[float, ...]:
         """See `Measure.results`."""
-        spread = np.sqrt(self._moments[0, 0] * self._moments[1, 1])
-        return (float(self._moments[0, 1] / spread) if spread > 0 else float("nan"),)
+        truth, generated = np.frombuffer(self._values).reshape(-1, 2).T
+        together = _correlation(truth, generated)
+        if np.isnan(together):
+            return (np.nan,) * len(self.labels)
+        seen = ~np.isnan(truth)
+        ratio = float(generated[seen].std() / truth[seen].std())
+        if seen.sum() < SHORTEST:
+            return together, ratio, np.nan, np.nan
+        delays = np.arange(-MOST_DELAY, MOST_DELAY + 1)
+        fits = [_correlation(*_shifted(truth, generated, delay)) for delay in delays]
+        best = int(np.nanargmax(fits))
+        return together, ratio, float(delays[best]), fits[best]
+
+
+def _shifted(truth: np.ndarray, generated: np.ndarray, delay: int) -> tuple[np.ndarray, np.ndarray]:
+    """What of both (N,) overlaps when `generated` is taken to come `delay` frames late."""
+    if delay < 0:
+        return _shifted(generated, truth, -delay)[::-1]
+    return truth[: len(truth) - delay], generated[delay:]
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's r over what both (N,) have; NaN if either never moves there."""
+    both = ~(np.isnan(one) | np.isnan(other))
+    if not both.any() or min(np.ptp(one[both]), np.ptp(other[both])) == 0:
+        return float("nan")
+    return float(np.corrcoef(one[both], other[both])[0, 1])

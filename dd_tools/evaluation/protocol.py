@@ -65,7 +65,7 @@ class Protocol:
             self._perceptual(),
             FrameMean(landmarks.lmd_label(self.lmd), lmd),
             self._lip_sync(sound),
-            landmarks.ApertureCorrelation(),
+            landmarks.Aperture(),
             temporal.Jitter(),
             FrameMean(quality.OUTSIDE, quality.outside_error),
         ]
