@@ -2,6 +2,7 @@
 
 import struct
 import subprocess
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -217,6 +218,20 @@ def dummy_lossless_video(path: Path, pictures: Iterable[np.ndarray], fps: float 
         for index, picture in enumerate(pictures):
             video.write(picture, index / fps)
     return path
+
+
+def dummy_trunk(path: Path):
+    """An AlexNet trunk of noise, named as torchvision names it; returns the LPIPS network of its package around it."""
+    import lpips
+    import torch
+
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    layers = {f"features.{key.split('.', 1)[1]}": value for key, value in network.net.state_dict().items()}
+    torch.save(layers, path)
+    return network
 
 
 def dummy_renderer(path: Path, **changes: object) -> Path:

@@ -127,13 +127,14 @@ def test_a_killed_run_goes_on_where_it_was(talk, tmp_path, monkeypatch, face):
     assert (clip.read_bytes(), parts.exists()) == (expected, False)
     looks = len(asked) - 1
 
-    # Of another face it is another job, and so it is without --resume: everything is looked at again.
-    clip.unlink()
-    asked.clear()
-    assert call(*arguments, "clips").status == 130
-    clip_again = call(*arguments, "clips")
-    assert (clip_again.status, clip.read_bytes()) == (0, expected)
-    assert len(asked) == 10 + looks
+    # With other options it is another job, and so it is without --resume: everything is looked at again.
+    for options in ((), ("--resume", "--fps", "25")):
+        clip.unlink()
+        asked.clear()
+        assert call(*arguments, "clips").status == 130
+        assert call(*arguments, "clips", *options).status == 0
+        assert len(asked) == 10 + looks
+        assert not options or clip.read_bytes() != expected
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_the_source_is_followed_and_the_result_is_marked(studio, tmp_path):
     output = render(
         studio, tmp_path / "out.mkv", "--codec", "vp9", "--audio", studio / "voice.wav", "--metadata", "title=Mine"
     )
-    assert (probe(output).codec, probe(output).pixel_format) == ("vp9", "yuv420p")
+    assert (probe(output).codec, probe(output).pixel_format) == ("vp9", "yuv444p")
     lines = subprocess.run([ffmpeg_path(), "-i", output], capture_output=True, text=True).stderr.lower()
     assert "compositewithtrainedalgorithmicmedia" in lines and "mine" in lines
     assert len(read_audio(output)) / 16000 == pytest.approx(LENGTH / 25, abs=0.13)

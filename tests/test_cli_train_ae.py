@@ -7,7 +7,7 @@ import signal
 import pytest
 import torch
 from commands import call
-from factories import dummy_clip
+from factories import dummy_clip, dummy_renderer, dummy_trunk
 from released import dummy_small_renderer
 
 from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
@@ -63,6 +63,23 @@ def test_the_ablations_reach_the_weights_file(clips, tmp_path):
     assert train(clips, output, "--no-eyes", "--no-augment", "--data-fraction", "0.4").status == 0
     weights = read_checkpoint(output, RENDERER)
     assert not weights.config["eyes"] and not weights.training["augment"] and len(weights.training["clips"]) == 1
+
+
+def test_the_perceptual_loss_reaches_the_weights_and_is_told(clips, tmp_path):
+    dummy_trunk(tmp_path / "trunk.pth")
+    plain, judged = tmp_path / "plain.safetensors", tmp_path / "judged.safetensors"
+    size = {"size": 64, "attention_at": (16,)}
+    start = dummy_renderer(tmp_path / "start.safetensors", **size)
+    for name in "abc":
+        dummy_clip(clips / f"{name}.h5", size=64)
+    assert train(clips, plain, "--init", start).status == 0
+    assert train(clips, judged, "--init", start, "--perceptual", tmp_path / "trunk.pth").status == 0
+    first, second = (read_checkpoint(path, RENDERER) for path in (plain, judged))
+    assert (first.training["perceptual"], second.training["perceptual"]) == (False, True)
+    assert not torch.equal(first.tensors["unet.out.2.weight"], second.tensors["unet.out.2.weight"])
+    assert set(first.tensors) == set(second.tensors)
+    outcome = train(clips, judged, "--init", start, "--perceptual", start)
+    assert outcome.status == 1 and "trunk 'alex'" in outcome.errors
 
 
 def test_excluded_clips_stay_out_and_weights_can_be_gone_on_from(clips, tmp_path):

@@ -2,13 +2,12 @@
 
 import math
 import urllib.error
-import warnings
 
 import lpips
 import numpy as np
 import pytest
 import torch
-from factories import dummy_face_landmarks, dummy_marked_face, shared_file
+from factories import dummy_face_landmarks, dummy_marked_face, dummy_trunk, shared_file
 from PIL import Image
 
 from dd_tools.errors import DataError, UsageError
@@ -20,14 +19,8 @@ from dd_tools.evaluation.perceptual import Lpips, PerceptualDistance, cached_tru
 @pytest.fixture(scope="module")
 def trunk(tmp_path_factory):
     """An AlexNet trunk of noise, named as torchvision names it, and the same inside the package's network."""
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        warnings.simplefilter("ignore")
-        torch.manual_seed(0)
-        oracle = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    layers = {f"features.{key.split('.', 1)[1]}": value for key, value in oracle.net.state_dict().items()}
     path = tmp_path_factory.mktemp("trunk") / "trunk.pth"
-    torch.save(layers, path)
-    return path, oracle
+    return path, dummy_trunk(path)
 
 
 def frames(count: int, region: str = FULL) -> list[FramePair]:
@@ -87,6 +80,18 @@ def test_identical_pictures_and_no_pictures(trunk):
     nothing.add(FramePair(blind, blind))
     assert measure.results() == (0.0,)
     assert math.isnan(nothing.results()[0])
+
+
+def test_distances_of_images_have_a_gradient_and_train_nothing_of_the_network(trunk):
+    network, generator = Lpips("alex", trunk[0]), torch.Generator().manual_seed(0)
+    images, others = (torch.rand(2, 3, 64, 64, generator=generator) * 2 - 1 for _ in range(2))
+    images.requires_grad_()
+    found = network.between(images, others)
+    with torch.no_grad():
+        torch.testing.assert_close(found, trunk[1](images, others).flatten(), rtol=1e-4, atol=1e-6)
+    found.sum().backward()
+    assert images.grad.abs().amax((1, 2, 3)).min() > 0
+    assert all(parameter.grad is None for parameter in network._network.parameters())
 
 
 def test_the_trunk_shows_in_the_label(trunk):

@@ -82,7 +82,7 @@ def test_an_answer_cut_short_is_looked_for_anew(tmp_path):
         assert path.read_bytes() == whole
 
 
-def test_a_full_disk_is_one_line_and_what_was_seen_stays(tmp_path):
+def test_a_full_disk_is_one_line_and_spoils_nothing(tmp_path):
     path = tmp_path / "seen"
     with Sightings(play(), path) as eyes:
         expected = followed(eyes)

@@ -3,6 +3,7 @@ import re
 import resource
 import signal
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -348,11 +349,24 @@ def test_a_sources_codec_and_pixel_format_are_followed(program, tmp_path, suffix
     assert (copy.codec, copy.pixel_format) == (codec, pixel_format)
 
 
+@pytest.mark.parametrize(
+    ("stored", "written"),
+    [
+        ("yuv420p", "yuv420p"), ("yuvj422p", "yuv422p"), ("nv12", "yuv420p"), ("gray", "yuv420p"), ("gbrp", "yuv444p"),
+        ("p010le", "yuv420p10le"), ("yuv420p12le", "yuv420p10le"), ("yuva444p10le", "yuv444p10le"),
+        ("gbrp10le", "yuv444p10le"), ("yuv422p10be", "yuv422p10le"), ("rgb48le", "yuv444p10le"),
+    ],
+)  # fmt: skip
+def test_a_pixel_format_that_is_not_written_becomes_the_nearest(tmp_path, stored, written):
+    info = probe(write(tmp_path / "v.mp4", smooth_pictures(1)))
+    assert Encoding.of(replace(info, pixel_format=stored)).pixel_format == written
+
+
 def test_an_encoding_is_fitted_to_its_container():
     vp9 = Encoding(codec="vp9", pixel_format="yuv444p10le")
     assert Encoding.fitting(Path("v.mp4"), vp9) == Encoding("h264", None, "yuv444p10le")
     assert Encoding.fitting(Path("v.webm"), Encoding()) == Encoding("vp9", None, "yuv420p")
-    assert Encoding.fitting(Path("v.mkv"), vp9, codec="av1") == Encoding("av1", None, "yuv420p")
+    assert Encoding.fitting(Path("v.mkv"), vp9, codec="av1") == Encoding("av1", None, "yuv420p10le")
     assert Encoding.fitting(Path("v.mkv"), vp9, quality=7, lossless=True) == Encoding("vp9", 7, "yuv444p10le", True)
     for wrong in ({"codec": "divx"}, {"pixel_format": "rgb24"}, {"quality": 64}):
         with pytest.raises(UsageError, match=r"expected|unknown"):

@@ -47,6 +47,16 @@ def test_a_voice_within_the_window_is_one_pass(frames):
     np.testing.assert_allclose(motion, one_pass(model, speech, reference), atol=1e-5)
 
 
+@pytest.mark.parametrize(("own", "asked", "times"), [(1.0, 2.0, 2.0), (1.5, None, 1.5), (1.5, 1.0, 1.0), (1.0, 0, 0)])
+def test_expression_moves_farther_from_the_mean_reference(own, asked, times):
+    speech, reference = dummy_speech(120), dummy_latents(7)
+    plain = generate(tiny_model(), speech, reference)
+    motion = generate(tiny_model(expression=own), speech, reference, expression=asked)
+    assert motion.dtype == np.float32
+    rest = reference.mean(0)
+    np.testing.assert_allclose(motion - rest, times * (plain - rest), atol=1e-5)
+
+
 def test_windows_agree_with_one_pass_where_the_model_sees_only_nearby():
     """Without attention to the far (its values silenced), only the ends of a window know of the cut."""
     model = tiny_model()

@@ -25,7 +25,8 @@ from dd_tools.motion.model import load_motion_model
 from dd_tools.renderer.autoencoder import load_renderer
 from dd_tools.renderer.config import PRESETS
 from dd_tools.renderer.diffusion import ddim_sample
-from dd_tools.renderer.training import face_of
+from dd_tools.renderer.images import to_frames
+from dd_tools.renderer.inputs import shown
 
 # Loads a small file to have everything imported, then a large one; prints the growth of the peak in bytes.
 LOADING = """
@@ -109,7 +110,7 @@ def test_a_clip_in_the_papers_framing_has_the_authors_mask_and_face_image(tmp_pa
         painted = np.unpackbits(golden[f"paint_packed{which}"]).reshape(256, 256)
         np.testing.assert_array_equal(clip.frames[0], golden[f"frame{which}"])
         np.testing.assert_array_equal(clip.mask[0], painted)
-        np.testing.assert_array_equal(face_of(clip, 0, eyes=True), golden[f"face{which}"])
+        np.testing.assert_array_equal(to_frames(shown(clip, [0], eyes=True)[0])[0], golden[f"face{which}"])
 
 
 @pytest.mark.parametrize(("program", "file"), [(OURS, "stage1.safetensors"), (THEIRS, "bare.ckpt")])

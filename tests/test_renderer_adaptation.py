@@ -7,7 +7,7 @@ from factories import dummy_clip, dummy_renderer
 from dd_tools.renderer import adaptation
 from dd_tools.renderer.autoencoder import load_renderer
 from dd_tools.renderer.objective import MaskedDenoising
-from dd_tools.renderer.training import RendererData
+from dd_tools.renderer.training import Recipe, RendererData
 from dd_tools.training.settings import TrainingSettings
 
 
@@ -26,7 +26,7 @@ def test_adapting_keeps_the_encoder_and_lowers_the_error(tmp_path, quick):
     old, new = (load_renderer(tmp_path / f"{name}.safetensors") for name in ("before", "after"))
     for name, tensor in old.encoder.state_dict().items():
         assert torch.equal(tensor, new.encoder.state_dict()[name]), name
-    batch = RendererData([clip], old.config).batch(torch.Generator().manual_seed(0), 16)
+    batch = RendererData([clip], old.config, Recipe()).batch(torch.Generator().manual_seed(0), 16)
     with torch.no_grad():
         errors = [MaskedDenoising(model).eval()(batch).item() for model in (old, new)]
     assert errors[1] < 0.7 * errors[0]

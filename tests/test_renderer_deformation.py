@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dd_tools.renderer.deformation import deform, follow
+from dd_tools.renderer.deformation import Bending, deform, follow
 
 
 @pytest.fixture
@@ -35,3 +35,25 @@ def test_gradients_reach_the_flow(image):
     flow = torch.zeros(2, 2, 4, 4, requires_grad=True)
     (deform(image, flow) - image.roll(1, 3)).square().sum().backward()
     assert (flow.grad.abs() > 0).all()
+
+
+def test_references_bend_each_by_its_own_flow_and_blend_by_their_weights(image):
+    bending = Bending(4, 2).eval()
+    convolution = bending.maps[-1]
+    # The same everywhere: the first image a cell of the maps' own (2 pixels) from the left, the second two from above.
+    flows, logits = torch.tensor([1.0, 0, 0, 2]), torch.tensor([0.5, -0.5])
+    convolution.bias.data = torch.cat([flows, logits]).repeat_interleave(4)
+    first, second = image[:1], image[1:]
+    share = torch.sigmoid(logits[0] - logits[1])
+    expected = share * deform(first, flows[:2].reshape(1, 2, 1, 1).expand(1, 2, 8, 8))
+    expected += (1 - share) * deform(second, flows[2:].reshape(1, 2, 1, 1).expand(1, 2, 8, 8))
+    found = bending(torch.randn(1, 4, 4, 4), torch.cat([first, second], 1))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found[..., :12, :14], (
+        share * first[..., :12, 2:] + (1 - share) * second[..., 4:, :14]
+    ), atol=1e-5, rtol=0)  # fmt: skip
+
+
+def test_places_are_exact_whatever_the_precision_of_the_rest(image):
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(deform(image, torch.zeros(2, 2, 4, 4)), image, atol=1e-6, rtol=0)

@@ -15,7 +15,19 @@ from dd_tools.renderer.config import PRESETS, RendererConfig
 from dd_tools.renderer.diffusion import ddim_sample
 from dd_tools.renderer.objective import MaskedDenoising
 
-IMAGES = ("image", "face", "reference", "reference_face", "eps")
+
+def dummy_batch(size, references=1, **values):
+    """What `RendererData` gives, of two samples, random and all painted."""
+    shapes = {"image": (), "eps": (), "faces": (1 + references,), "references": (references,)}
+    batch = {name: torch.randn(2, *more, 3, size, size).clamp(-1, 1) for name, more in shapes.items()}
+    batch |= {"points": torch.rand(2, 1 + references, 25, 2) - 0.5, "mask": torch.ones(2, 1, size, size)}
+    return batch | {"rectify": torch.tensor([False] * 2)} | values
+
+
+# Everything that the default preset has and the tiny one has not.
+FULL = replace(
+    PRESETS["tiny"], z_size=66, z_points=True, references=2, prediction="x0", from_reference=True, detail_channels=8
+)
 
 
 def shaken(module):
@@ -77,20 +89,15 @@ def test_conditions_reach_the_output():
 
 def test_loss_counts_the_mask_alone_and_scales_with_its_area():
     objective, size = MaskedDenoising(tiny_renderer()), PRESETS["tiny"].size
-    batch = {name: torch.randn(2, 3, size, size).clamp(-1, 1) for name in IMAGES}
-    batch |= {
-        "t": torch.tensor([999, 999]),
-        "mask": torch.zeros(2, 1, size, size),
-        "rectify": torch.tensor([False] * 2),
-    }
+    batch = dummy_batch(size, t=torch.tensor([999, 999]), mask=torch.zeros(2, 1, size, size))
     assert objective(batch) == 0
     batch["mask"][:, :, 8:24, 8:24] = 1
     model = objective.model
     signal, sigma = model.schedule.at(batch["t"])
     noised = torch.where(batch["mask"] > 0, signal * batch["image"] + sigma * batch["eps"], batch["image"])
-    output = model(
-        noised, batch["reference"], batch["t"], model.encode(batch["face"]) - model.encode(batch["reference_face"])
-    )
+    image_face, reference_face = batch["faces"].unbind(1)
+    z = model.encode(image_face) - model.encode(reference_face)
+    output = model(noised, batch["references"][:, 0], batch["t"], z)
     error = (output - (signal * batch["eps"] - sigma * batch["image"])) ** 2
     expected = error[:, :, 8:24, 8:24].sum() / (2 * 3 * size * size)
     torch.testing.assert_close(objective(batch), expected)
@@ -98,14 +105,10 @@ def test_loss_counts_the_mask_alone_and_scales_with_its_area():
 
 def test_rectified_samples_go_on_from_one_step_of_sampling():
     objective, size = MaskedDenoising(tiny_renderer()), PRESETS["tiny"].size
-    batch = {name: torch.randn(2, 3, size, size).clamp(-1, 1) for name in IMAGES}
-    batch |= {
-        "t": torch.tensor([300, 300]),
-        "mask": torch.ones(2, 1, size, size),
-        "rectify": torch.tensor([True, False]),
-    }
-    model, reference = objective.model, batch["reference"]
-    z = model.encode(batch["face"]) - model.encode(batch["reference_face"])
+    batch = dummy_batch(size, t=torch.tensor([300, 300]), rectify=torch.tensor([True, False]))
+    model, reference = objective.model, batch["references"][:, 0]
+    image_face, reference_face = batch["faces"].unbind(1)
+    z = model.encode(image_face) - model.encode(reference_face)
     start = ddim_sample(
         lambda x, t: model(x, reference, t, z), model.schedule, "v", batch["eps"], batch["image"], batch["mask"], 1
     )
@@ -117,10 +120,50 @@ def test_rectified_samples_go_on_from_one_step_of_sampling():
 
 
 def test_a_renderer_from_its_reference_starts_by_repeating_it():
-    renderer = Renderer(replace(PRESETS["tiny"], prediction="x0", from_reference=True)).eval()
-    x, reference = torch.randn(2, 1, 3, 32, 32)
-    output = renderer(x, reference, torch.tensor([10]), torch.randn(1, 16))
-    torch.testing.assert_close(output, reference, atol=1e-6, rtol=0)
+    renderer = Renderer(FULL).eval()
+    x, first, second = torch.randn(3, 1, 3, 32, 32)
+    output = renderer(x, torch.cat([first, second], 1), torch.tensor([10]), torch.randn(1, FULL.condition_size))
+    share = 1 / (1 + np.exp(-2.0))  # of two, the first counts more
+    torch.testing.assert_close(output, share * first + (1 - share) * second, atol=1e-5, rtol=0)
+
+
+def test_pixels_at_the_lips_weigh_more_and_a_distance_is_added():
+    model, size = tiny_renderer(), PRESETS["tiny"].size
+    batch = dummy_batch(size, t=torch.tensor([300, 300]))
+    batch["points"][:] = 0.0  # all lips in the middle of the picture
+    with torch.no_grad():
+        plain, weighted, judged = (
+            MaskedDenoising(model, **more)(batch)
+            for more in ({}, {"lips": 3.0}, {"perceptual": lambda images, others: torch.tensor([1.0, 3.0])})
+        )
+        # With no mask but in the middle, all error is at the lips.
+        middle = torch.zeros_like(batch["mask"])
+        middle[:, :, size // 2 - 1 : size // 2 + 1, size // 2 - 1 : size // 2 + 1] = 1
+        batch["mask"] = middle
+        inside = [MaskedDenoising(model, lips=weight)(batch) for weight in (0.0, 3.0)]
+    assert plain < weighted < 2 * plain
+    torch.testing.assert_close(judged, plain + 0.05 * 2.0)
+    reach = np.exp(-2 * (1 / size) ** 2 / 0.08**2)  # the four pixels' centres, in units of half the side
+    torch.testing.assert_close(inside[1] / inside[0], torch.tensor(1 + 3 * reach, dtype=torch.float32))
+
+
+def test_a_latent_of_points_ends_in_them_normalised():
+    encoder = Renderer(FULL).eval().encoder
+    face, points = torch.randn(2, 3, 32, 32), torch.rand(2, 25, 2)
+    encoder.normalise.running_mean[:], encoder.normalise.running_var[:] = 0.25, 4.0
+    z = encoder(face, points)
+    assert z.shape == (2, FULL.z_size)
+    torch.testing.assert_close(z[:, -50:], (points.flatten(1) - 0.25) / 2, atol=1e-4, rtol=1e-4)
+    assert torch.equal(z[:, :-50], encoder(face, -points)[:, :-50])
+
+
+def test_several_references_are_conditions_of_their_own():
+    renderer = shaken(Renderer(FULL))
+    faces, points = torch.randn(2, 3, 3, 32, 32), torch.rand(2, 3, 25, 2)
+    image, *others = (renderer.encode(faces[:, index], points[:, index]) for index in range(3))
+    expected = torch.cat([image - other for other in others], dim=1)
+    torch.testing.assert_close(renderer.condition(faces, points), expected, atol=1e-5, rtol=1e-5)
+    assert expected.shape[1] == FULL.condition_size
 
 
 def test_weights_survive_the_file(tmp_path):
@@ -146,6 +189,9 @@ def test_weights_that_do_not_fit_their_configuration_are_refused(tmp_path):
         ({"size": 100}, "size 100 is not a multiple"),
         ({"prediction": "x"}, "prediction 'x'"),
         ({"schedule": "s"}, "schedule 's'"),
+        ({"z_size": 50}, "z_size 50 leaves no room beside the 50 values"),
+        ({"references": 0}, "references must be at least 1"),
+        ({"patch": 1}, "detail_channels need"),
     ],
 )
 def test_impossible_configurations_are_refused(change, message):

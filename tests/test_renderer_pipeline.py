@@ -6,29 +6,31 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from factories import dummy_clip, dummy_video
-from test_renderer_networks import shaken
+from factories import dummy_clip, dummy_face_landmarks, dummy_pose, dummy_video
+from test_renderer_networks import FULL, shaken
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.face.landmarks import MOUTH_REGION, lip_aperture
 from dd_tools.formats.clip import Clip, Status
 from dd_tools.media.video import probe, read_frames
-from dd_tools.renderer.augmentation import PAPER, augment_face, augment_pair
+from dd_tools.renderer.augmentation import MIRRORED, PAPER, augment_face, augment_sample
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.config import PRESETS
-from dd_tools.renderer.encoding import encode_clip
+from dd_tools.renderer.encoding import encode_clip, encode_references
 from dd_tools.renderer.images import to_frames, to_images
+from dd_tools.renderer.inputs import reference_frames, shown
 from dd_tools.renderer.objective import MaskedDenoising
 from dd_tools.renderer.rendering import Painter, shared_noise
 from dd_tools.renderer.timing import timeline
-from dd_tools.renderer.training import RendererData, face_of
+from dd_tools.renderer.training import Recipe, RendererData
 from dd_tools.renderer.video import Speaker, Wanted, find_source, write_dubbed
 
 TINY = PRESETS["tiny"]
 
 
-@pytest.fixture(scope="module")
-def renderer():
-    return shaken(Renderer(TINY))
+@pytest.fixture(scope="module", params=[TINY, FULL], ids=["tiny", "full"])
+def renderer(request):
+    return shaken(Renderer(request.param))
 
 
 @pytest.fixture
@@ -42,8 +44,8 @@ def paint(renderer, clip, latents, seed=0, **settings):
     return list(painter.paint(latents, timeline(clip, len(latents))))
 
 
-def latents_for(clip, seed=0):
-    return np.random.default_rng(seed).normal(size=(clip.length, TINY.z_size)).astype(np.float32)
+def latents_for(clip, renderer, seed=0):
+    return np.random.default_rng(seed).normal(size=(clip.length, renderer.config.z_size)).astype(np.float32)
 
 
 def test_frames_become_images_and_back():
@@ -54,7 +56,7 @@ def test_frames_become_images_and_back():
 
 
 def test_known_pixels_are_exact_and_the_mask_is_painted(renderer, clip):
-    for item in paint(renderer, clip, latents_for(clip)):
+    for item in paint(renderer, clip, latents_for(clip, renderer)):
         frame, mask = clip.frames[item.index], clip.mask[item.index]
         assert np.array_equal(item.crop[mask == 0], frame[mask == 0])
         assert np.array_equal(item.known, frame) and np.array_equal(item.mask, mask)
@@ -67,7 +69,7 @@ def test_known_pixels_are_exact_and_the_mask_is_painted(renderer, clip):
 
 
 def test_the_batch_size_does_not_show(renderer, clip):
-    latents = latents_for(clip)
+    latents = latents_for(clip, renderer)
     alone, together = (paint(renderer, clip, latents, batch_size=size) for size in (1, 7))
     for one, other in zip(alone, together, strict=True):
         assert one.index == other.index
@@ -75,14 +77,14 @@ def test_the_batch_size_does_not_show(renderer, clip):
 
 
 def test_the_same_seed_paints_the_same_and_another_differs(renderer, clip):
-    latents = latents_for(clip)
+    latents = latents_for(clip, renderer)
     first, again, other = (paint(renderer, clip, latents, seed=seed)[0].crop for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_a_range_of_frames_equals_that_part_of_the_whole(renderer, clip):
-    latents = latents_for(clip)
+    latents = latents_for(clip, renderer)
     painter = Painter(renderer, clip, shared_noise(clip.size, 0), num_steps=4, batch_size=3)
     when = timeline(clip, len(latents))
     whole, part = list(painter.paint(latents, when)), list(painter.paint(latents, when.part(slice(2, 8))))
@@ -93,7 +95,7 @@ def test_a_range_of_frames_equals_that_part_of_the_whole(renderer, clip):
 
 def test_a_still_lasts_as_long_as_the_latents(renderer, tmp_path):
     with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
-        painted = paint(renderer, still, latents_for(still).repeat(9, axis=0))
+        painted = paint(renderer, still, latents_for(still, renderer).repeat(9, axis=0))
     assert [item.index for item in painted] == [0] * 9
     np.testing.assert_allclose([item.pts for item in painted], np.arange(9) / 25)
 
@@ -110,7 +112,7 @@ def test_impossible_settings_are_refused(renderer, clip, settings, error, messag
 def test_what_does_not_fit_is_refused(renderer, clip, tmp_path):
     with pytest.raises(DataError, match=r"x_T has shape \(1, 3, 16, 16\)"):
         Painter(renderer, clip, shared_noise(16, 0))
-    with pytest.raises(DataError, match="latents have 3 values, the renderer takes 16"):
+    with pytest.raises(DataError, match=r"latents have 3 values, the renderer takes (16|66)"):
         next(Painter(renderer, clip, shared_noise(32, 0)).paint(np.zeros((5, 3), np.float32), timeline(clip, 5)))
     with (
         Clip(dummy_clip(tmp_path / "large.h5", size=48)) as large,
@@ -127,40 +129,84 @@ def test_what_does_not_fit_is_refused(renderer, clip, tmp_path):
 def test_encoding_is_the_encoder_frame_by_frame_with_gaps_bridged(renderer, clip):
     latents = encode_clip(renderer, clip, batch_size=4)
     with torch.no_grad():
-        each = [renderer.encode(to_images(clip.face[index][None])).numpy()[0] for index in range(clip.length)]
+        each = [renderer.encode(*shown(clip, [index], eyes=True)).numpy()[0] for index in range(clip.length)]
     for index in clip.usable:
         np.testing.assert_allclose(latents[index], each[index], atol=1e-5)
     np.testing.assert_allclose(latents[4], each[3] + (each[6] - each[3]) / 3, atol=1e-5)
-    assert latents.dtype == np.float32 and latents.shape == (11, TINY.z_size)
+    assert latents.dtype == np.float32 and latents.shape == (11, renderer.config.z_size)
+
+
+@pytest.mark.parametrize(("fps", "count", "expected"), [(25.0, 4, 4), (50.0, 4, 4), (25.0, 100, 11), (12.5, 3, 3)])
+def test_references_are_the_first_latents_of_the_whole(renderer, tmp_path, fps, count, expected):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=11, fps=fps)) as clip:
+        found, whole = encode_references(renderer, clip, count), encode_clip(renderer, clip)
+    assert found.shape == (expected, renderer.config.z_size)
+    np.testing.assert_allclose(found, whole[:expected], atol=1e-5)
+
+
+def test_references_begin_where_the_face_is_first_seen(renderer, tmp_path):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=11, unusable=[0, 1, 2])) as clip:
+        found, whole = encode_references(renderer, clip, 5), encode_clip(renderer, clip)
+    np.testing.assert_allclose(found, whole[3:8], atol=1e-5)
 
 
 def test_training_data_is_a_function_of_the_generator(tmp_path):
     paths = [dummy_clip(tmp_path / f"{name}.h5") for name in "ab"]
-    data, again = (RendererData(paths, TINY, augmentation=PAPER, pairs=True, rectified=0.5) for _ in range(2))
+    data, again = (RendererData(paths, FULL, Recipe(PAPER, samples=True, rectified=0.5)) for _ in range(2))
     batches = [source.batch(torch.Generator().manual_seed(5), 4) for source in (data, again)]
     assert {name: tuple(tensor.shape) for name, tensor in batches[0].items()} == {
-        "image": (4, 3, 32, 32), "reference": (4, 3, 32, 32), "face": (4, 3, 32, 32), "mask": (4, 1, 32, 32), "t": (4,),
-        "eps": (4, 3, 32, 32), "reference_face": (4, 3, 32, 32), "rectify": (4,),
+        "image": (4, 3, 32, 32), "eps": (4, 3, 32, 32), "references": (4, 2, 3, 32, 32), "faces": (4, 3, 3, 32, 32),
+        "points": (4, 3, 25, 2), "mask": (4, 1, 32, 32), "t": (4,), "rectify": (4,),
     }  # fmt: skip
     assert all(torch.equal(batches[0][name], batches[1][name]) for name in batches[0])
-    assert MaskedDenoising(Renderer(TINY))(batches[0]) > 0
+    assert MaskedDenoising(Renderer(FULL))(batches[0]) > 0
 
 
 def test_without_augmentation_samples_are_the_clips_own_pixels(tmp_path):
     path = dummy_clip(tmp_path / "a.h5")
-    batch = RendererData([path], TINY).batch(torch.Generator().manual_seed(0), 8)
+    batch = RendererData([path], FULL, Recipe()).batch(torch.Generator().manual_seed(0), 8)
     with Clip(path) as clip:
         known = {to_images(frame[None]).numpy().tobytes() for frame in clip.frames}
         faces = {to_images(face[None]).numpy().tobytes() for face in clip.face}
     assert {image[None].numpy().tobytes() for image in batch["image"]} <= known
-    assert {image[None].numpy().tobytes() for image in batch["reference"]} <= known
-    assert {face[None].numpy().tobytes() for face in batch["face"]} <= faces
+    assert {image[None].numpy().tobytes() for image in batch["references"].flatten(0, 1)} <= known
+    assert {face[None].numpy().tobytes() for face in batch["faces"].flatten(0, 1)} <= faces
+
+
+def test_references_are_one_frame_as_of_a_still_or_go_from_shut_to_open(tmp_path):
+    path = dummy_clip(tmp_path / "a.h5", frames=20)
+    batch = RendererData([path], FULL, Recipe()).batch(torch.Generator().manual_seed(0), 64)
+    low, high = (points[:, -6:, 1].max(1).values for points in batch["points"][:, 1:].unbind(1))  # the lower inner lip
+    assert (low <= high).all()
+    still = (batch["references"][:, 0] == batch["references"][:, 1]).flatten(1).all(1)
+    assert 0.1 < still.float().mean() < 0.6
+
+
+@pytest.mark.parametrize(
+    ("apertures", "count", "expected"),
+    [([5, 1, 9], 1, [0]), ([5, 1, 9], 2, [1, 2]), ([7], 3, [0, 0, 0]), ([4, 4], 2, [0, 1]), ([3, 1, 2], 3, [1, 2, 0])],
+)
+def test_reference_frames_literal(apertures, count, expected):
+    assert reference_frames(np.array(apertures, float), count).tolist() == expected
+
+
+def test_of_a_long_clip_the_most_extreme_mouths_are_left_out():
+    assert reference_frames(np.arange(101.0)[::-1], 2).tolist() == [95, 5]
+
+
+def test_points_lie_where_the_landmarks_are(clip):
+    points = shown(clip, [3], eyes=True)[1][0].numpy()
+    chin, corner = clip.landmarks[3][8], clip.landmarks[3][48]
+    # The centre of the crop's first pixel is half a pixel inside its edge, which is -1.
+    np.testing.assert_allclose((points[2] + 1) * clip.size / 2 - 0.5, chin, atol=1e-4)
+    np.testing.assert_allclose((points[5] + 1) * clip.size / 2 - 0.5, corner, atol=1e-4)
 
 
 def test_without_eyes_the_face_image_begins_lower(clip):
-    with_eyes, without = face_of(clip, 0, eyes=True), face_of(clip, 0, eyes=False)
+    (with_eyes, points), (without, same) = (shown(clip, [0], eyes=eyes) for eyes in (True, False))
     assert with_eyes.shape == without.shape
-    assert not np.array_equal(with_eyes, without)
+    assert not torch.equal(with_eyes, without)
+    assert torch.equal(points, same)
 
 
 def test_face_augmentation_stays_in_range_and_changes_the_image():
@@ -172,29 +218,63 @@ def test_face_augmentation_stays_in_range_and_changes_the_image():
     assert not any(torch.equal(one, other) for one, other in itertools.combinations(seen, 2))
 
 
-def test_pairs_are_mirrored_and_recoloured_alike_and_the_reference_moves_a_little():
-    ramp = torch.linspace(-1, 1, 64)
+def ramp_sample():
+    """Smooth pictures of ramps; the mask is the left edge, the points are on the left."""
+    ramp = torch.linspace(-0.8, 0.8, 64)
     image = torch.stack([ramp.expand(64, 64), ramp.expand(64, 64).T, torch.zeros(64, 64)])
     mask = torch.zeros(1, 64, 64)
     mask[:, :, :3] = 1
-    flips, moves = set(), set()
-    for seed in range(16):
-        sample = {"image": image, "face": image, "reference": image, "reference_face": image, "mask": mask}
-        result = augment_pair(sample, torch.Generator().manual_seed(seed))
-        assert torch.equal(result["image"], result["face"])
-        # At most 5 % of scale, 5 degrees, 6 % of shift, on a ramp whose slope recolouring changes by at most a third.
-        moves.add(round((result["image"] - result["reference"]).abs().max().item(), 3))
-        flipped = torch.equal(result["mask"], mask.flip(-1))
-        flips.add(flipped)
-        direction = image.flip(-1) if flipped else image
+    points = dummy_face_landmarks(dummy_pose(64))[MOUTH_REGION, :] / 32 - 1 - np.float32([0.5, 0])
+    faces, points = image.expand(3, 3, 64, 64), torch.from_numpy(points).expand(3, 25, 2)
+    return {"image": image, "faces": faces, "references": image.expand(2, 3, 64, 64), "points": points, "mask": mask}
+
+
+def test_samples_are_mirrored_and_recoloured_alike_and_the_references_move_a_little():
+    sample, flips, moves = ramp_sample(), set(), set()
+    for seed in range(24):
+        result = augment_sample(sample, torch.Generator().manual_seed(seed))
+        assert torch.equal(result["faces"][0], result["faces"][2])
+        flipped = result["mask"][0, 32, -1] == 1
+        flips.add(bool(flipped))
+        direction = sample["image"].flip(-1) if flipped else sample["image"]
         assert torch.corrcoef(torch.stack([result["image"].flatten(), direction.flatten()]))[0, 1] > 0.8
+        # At most 5 % of scale, 5 degrees, 6 % of shift, on a ramp whose slope recolouring changes by at most a half.
+        moves |= {round((result["image"] - image).abs().max().item(), 3) for image in result["references"]}
+        # The left corner of the mouth stays the left one: of mirrored points the order changes too.
+        expected = sample["points"] if not flipped else sample["points"] * torch.tensor([-1.0, 1.0])
+        assert torch.allclose(result["points"].sort(1).values, expected.sort(1).values, atol=1e-6)
+        assert (result["points"][:, 5, 0] < result["points"][:, 11, 0]).all()
     assert flips == {True, False}
-    assert min(moves) == 0 and len(moves) > 4 and max(moves) < 0.27
+    assert min(moves) == 0 and len(moves) > 4 and max(moves) < 0.4
+
+
+def test_points_of_a_symmetric_face_stay_in_a_mirror():
+    points = torch.from_numpy(dummy_face_landmarks(dummy_pose(64))[MOUTH_REGION, :] - 31.5)
+    mirrored = points[MIRRORED] * torch.tensor([-1.0, 1.0])
+    torch.testing.assert_close(mirrored, points, atol=1e-4, rtol=0)
+
+
+def test_a_bent_sample_stays_one_picture():
+    sample, bends, edges, alike = ramp_sample(), [], [], []
+    sample["mask"][:, :, :4] = 1
+    for seed in range(24):
+        result = augment_sample(sample, torch.Generator().manual_seed(seed))
+        assert set(result["mask"].unique().tolist()) <= {0.0, 1.0}
+        # The faces are never bent: recoloured and mirrored like the image, they tell how far that was.
+        bends.append((result["image"] - result["faces"][0]).abs().max().item())
+        edge = result["mask"][0, :, 3 if result["mask"][0, 32, 0] == 1 else -4]
+        edges.append(edge.unique().numel() > 1)
+        alike.append(any(torch.allclose(result["image"], image, atol=1e-5) for image in result["references"]))
+    bent = np.array(bends) > 1e-6
+    assert min(bends) == 0 and 0.01 < max(bends) < 0.2 and 6 < bent.sum() < 18
+    # The mask's edge bends with the image, and references that did not move besides are bent alike.
+    assert np.array(edges)[bent].mean() > 0.5 and not np.array(edges)[~bent].any()
+    assert np.array(alike)[bent].any()
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_crops_become_a_video_of_the_same_frames(renderer, clip, tmp_path, suffix):
-    painter, latents = Painter(renderer, clip, shared_noise(clip.size, 0), num_steps=2), latents_for(clip)
+    painter, latents = Painter(renderer, clip, shared_noise(clip.size, 0), num_steps=2), latents_for(clip, renderer)
     output = tmp_path / f"out{suffix}"
     write_dubbed([Speaker(painter, latents)], output, Wanted(), folder=tmp_path)
     assert (probe(output).width, probe(output).frame_rate) == (clip.size, 25)
@@ -221,11 +301,27 @@ def test_a_source_that_changed_is_refused(clip, tmp_path):
 def test_a_relative_renderer_sees_differences_alone(renderer, clip, tmp_path):
     """From the reference frame's own latent, or on a still picture from the mean: whatever is added to all."""
     with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
-        motion = latents_for(still).repeat(3, axis=0) * np.array([[1], [2], [4]], np.float32)
+        motion = latents_for(still, renderer).repeat(3, axis=0) * np.array([[1], [2], [4]], np.float32)
         for one, other in zip(paint(renderer, still, motion), paint(renderer, still, motion + 5), strict=True):
             assert np.abs(one.crop.astype(int) - other.crop).max() <= 1
-    own = encode_clip(renderer, clip)
+
+
+def test_differences_are_taken_from_the_reference_frames(clip):
+    """Against a renderer that takes latents as they are, told the differences by hand."""
+    relative = shaken(Renderer(TINY))
+    own = encode_clip(relative, clip)
     absolute = Renderer(replace(TINY, z_relative=False)).eval()
-    absolute.load_state_dict(renderer.state_dict())
-    for one, other in zip(paint(renderer, clip, own), paint(absolute, clip, own - own[0]), strict=True):
+    absolute.load_state_dict(relative.state_dict())
+    for one, other in zip(paint(relative, clip, own), paint(absolute, clip, own - own[0]), strict=True):
         assert np.abs(one.crop.astype(int) - other.crop).max() <= 1
+
+
+def test_a_renderer_of_two_references_sees_a_shut_and_an_open_mouth(clip):
+    renderer = shaken(Renderer(FULL))
+    painter = Painter(renderer, clip, shared_noise(clip.size, 0))
+    apertures = lip_aperture(clip.landmarks)
+    shut, wide = clip.usable[apertures[clip.usable].argmin()], clip.usable[apertures[clip.usable].argmax()]
+    assert np.array_equal(to_frames(painter.reference.unflatten(1, (2, 3))[0]), [clip.frames[shut], clip.frames[wide]])
+    with torch.no_grad():
+        expected = [renderer.encode(*shown(clip, [frame], eyes=True))[0] for frame in (shut, wide)]
+    np.testing.assert_allclose(painter.z_references, torch.stack(expected), atol=1e-5)

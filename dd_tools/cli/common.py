@@ -40,6 +40,10 @@ NoHistory = Annotated[
     bool, typer.Option("--no-history", help="Leave out how the file was made, for byte-stable files.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Skip outputs that exist and are newer than their inputs.")]
+Expression = Annotated[
+    float | None,
+    typer.Option(min=0, max=5, help="Move so many times as far as the model says.  [default: the model's own]"),
+]
 Device = Annotated[
     str, typer.Option(metavar="auto|cpu|cuda|mps", help="Compute here; auto takes a GPU if there is one.")
 ]
@@ -188,6 +192,8 @@ def stamp(path: Path | None) -> list | None:
         return None
     try:
         status = path.stat()
+    except FileNotFoundError:
+        raise DataError(f"cannot read '{path}': no such file") from None
     except OSError as error:
         raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]

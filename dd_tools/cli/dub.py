@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Seed, Session, console_command, stamp, torch_device, training_progress
+from dd_tools import __version__
+from dd_tools.cli.common import (
+    Device,
+    Expression,
+    Seed,
+    Session,
+    console_command,
+    stamp,
+    torch_device,
+    training_progress,
+)
 from dd_tools.cli.output import (
     BatchSize,
     Codec,
@@ -46,6 +56,7 @@ def dub(
     renderer: RendererFile = None,
     motion: MotionFile = None,
     references: References = 75,
+    expression: Expression = None,
     adapt: Adapt = 0,
     face: Face = "prominent",
     at: At = None,
@@ -71,13 +82,11 @@ def dub(
     """
     from dd_tools.formats.clip import Clip
     from dd_tools.formats.parts import parts_folder
-    from dd_tools.media.audio import read_audio
     from dd_tools.motion.model import load_motion_model
     from dd_tools.renderer.autoencoder import load_renderer
     from dd_tools.renderer.rendering import Painter, shared_noise
     from dd_tools.renderer.video import Speaker, Wanted, check_target
-    from dd_tools.speech.features import measure
-    from dd_tools.speech.listening import check_level
+    from dd_tools.speech.listening import usable_level
     from dd_tools.weights import default_weights
 
     if face == "all":
@@ -85,8 +94,7 @@ def dub(
     if output.resolve() in (video.resolve(), audio.resolve()):
         raise UsageError(f"'{output}' is both input and output")
     check_target(output)
-    voice = read_audio(audio)
-    check_level(measure([voice]), audio)
+    voice = usable_level(audio)
     place = torch_device(device)
     weights = renderer or default_weights("renderer"), motion or default_weights("motion")
     painting, moving = load_renderer(weights[0]), load_motion_model(weights[1])
@@ -99,8 +107,9 @@ def dub(
         parse_tags(metadata),
     )  # fmt: skip
     key = {
+        "program": __version__,
         "files": [stamp(path) for path in (video, audio, *weights)],
-        "settings": repr((wanted, face, at, references, adapt, steps, seed, batch_size, place)),
+        "settings": repr((wanted, face, at, references, expression, adapt, steps, seed, batch_size, place)),
     }
     with parts_folder(output, key, resume=resume) as folder:
         if not (folder / "clip.h5").exists():
@@ -108,8 +117,10 @@ def dub(
         if adapt:
             painting = _adapted(session, weights[0], folder, adapt, seed, place)
         with Clip(folder / "clip.h5") as clip:
-            voice = _fitted(session, voice, clip, audio, loop, tail)
-            latents = _motion(session, clip, voice, painting, moving, references, place)
+            samples = _samples_heard(session, voice.samples, clip, audio, loop, tail)
+            if not (folder / "speech.npy").exists():
+                _listen(session, audio, samples, folder / "speech.npy", moving, place)
+            latents = _motion(clip, folder / "speech.npy", painting, moving, references, expression, place)
             painter = Painter(
                 painting, clip, shared_noise(clip.size, seed), num_steps=steps, batch_size=batch_size, device=place
             )
@@ -123,7 +134,8 @@ def _prepare(session: Session, video: Path, folder: Path, config, face: str, at)
     from dd_tools.face.sightings import Sightings
 
     settings = PrepSettings(size=config.size, crop=config.crop, mask=config.mask, face=face, at=at)
-    with Sightings(open_detector("auto", say=session.say), folder / "sightings") as detector:
+    detector = open_detector("auto", say=session.say)
+    with Sightings(detector, folder / f"sightings-{detector.name}-{detector.version}") as detector:
         report = prepare_clip(video, folder / "clip.h5", settings, detector=detector, progress=session.progress)
     for line in describe(report, video):
         session.say(line)
@@ -142,44 +154,46 @@ def _adapted(session: Session, weights: Path, folder: Path, minutes: float, seed
     return load_renderer(output)
 
 
-def _fitted(session: Session, voice, clip, audio: Path, loop: str, tail: str):
-    """The voice cut to the video, or with silence after it, as far as `loop` and `tail` want that."""
-    import numpy as np
-
+def _samples_heard(session: Session, samples: int, clip, audio: Path, loop: str, tail: str) -> int:
+    """How many of a voice's `samples` are heard, or more where silence follows, as `loop` and `tail` want it."""
     from dd_tools.media.audio import SAMPLE_RATE
     from dd_tools.renderer.timing import SILENCE, STOP
 
     if clip.source.is_still:
-        return voice
+        return samples
     length = round((float(clip.pts[-1]) + 1 / clip.source.frame_rate) * SAMPLE_RATE)
-    excess = (len(voice) - length) / SAMPLE_RATE
+    excess = (samples - length) / SAMPLE_RATE
     if excess > 0 and loop == STOP:
         if excess > 0.1:
             session.say(f"'{audio}' is {excess:.1f} s longer than the video and is cut; --loop hold or bounce goes on")
-        return voice[:length]
-    return np.pad(voice, (0, max(0, length - len(voice)))) if tail == SILENCE else voice
+        return length
+    return max(samples, length) if tail == SILENCE else samples
 
 
-def _motion(session: Session, clip, voice, painting, moving, references: int, device):
-    """The latents (T, Z) of the voice on this face."""
-    import numpy as np
-
+def _motion(clip, speech: Path, painting, moving, references: int, expression: float | None, device):
+    """The latents (T, Z) of the voice whose features are in the file `speech`, on this face."""
+    from dd_tools.formats.arrays import read_speech
     from dd_tools.motion.generation import check_fit, generate
-    from dd_tools.renderer.encoding import encode_clip
-    from dd_tools.speech.features import collapse, measure, open_speech_model
+    from dd_tools.renderer.encoding import encode_references
 
-    speech_model = open_speech_model(moving.config.speech_model, device=str(device), message=session.say)
-    layer_weights = moving.layer_weights.detach().cpu().numpy()
-    pieces = [collapse(piece, layer_weights) for piece in speech_model.stream([voice], measure([voice]))]
-    speech = np.concatenate(pieces, axis=1)
-    reference = encode_clip(painting, clip, device=device)[:references]
+    features, reference = read_speech(speech), encode_references(painting, clip, references, device=device)
     check_fit(
         moving.config,
-        speech=speech,
+        speech=features,
         reference=reference,
-        names=(speech_model.name, clip.source.name, "the motion model"),
+        names=(moving.config.speech_model, clip.source.name, "the motion model"),
     )
-    return generate(moving, speech, reference, device=device)
+    return generate(moving, features, reference, expression=expression, device=device)
+
+
+def _listen(session: Session, audio: Path, samples: int, target: Path, moving, device) -> None:
+    """Write the speech features that the motion model hears in so many samples of the voice to `target`."""
+    from dd_tools.speech.features import open_speech_model
+    from dd_tools.speech.listening import write_features
+
+    model = open_speech_model(moving.config.speech_model, device=str(device), message=session.say)
+    weights = moving.layer_weights.detach().cpu().numpy()
+    write_features(model, audio, target, layer_weights=weights, samples=samples)
 
 
 run = console_command("dd-dub", dub)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Session, console_command, torch_device
+from dd_tools.cli.common import Device, Expression, Session, console_command, torch_device
 from dd_tools.errors import UsageError
 
 Speech = Annotated[str, typer.Argument(metavar="SPEECH.npy|-", help="Speak this; - is standard input.")]
@@ -27,6 +27,7 @@ def generate_motion(
     reference: Reference,
     motion: MotionFile = None,
     references: References = 75,
+    expression: Expression = None,
     device: Device = "auto",
 ) -> None:
     """Generate the latents of a face that speaks, 25 a second: what dd-render paints.
@@ -51,6 +52,7 @@ def generate_motion(
         model,
         heard,
         shown,
+        expression=expression,
         device=torch_device(device),
         progress=lambda starts: session.progress(starts, len(starts), "windows"),
     )

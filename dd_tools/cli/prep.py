@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dd_tools import __version__
 from dd_tools.cli.common import NoHistory, Session, console_command, is_up_to_date, plan_outputs, stamp
 from dd_tools.errors import UsageError
 from dd_tools.face.settings import ALL, PrepSettings
@@ -117,7 +118,7 @@ def _remembering(finder, video: Path, clip: Path, settings: PrepSettings, resume
     if finder is None:
         yield None
         return
-    key = {"video": stamp(video), "settings": repr(settings), "detector": [finder.name, finder.version]}
+    key = {"video": stamp(video), "settings": repr(settings), "program": [__version__, finder.name, finder.version]}
     with parts_folder(clip, key, resume=resume) as folder, Sightings(finder, folder / "sightings") as eyes:
         yield eyes
 

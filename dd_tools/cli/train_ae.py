@@ -47,6 +47,10 @@ Init = Annotated[
         help="Start from these weights, or the shipped ones; the preset then only sets the training.",
     ),
 ]
+Perceptual = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Add LPIPS to the loss, with torchvision's AlexNet trunk from here."),
+]
 KeepEncoder = Annotated[
     bool, typer.Option("--keep-encoder", help="Train the U-Net alone, so that latents and motion models stay valid.")
 ]
@@ -61,6 +65,7 @@ def train_ae(
     preset: Preset = None,
     init: Init = None,
     keep_encoder: KeepEncoder = False,
+    perceptual: Perceptual = None,
     steps: Steps = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
@@ -91,7 +96,7 @@ def train_ae(
     from dd_tools.renderer.autoencoder import Renderer, load_renderer
     from dd_tools.renderer.config import PRESETS
     from dd_tools.renderer.objective import MaskedDenoising
-    from dd_tools.renderer.training import AUGMENTATIONS, RECTIFIED, TRAINING_PRESETS, RendererData
+    from dd_tools.renderer.training import RECIPES, TRAINING_PRESETS, RendererData
     from dd_tools.training.clips import read_speakers
     from dd_tools.training.loop import DTYPES
 
@@ -114,22 +119,20 @@ def train_ae(
         seed=seed,
         workers=workers,
     )
-    augmentation, pairs = (None, False) if no_augment else AUGMENTATIONS[name]
-    data = RendererData(
-        files,
-        model.config,
-        speakers=read_speakers(speakers) if speakers else None,
-        augmentation=augmentation,
-        pairs=pairs,
-        rectified=RECTIFIED[name],
-    )
-    notes = {"clips": [path.stem for path in files], "augment": not no_augment, "init": init.name if init else None}
+    recipe = replace(RECIPES[name], augmentation=None, samples=False) if no_augment else RECIPES[name]
+    data = RendererData(files, model.config, recipe, speakers=read_speakers(speakers) if speakers else None)
+    notes = {
+        "clips": [path.stem for path in files],
+        "augment": not no_augment,
+        "init": init.name if init else None,
+        "perceptual": bool(perceptual),
+    }
     checkpoint = Checkpoint(
         RENDERER, model.config.to_json(), {}, notes, session.history([init] if init else [], wanted=not no_history)
     )
     run_training(
         session,
-        MaskedDenoising(model, keep_encoder=keep_encoder),
+        MaskedDenoising(model, keep_encoder=keep_encoder, lips=recipe.lips, perceptual=_distance(perceptual)),
         data,
         settings,
         checkpoint,
@@ -139,6 +142,13 @@ def train_ae(
         resume=resume,
         tensorboard=tensorboard,
     )
+
+
+def _distance(trunk: Path | None):
+    """LPIPS with the trunk in a file, for `MaskedDenoising`."""
+    from dd_tools.evaluation.perceptual import ALEX, Lpips
+
+    return Lpips(ALEX, trunk).between if trunk else None
 
 
 run = console_command("dd-train-ae", train_ae)

@@ -16,7 +16,7 @@ SHORTEST = 10 * MOST_DELAY  # frames: of fewer, a shift leaves too little to com
 APERTURE_LABELS = (
     Label("aperture_r", "aperture r", "", Better.HIGHER, 3, "pearson,inner-lip-61-67+62-66+63-65"),
     Label("aperture_ratio", "aperture spread", "", Better.NEAR_ONE, 2, "standard-deviations"),
-    Label("lip_delay", "lip delay", "", Better.NEAR_ZERO, 0, f"best-aperture-r-within-{MOST_DELAY}-frames"),
+    Label("lip_delay", "lip delay", "frames", Better.NEAR_ZERO, 0, f"best-aperture-r-within-{MOST_DELAY}-frames"),
     Label("aperture_r_delayed", "r at it", "", Better.HIGHER, 3, "aperture-r-at-lip-delay"),
 )
 

@@ -36,7 +36,7 @@ class Lpips:
             warnings.simplefilter("ignore")  # about how lpips asks torchvision for an empty trunk
             self._network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
         load_into(_AsFeatures(self._network.net), state, trunk, f"LPIPS's trunk '{net}'")
-        self._network.to(device)
+        self._network.to(device).requires_grad_(False)
         self._device = device
         self.label = replace(LPIPS, settings=f"lpips-{version('lpips')},v0.1,{net},trunk-{fingerprint(state)},rgb")
 
@@ -49,6 +49,11 @@ class Lpips:
         self._network.spatial = inside is not None  # a map that the mask can be laid on
         found = self._network(*pictures)[:, 0].cpu().double().numpy()
         return found.mean((1, 2)) if inside is None else (found * inside).sum((1, 2)) / inside.sum((1, 2))
+
+    def between(self, images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        """Distances (B,) of images (B,3,H,W) in [-1, 1], with a gradient, computed where the images are."""
+        self._network.to(images.device).spatial = False
+        return self._network(images, others).flatten()
 
 
 class _AsFeatures(torch.nn.Module):

@@ -35,7 +35,7 @@ def paste(
     the mask, and all of them for an empty mask, keep their exact value; so do all where the painting is what was known.
     """
     picture = source_frame.copy()
-    level = DEEP if picture.dtype == np.uint16 else 1  # what a grey level of the crop is in the source
+    level = DEEP if picture.itemsize > 1 else 1  # what a grey level of the crop is in the source
     if not mask.any() or share <= 0:
         return picture
     left, top, right, bottom = _box_in_source(mask, crop_to_source, source_frame.shape)
@@ -53,7 +53,7 @@ def paste(
     target = picture[top:bottom, left:right]
     detail = target - level * resample(known.astype(np.float32), source_to_crop, size)
     blended = target + blend * (level * resample(change, source_to_crop, size) - (1 - same) * detail)
-    target[:] = np.where(blend > 0, np.clip(np.rint(blended), 0, 255 * level), target)
+    target[:] = np.where(blend > 0, np.clip(np.rint(blended), 0, np.iinfo(picture.dtype).max), target)
     return picture
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dd_tools.face.geometry import fit_poses, scale_of
-from dd_tools.face.landmarks import LEFT_EYE_CORNERS, MOUTH, NOSE_TIP, RIGHT_EYE_CORNERS
+from dd_tools.face.landmarks import LEFT_EYE_CORNERS, MOUTH_REGION, NOSE_TIP, RIGHT_EYE_CORNERS
 from dd_tools.face.warping import inverted, transform
 from dd_tools.formats.clip import Status
 
@@ -17,7 +17,6 @@ SMALLEST_FACE = 8  # pixels between the eyes
 LARGEST_TURN = 45  # degrees
 NOSE_DEPTH = 0.5  # how far the tip of the nose lies before the line of the outer eye corners, in units of its length
 VOTERS = 5  # frames that decide by majority whether one is turned away, or it would flicker at the limit
-MOUTH_REGION = [*range(6, 11), *range(MOUTH.start, MOUTH.stop)]  # chin and lips
 
 REASONS = {
     Status.NO_FACE: "no face",

@@ -1,5 +1,6 @@
 """How pictures are encoded: codec, quality and pixel format, by default those of the source."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ CONTAINERS = {
 }
 PIXEL_FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 _ONLY_420 = ("av1",)
+_CHROMA = {"444": "444|gbr|rgb|bgr", "422": "422"}  # what in ffmpeg's names of pixel formats tells it
 BT709 = Colour()
 
 
@@ -65,17 +67,18 @@ class Encoding:
         like, able = like or cls(), CONTAINERS[check_container(target)]
         codec = codec or (like.codec if like.codec in able else able[0])
         pixel_format = pixel_format or like.pixel_format
-        if codec in _ONLY_420 and "420" not in pixel_format:
-            pixel_format = "yuv420p"
+        if codec in _ONLY_420:
+            pixel_format = "yuv420p10le" if pixel_format.endswith("10le") else "yuv420p"
         return cls(codec, quality, pixel_format, lossless, like.colour)
 
     @classmethod
     def of(cls, info: VideoInfo) -> "Encoding":
         """The nearest to a source's own that can be written."""
-        pixel_format = info.pixel_format.replace("yuvj", "yuv")
+        chroma = next((c for c, names in _CHROMA.items() if re.search(names, info.pixel_format)), "420")
+        depth = "10le" if re.search(r"(9|1[0246]|48|64)[lb]e$", info.pixel_format) else ""
         return cls(
             codec=info.codec if info.codec in CODECS else cls.codec,
-            pixel_format=pixel_format if pixel_format in PIXEL_FORMATS else cls.pixel_format,
+            pixel_format=cls.pixel_format if info.is_still else f"yuv{chroma}p{depth}",
             colour=info.colour,
         )
 

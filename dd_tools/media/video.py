@@ -25,7 +25,7 @@ from dd_tools.media.rates import exact_rate
 _BLOCK = 16  # pixels: a multiple of what any format's chroma samples stand for
 
 
-DEEP = 256  # a value of 8 bits in 16, as ffmpeg's conversions have it: white is 65280
+DEEP = 256  # a value of 8 bits in 16, as ffmpeg's conversions have it: limited white is about 65280
 
 
 class Frame(NamedTuple):

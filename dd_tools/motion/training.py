@@ -22,7 +22,7 @@ MOST_LATENTS_APART = 5  # 0.2 s: how much picture and sound of one clip may diff
 TRAINING_PRESETS = {
     # The authors': Adam at a constant rate.
     "paper": TrainingSettings(steps=100_000, batch_size=16, learning_rate=1e-4),
-    "default": TrainingSettings(steps=4_000, batch_size=16, learning_rate=1e-3, warmup=100, decay=0.5, ema=0.998),
+    "default": TrainingSettings(steps=1_200, batch_size=16, learning_rate=1e-3, warmup=100, decay=0.5, ema=0.998),
     "tiny": TrainingSettings(steps=20, batch_size=2, learning_rate=1e-3, ema=0.9),
 }
 

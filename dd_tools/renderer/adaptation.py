@@ -10,7 +10,7 @@ import torch
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint
 from dd_tools.renderer.autoencoder import load_renderer
 from dd_tools.renderer.objective import MaskedDenoising
-from dd_tools.renderer.training import AUGMENTATIONS, RECTIFIED, RendererData
+from dd_tools.renderer.training import RECIPES, RendererData
 from dd_tools.training.loop import train
 from dd_tools.training.settings import TrainingSettings
 
@@ -36,9 +36,9 @@ def adapt(
     `train` does.
     """
     model = load_renderer(renderer).to(device)
-    augmentation, pairs = AUGMENTATIONS["default"]
-    data = RendererData([clip], model.config, augmentation=augmentation, pairs=pairs, rectified=RECTIFIED["default"])
-    objective = MaskedDenoising(model, keep_encoder=True)
+    recipe = RECIPES["default"]
+    data = RendererData([clip], model.config, recipe)
+    objective = MaskedDenoising(model, keep_encoder=True, lips=recipe.lips)
     steps = max(1, int(60 * minutes / _seconds_a_step(objective, data, device)))
     settings = replace(SETTINGS, steps=steps, seed=seed)
     checkpoint = Checkpoint(RENDERER, model.config.to_json(), {}, {"clips": [clip.stem], "adapted from": renderer.name})

@@ -1,8 +1,8 @@
 """Augmentation of the training images (section 3.1), every draw from a given generator.
 
 `augment_face` is the paper's: it changes the semantic encoder's input alone, so that the latent learns what the face
-does and not its pixels. `augment_pair` mirrors and recolours everything of a sample alike, as if there were more
-speakers, and moves the reference, as if heads moved more.
+does and not its pixels. `augment_sample` mirrors and recolours everything of a sample alike and bends image, references
+and mask, as if there were more speakers, and moves the references, as if heads moved more.
 """
 
 import math
@@ -10,13 +10,23 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 from torchvision.transforms.v2 import functional as F
 
+from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.renderer.deformation import follow
 
-PAIR_JITTER = 0.15
+SAMPLE_JITTER, SAMPLE_TINT = 0.15, 0.1
+# Of the random bend of a face: points a side that are moved, and most, as a share of half the side.
+BEND_POINTS, BEND = 4, 0.05
 # Of the reference against the image: most shift as a share of half the side, most change of scale, most turn.
 REFERENCE_SHIFT, REFERENCE_SCALE, REFERENCE_TURN = 0.06, 0.05, math.radians(5)
+
+# Where the iBUG landmarks of chin and lips go in a mirror.
+_MIRROR = dict(zip(range(6, 11), range(10, 5, -1), strict=True))
+_MIRROR |= dict(zip([*range(48, 60)], [*range(54, 47, -1), *range(59, 54, -1)], strict=True))
+_MIRROR |= dict(zip([*range(60, 68)], [*range(64, 59, -1), *range(67, 64, -1)], strict=True))
+MIRRORED = [MOUTH_REGION.index(_MIRROR[point]) for point in MOUTH_REGION]
 
 
 @dataclass(frozen=True)
@@ -64,19 +74,39 @@ def augment_face(face: Tensor, amount: FaceAugmentation, generator: torch.Genera
     return face
 
 
-def augment_pair(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """A sample of `RendererData` before its face is augmented: mirrored half the time, its images recoloured alike,
-    the reference moved half the time.
+def augment_sample(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+    """A sample of `RendererData` before its faces are augmented: mirrored half the time, its images recoloured alike,
+    its image, references and mask bent alike half the time, and each reference moved half the time.
     """
+    sample = dict(sample)
     if _chance(0.5, generator):
-        sample = {name: F.horizontal_flip(tensor) for name, tensor in sample.items()}
+        mirrored = {name: F.horizontal_flip(tensor) for name, tensor in sample.items() if name != "points"}
+        sample = mirrored | {"points": sample["points"][..., MIRRORED, :] * torch.tensor([-1.0, 1.0])}
     state = generator.get_state()
-    for name in ("image", "face", "reference", "reference_face"):
+    for name in ("image", "faces", "references"):
         generator.set_state(state)  # the same draws for each
-        sample[name] = recolour(sample[name], PAIR_JITTER, generator)
+        sample[name] = _tinted(recolour(sample[name], SAMPLE_JITTER, generator), generator)
     if _chance(0.5, generator):
-        sample["reference"] = _moved(sample["reference"], generator)
-    return sample
+        sample |= _bent(sample, generator)
+    moved = [_moved(image, generator) if _chance(0.5, generator) else image for image in sample["references"]]
+    return sample | {"references": torch.stack(moved)}
+
+
+def _bent(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+    """Image, references and mask of a sample as those of a face of slightly other proportions."""
+    draws = BEND * (2 * torch.rand(1, 2, BEND_POINTS, BEND_POINTS, generator=generator) - 1)
+    side = sample["image"].shape[-1]
+    offsets = interpolate(draws, size=(side, side), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
+    whole = torch.cat([sample["image"][None], sample["references"]]).flatten(0, 1)
+    picture = follow(torch.cat([whole, sample["mask"]])[None], torch.eye(2, 3)[None], offsets)[0]
+    image, *references = picture[:-1].split(3)
+    return {"image": image, "references": torch.stack(references), "mask": picture[-1:].round()}
+
+
+def _tinted(image: Tensor, generator: torch.Generator) -> Tensor:
+    """An image (..., 3, S, S) in [-1, 1] under light of a slightly different colour."""
+    gains = 1 + SAMPLE_TINT * (2 * torch.rand(3, 1, 1, generator=generator) - 1)
+    return ((image + 1) * gains - 1).clamp(-1, 1)
 
 
 def _moved(image: Tensor, generator: torch.Generator) -> Tensor:
@@ -89,7 +119,7 @@ def _moved(image: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def recolour(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
-    """An image (3, S, S) in [-1, 1] with brightness, contrast and saturation scaled by factors in 1 +- amount."""
+    """Images (..., 3, S, S) in [-1, 1] with brightness, contrast and saturation scaled by factors in 1 +- amount."""
     image = (image + 1) / 2
     for adjust in (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation):
         image = adjust(image, _uniform(1 - amount, 1 + amount, generator))

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, module_with, read_checkpoint
@@ -21,19 +20,20 @@ class Renderer(nn.Module):
         self.encoder = SemanticEncoder(config)
         self.unet = UNet(config)
 
-    def encode(self, face: Tensor) -> Tensor:
-        """Face images (B, 3, S, S) in [-1, 1] to latents (B, Z)."""
-        return self.encoder(face)
+    def encode(self, face: Tensor, points: Tensor | None = None) -> Tensor:
+        """Faces (B, 3, S, S) and, with z_points, their `MOUTH_REGION` (B, 25, 2), in [-1, 1], to latents (B, Z)."""
+        return self.encoder(face, points)
 
-    def condition(self, face: Tensor, reference_face: Tensor) -> Tensor:
-        """What the U-Net is told (B, Z) of face images, and of those that belong to its reference images, (B, 3, S, S).
+    def condition(self, faces: Tensor, points: Tensor) -> Tensor:
+        """What the U-Net is told (B, `condition_size`) of faces (B, 1 + K, 3, S, S) and points (B, 1 + K, 25, 2), the
+        image's and then its K references'.
 
-        Both are encoded as one batch, so that in training they are normalised alike.
+        All are encoded as one batch, so that in training they are normalised alike.
         """
         if not self.config.z_relative:
-            return self.encode(face)
-        z, z_reference = self.encode(torch.cat([face, reference_face])).chunk(2)
-        return z - z_reference
+            return self.encode(faces[:, 0], points[:, 0])
+        z = self.encode(faces.flatten(0, 1), points.flatten(0, 1)).unflatten(0, faces.shape[:2])
+        return (z[:, :1] - z[:, 1:]).flatten(1)
 
     def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """The network's prediction (see the configuration), shapes as in `UNet.forward`."""

@@ -3,11 +3,13 @@
 from dataclasses import asdict, dataclass, fields
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.formats.clip import Clip
 
 PREDICTIONS = ("epsilon", "v", "x0")
 SCHEDULES = ("linear", "cosine")
 POOLS = ("mean", "flatten")
+POINT_VALUES = 2 * len(MOUTH_REGION)  # x and y of every landmark of chin and lips
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,16 @@ class RendererConfig:
     the ``mean`` over positions is the paper's, ``flatten`` keeps them apart, so a small encoder tells mouth shapes
     sooner. z_map: not in the paper; the latent is normalised over the training data and also enters the middle of
     the U-Net as a map of its own, so that a small budget of training suffices to make the mouth obey it.
-    z_relative: nor this; the U-Net is told how the latent differs from that of the reference image, so that what a
-    latent says about who it is cancels out, which few training speakers cannot teach to ignore. steps: of DDIM,
+    z_relative: nor this; the U-Net is told how the latent differs from those of its reference images, so that what a
+    latent says about who it is cancels out, which few training speakers cannot teach to ignore. z_points: nor this; the
+    last `POINT_VALUES` of the latent are the landmarks of chin and lips, whose detector has seen more faces than a
+    small encoder will. references: images of the speaker that the U-Net sees; the authors use one. steps: of DDIM,
     where the user does not say. z_size: width of the semantic latent. embedding_size: of the time embedding.
     prediction: what the network predicts; the loss is measured on it. ``epsilon`` is the paper's. ``x0`` suits
-    small networks, which need not carry noise through to their output. from_reference: the network deforms the
-    reference image along a flow it predicts, and its output is the difference from that (with ``x0``); training
-    starts from repeating the reference. schedule: of the noise; ``linear`` is Ho et al.'s, ``cosine`` ends at zero
+    small networks, which need not carry noise through to their output. from_reference: the network bends the
+    reference images along flows it predicts and blends them, and its output is the difference from that (with ``x0``);
+    training starts from repeating the references. detail_channels: width of convolutions at half the picture's size
+    that go over the result, 0 for none. schedule: of the noise; ``linear`` is Ho et al.'s, ``cosine`` ends at zero
     signal. eyes: whether the face image holds the eyes' band (the paper's eye guidance). crop, mask: the framing
     and painted region of the clips it knows, as dd-prep names them.
     """
@@ -43,12 +48,15 @@ class RendererConfig:
     pool: str = "mean"
     z_map: bool = False
     z_relative: bool = False
+    z_points: bool = False
+    references: int = 1
     z_size: int = 512
     steps: int = 20
     embedding_size: int = 512
     dropout: float = 0.1
     prediction: str = "epsilon"
     from_reference: bool = False
+    detail_channels: int = 0
     schedule: str = "linear"
     eyes: bool = True
     crop: str = "face"
@@ -69,8 +77,19 @@ class RendererConfig:
             raise UsageError(f"unknown pool '{self.pool}', expected one of {', '.join(POOLS)}")
         if self.from_reference and self.prediction != "x0":
             raise UsageError(f"from_reference needs prediction 'x0', got '{self.prediction}'")
+        if self.detail_channels and not (self.from_reference and self.patch > 1):
+            raise UsageError("detail_channels need from_reference and a patch of 2 or more")
+        if self.z_points and self.z_size <= POINT_VALUES:
+            raise UsageError(f"z_size {self.z_size} leaves no room beside the {POINT_VALUES} values of z_points")
+        if self.references < 1:
+            raise UsageError(f"references must be at least 1, got {self.references}")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"unknown schedule '{self.schedule}', expected one of {', '.join(SCHEDULES)}")
+
+    @property
+    def condition_size(self) -> int:
+        """How many values the U-Net is told: the latent, or its differences from those of all references."""
+        return self.z_size * (self.references if self.z_relative else 1)
 
     def check_fits(self, clip: Clip) -> None:
         """Raise `DataError` unless `clip` is framed as this renderer knows faces and has a usable frame."""
@@ -112,12 +131,15 @@ PRESETS = {
         pool="flatten",
         z_map=True,
         z_relative=True,
+        z_points=True,
+        references=2,
         z_size=128,
-        steps=4,
+        steps=2,
         embedding_size=192,
         dropout=0.0,
         prediction="x0",
         from_reference=True,
+        detail_channels=32,
         schedule="cosine",
     ),
     # For tests.

@@ -1,36 +1,51 @@
-"""Clip to latents: the semantic encoder over every usable frame."""
+"""Clip to latents: the semantic encoder over usable frames."""
 
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 
+from dd_tools.formats.arrays import LATENT_RATE
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
-from dd_tools.renderer.images import to_images
+from dd_tools.renderer.inputs import shown
 from dd_tools.renderer.timing import latents_on_grid
-from dd_tools.renderer.training import face_of
 
 
 @torch.inference_mode()
-def encode_clip(
+def encode_frames(
     renderer: Renderer,
     clip: Clip,
+    frames: np.ndarray,
     *,
     batch_size: int = 32,
     device: torch.device | str = "cpu",
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> np.ndarray:
+    """Latents (N, Z) float32 of the usable `frames` (N,) of a clip."""
+    renderer = renderer.to(device).eval()
+    latents = np.empty((len(frames), renderer.config.z_size), np.float32)
+    for start in progress(range(0, len(frames), batch_size)):
+        part = slice(start, start + batch_size)
+        faces, points = shown(clip, frames[part], renderer.config.eyes)
+        latents[part] = renderer.encode(faces.to(device), points.to(device)).cpu().numpy()
+    return latents
+
+
+def encode_clip(renderer: Renderer, clip: Clip, **options) -> np.ndarray:
     """Latents (T, Z) float32, 25 a second from time 0 to the last usable frame; one latent for a still picture.
 
-    Frames without a face are bridged by interpolation between their neighbours. Raises `DataError` if no frame is
-    usable or the clip does not fit the renderer.
+    Frames without a face are bridged by interpolation between their neighbours. options: of `encode_frames`. Raises
+    `DataError` if no frame is usable or the clip does not fit the renderer.
     """
     renderer.config.check_fits(clip)
-    frames = clip.usable
-    renderer = renderer.to(device).eval()
-    latents = []
-    for start in progress(range(0, len(frames), batch_size)):
-        faces = np.stack([face_of(clip, frame, renderer.config.eyes) for frame in frames[start : start + batch_size]])
-        latents.append(renderer.encode(to_images(faces).to(device)).cpu().numpy())
-    return latents_on_grid(np.concatenate(latents), clip.pts[frames])
+    return latents_on_grid(encode_frames(renderer, clip, clip.usable, **options), clip.pts[clip.usable])
+
+
+def encode_references(renderer: Renderer, clip: Clip, count: int, **options) -> np.ndarray:
+    """The first `count` latents (N, Z) from the first usable frame on, fewer of a shorter clip; as `encode_clip`."""
+    renderer.config.check_fits(clip)
+    times = clip.pts[clip.usable] - clip.pts[clip.usable[0]]
+    needed = int(np.searchsorted(times, (count - 1) / LATENT_RATE)) + 1
+    latents = encode_frames(renderer, clip, clip.usable[:needed], **options)
+    return latents_on_grid(latents, times[:needed])[:count]

@@ -13,12 +13,10 @@ from dd_tools.renderer.blocks import (
     timestep_embedding,
     zeroed,
 )
-from dd_tools.renderer.config import RendererConfig
-from dd_tools.renderer.deformation import deform
+from dd_tools.renderer.config import POINT_VALUES, RendererConfig
+from dd_tools.renderer.deformation import Bending
 
 IMAGE_CHANNELS = 3
-# The noised image, then one reference image of the same speaker.
-INPUT_CHANNELS = 2 * IMAGE_CHANNELS
 
 
 class Block(nn.ModuleList):
@@ -66,20 +64,47 @@ def _map_of(z_size: int, channels: int, size: int) -> nn.Sequential:
     return nn.Sequential(zeroed(nn.Linear(z_size, channels * size**2)), nn.Unflatten(1, (channels, size, size)))
 
 
+class Detail(nn.Module):
+    """A last look at the result, at half its size: what to add to it, nothing at first."""
+
+    def __init__(self, channels: int, width: int, patch: int):
+        super().__init__()
+        self.stride = patch // 2
+        pixels = IMAGE_CHANNELS * self.stride**2
+        self.carry = nn.Conv2d(channels, 4 * width, 1)
+        self.layers = nn.Sequential(
+            nn.Conv2d(width + 2 * pixels, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.SiLU(),
+            zeroed(nn.Conv2d(width, pixels, 3, padding=1)),
+        )
+
+    def forward(self, h: Tensor, shown: Tensor, xt: Tensor) -> Tensor:
+        """The U-Net's last features (B, C, h, h), image so far and noised one (B, 3, S, S) to (B, 3, S, S)."""
+        seen = F.pixel_unshuffle(torch.cat([shown, xt], dim=1), self.stride)
+        known = F.pixel_shuffle(self.carry(h), 2)
+        return F.pixel_shuffle(self.layers(torch.cat([known, seen.to(known.dtype)], dim=1)), self.stride)
+
+
 class UNet(nn.Module):
-    """Predicts the noise (or v) of the masked image from the image, a reference image, the timestep and the latent."""
+    """Predicts the noise (or v, or the image) from the masked image, reference images, the timestep and the latent."""
 
     def __init__(self, config: RendererConfig):
         super().__init__()
         self.config = config
         embedding_size = config.embedding_size
-        conditions = {"embedding_size": embedding_size, "z_size": config.z_size, "dropout": config.dropout}
+        conditions = {
+            "embedding_size": embedding_size,
+            "z_size": config.condition_size,
+            "dropout": config.dropout,
+        }
         pixels = config.patch**2
         self.time_embed = nn.Sequential(
             nn.Linear(config.channels, embedding_size), nn.SiLU(), nn.Linear(embedding_size, embedding_size)
         )
         self.input_blocks, laterals, size = _down_path(
-            INPUT_CHANNELS * pixels,
+            (1 + config.references) * IMAGE_CHANNELS * pixels,
             config.channels,
             config.multipliers,
             config.size // config.patch,
@@ -88,7 +113,7 @@ class UNet(nn.Module):
         )
         channels = laterals[-1]
         self.middle_block = _middle(channels, **conditions)
-        self.z_map = _map_of(config.z_size, channels, size) if config.z_map else None
+        self.z_map = _map_of(config.condition_size, channels, size) if config.z_map else None
         self.output_blocks = nn.ModuleList()
         for level, multiplier in reversed(list(enumerate(config.multipliers))):
             for index in range(config.blocks + 1):
@@ -104,15 +129,12 @@ class UNet(nn.Module):
         self.out = nn.Sequential(
             GroupNorm32(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, IMAGE_CHANNELS * pixels, 3, padding=1))
         )
-        self.flow = (
-            nn.Sequential(GroupNorm32(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, 2, 3, padding=1)))
-            if config.from_reference
-            else None
-        )
+        self.bending = Bending(channels, config.references) if config.from_reference else None
+        self.detail = Detail(channels, config.detail_channels, config.patch) if config.detail_channels else None
 
     def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
-        """Noised image with known pixels pasted in and reference (B, 3, S, S) in [-1, 1], t (B,), z (B, Z) to (B, 3, S,
-        S).
+        """Noised image with known pixels pasted in (B, 3, S, S), K references (B, 3 K, S, S) in [-1, 1], t (B,) and
+        what `Renderer.condition` gives to (B, 3, S, S).
         """
         embedding = self.time_embed(timestep_embedding(t, self.config.channels).to(xt.dtype))
         h = F.pixel_unshuffle(torch.cat([xt, reference], dim=1), self.config.patch)
@@ -126,7 +148,9 @@ class UNet(nn.Module):
         for block in self.output_blocks:
             h = block(torch.cat([h, laterals.pop()], dim=1), embedding, z)
         output = F.pixel_shuffle(self.out(h), self.config.patch)
-        return output + deform(reference, self.flow(h)) if self.flow else output
+        if self.bending:
+            output = output + self.bending(h, reference)
+        return output + self.detail(h, output, xt) if self.detail else output
 
 
 class SemanticEncoder(nn.Module):
@@ -135,6 +159,7 @@ class SemanticEncoder(nn.Module):
     def __init__(self, config: RendererConfig):
         super().__init__()
         self.patch = config.patch
+        values = config.z_size - POINT_VALUES if config.z_points else config.z_size
         self.input_blocks, widths, size = _down_path(
             IMAGE_CHANNELS * config.patch**2,
             config.encoder_channels,
@@ -145,12 +170,16 @@ class SemanticEncoder(nn.Module):
         self.middle_block = _middle(widths[-1])
         pool = nn.AdaptiveAvgPool2d(1) if config.pool == "mean" else nn.Identity()
         kernel = 1 if config.pool == "mean" else size
-        self.out = nn.Sequential(GroupNorm32(widths[-1]), nn.SiLU(), pool, nn.Conv2d(widths[-1], config.z_size, kernel))
+        self.out = nn.Sequential(GroupNorm32(widths[-1]), nn.SiLU(), pool, nn.Conv2d(widths[-1], values, kernel))
+        self.takes_points = config.z_points
         self.normalise = nn.BatchNorm1d(config.z_size, affine=False) if config.z_map else nn.Identity()
 
-    def forward(self, face: Tensor) -> Tensor:
-        """Face image (B, 3, S, S) in [-1, 1] to latent (B, Z)."""
+    def forward(self, face: Tensor, points: Tensor | None) -> Tensor:
+        """Face image (B, 3, S, S) and, with z_points, its `MOUTH_REGION` (B, 25, 2), in [-1, 1], to latent (B, Z)."""
         h = F.pixel_unshuffle(face, self.patch)
         for block in self.input_blocks:
             h = block(h)
-        return self.normalise(self.out(self.middle_block(h)).flatten(1))
+        z = self.out(self.middle_block(h)).flatten(1)
+        if self.takes_points and points is None:
+            raise ValueError("an encoder with z_points needs points")
+        return self.normalise(torch.cat([z, points.flatten(1)], dim=1) if self.takes_points else z)

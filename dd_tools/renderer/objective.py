@@ -1,10 +1,20 @@
 """What stage 1 minimises: Eq. 2, the masked denoising error."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
+from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS, paste_known, predicted_x0, q_sample, target
+
+LIP_REACH = 0.08  # of half the side: how far from the lips' landmarks pixels still weigh more
+_LIPS = [MOUTH_REGION.index(point) for point in range(MOUTH.start, MOUTH.stop)]
+PERCEPTUAL = 0.05  # weight of the perceptual distance beside the squared error
+
+# The distance (B,) of two images (B, 3, S, S) in [-1, 1].
+Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class MaskedDenoising(nn.Module):
@@ -18,12 +28,18 @@ class MaskedDenoising(nn.Module):
     what it meets when sampling, where each step would else add to the errors of the last (after DREAM, Zhou et al.
     2024).
 
-    keep_encoder: train the U-Net alone; latents, and the motion models made for them, stay what they are.
+    lips: pixels at the lips weigh 1 + lips; not in the paper. perceptual: a distance, as LPIPS is, that the estimated
+    image's adds to the loss; not in the paper, and it makes small networks paint edges where the mean error alone would
+    have them blur. keep_encoder: train the U-Net alone; latents, and the motion models made for them, stay what they
+    are.
     """
 
-    def __init__(self, model: Renderer, *, keep_encoder: bool = False):
+    def __init__(
+        self, model: Renderer, *, keep_encoder: bool = False, lips: float = 0.0, perceptual: Distance | None = None
+    ):
         super().__init__()
-        self.model, self.keep_encoder = model, keep_encoder
+        self.model, self.keep_encoder, self.lips = model, keep_encoder, lips
+        self._perceptual = [perceptual] if perceptual else []  # in a list: no part of what is trained
         model.encoder.requires_grad_(not keep_encoder)
 
     def train(self, mode: bool = True) -> "MaskedDenoising":
@@ -34,19 +50,22 @@ class MaskedDenoising(nn.Module):
         return self
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of a batch of `RendererData`: image, face, reference,
-        reference_face (B, 3, S, S) in [-1, 1], mask (B, 1, S, S), t
-        (B,), eps, rectify (B,).
-        """
+        """The loss of a batch of `RendererData`."""
         model, config = self.model, self.model.config
         x0, mask, t, eps = batch["image"], batch["mask"], batch["t"], batch["eps"]
-        z = model.condition(batch["face"], batch["reference_face"])
-        xt = paste_known(q_sample(model.schedule, self._start(batch, z), t, eps), x0, mask)
-        error = model(xt, batch["reference"], t, z) - target(model.schedule, config.prediction, x0, t, eps)
-        return (mask * error.square()).mean()
+        reference = batch["references"].flatten(1, 2)
+        z = model.condition(batch["faces"], batch["points"])
+        xt = paste_known(q_sample(model.schedule, self._start(batch, reference, z), t, eps), x0, mask)
+        output = model(xt, reference, t, z)
+        error = output - target(model.schedule, config.prediction, x0, t, eps)
+        loss = (mask * (1 + self.lips * at_lips(batch["points"][:, 0], x0.shape[-1])) * error.square()).mean()
+        for distance in self._perceptual:
+            estimate = predicted_x0(model.schedule, config.prediction, output.float(), xt, t)
+            loss = loss + PERCEPTUAL * distance(paste_known(estimate, x0, mask), x0).mean()
+        return loss
 
     @torch.no_grad()
-    def _start(self, batch: dict[str, Tensor], z: Tensor) -> Tensor:
+    def _start(self, batch: dict[str, Tensor], reference: Tensor, z: Tensor) -> Tensor:
         """The images to add noise to: x_0, or for rectified samples what the first sampling step makes of eps."""
         model, rectify = self.model, batch["rectify"]
         if not rectify.any():
@@ -54,6 +73,14 @@ class MaskedDenoising(nn.Module):
         start, image = batch["image"].clone(), batch["image"][rectify]
         xT = paste_known(batch["eps"][rectify], image, batch["mask"][rectify])
         t = torch.full((len(xT),), NUM_TIMESTEPS - 1, device=xT.device)
-        output = model(xT, batch["reference"][rectify], t, z[rectify])
+        output = model(xT, reference[rectify], t, z[rectify])
         start[rectify] = predicted_x0(model.schedule, model.config.prediction, output, xT, t).to(start.dtype)
         return start
+
+
+def at_lips(points: Tensor, size: int) -> Tensor:
+    """(B, 1, S, S): 1 at a landmark of the lips, falling to 0 around; points: `MOUTH_REGION` (B, 25, 2) in [-1, 1]."""
+    places = (torch.arange(size, device=points.device) + 0.5) * 2 / size - 1
+    x, y = (points[:, _LIPS, axis, None].sub(places).square() for axis in (0, 1))  # (B, 20, S)
+    nearest = (x[:, :, None] + y[..., None]).amin(1, keepdim=True)
+    return (-nearest / LIP_REACH**2).exp()

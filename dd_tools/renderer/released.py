@@ -11,7 +11,7 @@ from dd_tools.formats.checkpoint import module_with
 from dd_tools.formats.reference_checkpoint import ReferenceCheckpoint, blocks_in
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.config import PRESETS, RendererConfig
-from dd_tools.renderer.networks import IMAGE_CHANNELS, INPUT_CHANNELS
+from dd_tools.renderer.networks import IMAGE_CHANNELS
 
 ATTENTION_SIZE = 16  # the smallest feature map with attention, in all released networks
 FIRST = "unet.input_blocks.0.0.weight"
@@ -67,7 +67,7 @@ def with_reference_channels(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     first = tensors[FIRST]
     if first.shape[1] != IMAGE_CHANNELS:
         return tensors
-    unseen = torch.zeros(len(first), INPUT_CHANNELS - IMAGE_CHANNELS, *first.shape[2:], dtype=first.dtype)
+    unseen = torch.zeros(len(first), IMAGE_CHANNELS, *first.shape[2:], dtype=first.dtype)
     return tensors | {FIRST: torch.cat([first, unseen], dim=1)}
 
 

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.face.landmarks import lip_aperture
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS, ddim_sample, paste_known
+from dd_tools.renderer.encoding import encode_frames
 from dd_tools.renderer.images import to_frames, to_images, to_masks
+from dd_tools.renderer.inputs import reference_frames
 from dd_tools.renderer.timing import Timeline, latents_at
-from dd_tools.renderer.training import face_of
 
 
 @dataclass(frozen=True)
@@ -67,28 +69,30 @@ class Painter:
         self.renderer, self.clip = renderer.to(device, memory_format=torch.channels_last).eval(), clip
         self.num_steps, self.batch_size, self.device, self.dtype = num_steps, batch_size, torch.device(device), dtype
         self.xT = xT.to(device)
-        first = int(clip.usable[0])
-        self.reference = to_images(clip.frames[first][None]).to(device)
-        self.z_reference = self._latent_of(first) if renderer.config.z_relative else None
+        apertures = lip_aperture(clip.landmarks[clip.usable])
+        references = clip.usable[reference_frames(apertures, renderer.config.references)]
+        images = to_images(np.stack([clip.frames[frame] for frame in references]))
+        self.reference = images.flatten(0, 1)[None].to(device)
+        self.z_references = (
+            encode_frames(renderer, clip, references, device=device) if renderer.config.z_relative else None
+        )
 
-    @torch.inference_mode()
-    def _latent_of(self, frame: int) -> np.ndarray:
-        face = to_images(face_of(self.clip, frame, self.renderer.config.eyes)[None])
-        return self.renderer.encode(face.to(self.device)).cpu().numpy()
-
-    def _origin(self, latents: np.ndarray) -> np.ndarray | float:
-        """What the renderer takes latents relative to. A still picture speaks about its own expression: of a smile, the
-        way to a neutral mouth would be all there is to see.
+    def _conditions(self, latents: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """What the U-Net is told (N, `condition_size`) at `times` (N,). A still picture speaks about its own
+        expression: of a smile, the way to a neutral mouth would be all there is to see.
         """
+        motion = latents_at(latents, times)
         if not self.renderer.config.z_relative:
-            return 0.0
-        return latents.mean(0) if self.clip.source.is_still else self.z_reference
+            return motion
+        still = self.clip.source.is_still
+        origins = np.broadcast_to(latents.mean(0), self.z_references.shape) if still else self.z_references
+        return (motion[:, None] - origins).reshape(len(motion), -1)
 
     def paint(self, latents: np.ndarray, when: Timeline) -> Iterator[Painted]:
         """Paint the lower face that `latents` (T, Z) say into the output frames of `when`, in order."""
         if latents.shape[1] != self.renderer.config.z_size:
             raise DataError(f"latents have {latents.shape[1]} values, the renderer takes {self.renderer.config.z_size}")
-        motion = latents_at(latents, when.pts) - self._origin(latents)
+        motion = self._conditions(latents, when.pts)
         for start in range(0, len(when), self.batch_size):
             span = slice(start, start + self.batch_size)
             yield from self._paint_batch(when.part(span), motion[span])
@@ -107,7 +111,7 @@ class Painter:
     def _sample(self, crops: np.ndarray, masks: np.ndarray, motion: np.ndarray) -> np.ndarray:
         known, mask = to_images(crops).to(self.device), to_masks(masks).to(self.device)
         z = torch.from_numpy(motion).to(self.device)
-        reference = self.reference.expand_as(known)
+        reference = self.reference.expand(len(known), -1, -1, -1)
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
