@@ -119,7 +119,7 @@ def dub(
         with Clip(folder / "clip.h5") as clip:
             samples = _samples_heard(session, voice.samples, clip, audio, loop, tail)
             if not (folder / "speech.npy").exists():
-                _listen(session, audio, samples, folder / "speech.npy", moving, place)
+                _listen(session, audio, voice, samples, folder / "speech.npy", moving, place)
             latents = _motion(clip, folder / "speech.npy", painting, moving, references, expression, place)
             painter = Painter(
                 painting, clip, shared_noise(clip.size, seed), num_steps=steps, batch_size=batch_size, device=place
@@ -186,14 +186,14 @@ def _motion(clip, speech: Path, painting, moving, references: int, expression: f
     return generate(moving, features, reference, expression=expression, device=device)
 
 
-def _listen(session: Session, audio: Path, samples: int, target: Path, moving, device) -> None:
-    """Write the speech features that the motion model hears in so many samples of the voice to `target`."""
+def _listen(session: Session, audio: Path, level, samples: int, target: Path, moving, device) -> None:
+    """Write the speech features that the motion model hears in so many samples of a voice of `level` to `target`."""
     from dd_tools.speech.features import open_speech_model
     from dd_tools.speech.listening import write_features
 
     model = open_speech_model(moving.config.speech_model, device=str(device), message=session.say)
     weights = moving.layer_weights.detach().cpu().numpy()
-    write_features(model, audio, target, layer_weights=weights, samples=samples)
+    write_features(model, audio, target, layer_weights=weights, level=level, samples=samples)
 
 
 run = console_command("dd-dub", dub)

@@ -20,15 +20,17 @@ def write_features(
     target: str | Path,
     *,
     layer_weights: np.ndarray | None = None,
+    level: Level | None = None,
     samples: int | None = None,
     progress: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]] = iter,
 ) -> None:
     """Write the features (L, T, D) of a sound or video file to `target` (``-``: standard output).
 
-    layer_weights (L,): write the weighted sum of the layers instead (1, T, D), see `collapse`. samples: hear so many of
-    the sound, or silence after it. progress: wraps the pieces. Raises `DataError` as `usable_level` does.
+    layer_weights (L,): write the weighted sum of the layers instead (1, T, D), see `collapse`. level: the sound's,
+    where it is known, which saves a pass over it. samples: hear so many of the sound, or silence after it. progress:
+    wraps the pieces. Raises `DataError` as `usable_level` does.
     """
-    level = usable_level(source)
+    level = level or usable_level(source)
     samples = level.samples if samples is None else samples
     pieces = progress(model.stream(fitted(read_audio_blocks(source), samples), level))
     layers = model.layers
