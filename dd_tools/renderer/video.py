@@ -128,7 +128,7 @@ def write_dubbed(
     with closing(_pictures(speakers, whens, missing, wanted.source, deep)) as pictures:
         shown = iter(progress(pictures, todo))
         for span in missing:
-            _write_part(files[span.start], islice(shown, span.stop - span.start), float(rate), encoding, deep)
+            _write_part(files[span.start], islice(shown, span.stop - span.start), float(rate), encoding)
     with atomic_output(output) as temporary:
         # A later part of the whole begins at time 0, so that it can follow another one.
         origin = whens[0].pts[spans[0].start] if spans[0].start else 0.0
@@ -202,13 +202,11 @@ def _crop(item: Painted) -> np.ndarray:
     return np.rint(item.known + item.share * (item.crop.astype(np.float32) - item.known)).astype(np.uint8)
 
 
-def _write_part(
-    path: Path, pictures: Iterable[tuple[np.ndarray, float]], rate: float, encoding: Encoding, deep: bool
-) -> None:
+def _write_part(path: Path, pictures: Iterable[tuple[np.ndarray, float]], rate: float, encoding: Encoding) -> None:
     pictures = iter(pictures)
     image, start = next(pictures)
     height, width = image.shape[:2]
-    with VideoWriter(path, width, height, rate, encoding, deep=deep) as writer:
+    with VideoWriter(path, width, height, rate, encoding, deep=image.itemsize > 1) as writer:
         writer.write(image, 0)
         for image, pts in pictures:
             writer.write(image, pts - start)
