@@ -39,7 +39,7 @@ class MaskedDenoising(nn.Module):
     ):
         super().__init__()
         self.model, self.keep_encoder, self.lips = model, keep_encoder, lips
-        self._perceptual = [perceptual] if perceptual else []  # in a list: no part of what is trained
+        self.perceptual = perceptual
         model.encoder.requires_grad_(not keep_encoder)
 
     def train(self, mode: bool = True) -> "MaskedDenoising":
@@ -58,10 +58,13 @@ class MaskedDenoising(nn.Module):
         xt = paste_known(q_sample(model.schedule, self._start(batch, reference, z), t, eps), x0, mask)
         output = model(xt, reference, t, z)
         error = output - target(model.schedule, config.prediction, x0, t, eps)
-        loss = (mask * (1 + self.lips * at_lips(batch["points"][:, 0], x0.shape[-1])) * error.square()).mean()
-        for distance in self._perceptual:
+        weight = mask
+        if self.lips:
+            weight = mask * (1 + self.lips * at_lips(batch["points"][:, 0], x0.shape[-1]))
+        loss = (weight * error.square()).mean()
+        if self.perceptual:
             estimate = predicted_x0(model.schedule, config.prediction, output.float(), xt, t)
-            loss = loss + PERCEPTUAL * distance(paste_known(estimate, x0, mask), x0).mean()
+            loss = loss + PERCEPTUAL * self.perceptual(paste_known(estimate, x0, mask), x0).mean()
         return loss
 
     @torch.no_grad()
