@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+import torch.distributed.nn  # before any group is joined: its functions' defaults would hold the group for ever
 from torch import distributed, nn
 
 
@@ -48,7 +49,11 @@ class Workers:
 
 @contextmanager
 def workers(device: torch.device) -> Iterator[tuple[Workers, torch.device]]:
-    """Join the other processes torchrun started, if any: yields this one's place and device."""
+    """Join the other processes torchrun started, if any: yields this one's place and device.
+
+    Whatever holds the group (`Workers.wrap`) must be gone when this ends. Otherwise the group's threads live on, and one
+    that still lets go of a tensor when the interpreter ends aborts the process.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Workers(), device

@@ -131,6 +131,7 @@ def train(
                 state.save(state_file, checkpoint.kind, checkpoint.config, notes | {"steps done": state.step})
             if stop:
                 break
+        del parallel  # nothing may hold the team's group when it is left
         if log:
             log.close()
         finished = state.step >= settings.steps
