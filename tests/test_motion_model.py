@@ -32,7 +32,7 @@ def inputs(pictures: int = 20, references: int = 5, config: MotionConfig = TINY)
     return torch.from_numpy(speech)[None], torch.from_numpy(dummy_latents(references, config.z_size))[None]
 
 
-@pytest.mark.parametrize(("preset", "millions"), [("paper", (35.05, 35.15)), ("default", (2, 3)), ("tiny", (0, 0.1))])
+@pytest.mark.parametrize(("preset", "millions"), [("paper", (35.05, 35.15)), ("default", (0.2, 0.4)), ("tiny", (0, 0.1))])
 def test_sizes(preset, millions):
     with torch.device("meta"):
         count = sum(parameter.numel() for parameter in MotionModel(PRESETS[preset]).parameters())
@@ -90,6 +90,23 @@ def test_a_residual_model_moves_with_its_reference():
         model.latent_deviation.copy_(torch.rand(TINY.z_size) + 0.5)
         motion = model(speech, reference)
     torch.testing.assert_close(motion, reference.mean(1, keepdim=True).expand(-1, 20, -1), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("number", [1, 2, 60, 500])
+def test_the_reach_of_a_face_is_that_of_its_references_as_far_as_they_tell(number):
+    """Against the plain deviation of references beside which 25 stand that deviate as the training data does."""
+    model = tiny_model()
+    generator = torch.Generator().manual_seed(number)
+    model.latent_deviation.copy_(torch.rand(TINY.z_size, generator=generator) + 0.5)
+    reference = torch.randn(1, number, TINY.z_size, generator=generator) * torch.linspace(0, 3, TINY.z_size)
+    reach = model.reach(reference)[0, 0].numpy()
+    typical, shown = model.latent_deviation.numpy(), reference[0].double().numpy()
+    for value, (least, column) in enumerate(zip(0.4 * typical, shown.T, strict=True)):
+        squares = [typical[value] ** 2] * 25 + list((column - column.mean()) ** 2)
+        assert reach[value] == pytest.approx(max(np.sqrt(np.mean(squares)), least), rel=1e-4)
+    padded = torch.cat([reference, torch.full((1, 7, TINY.z_size), 9.0)], dim=1)
+    valid = torch.arange(number + 7)[None] < number
+    torch.testing.assert_close(model.reach(padded, valid), model.reach(reference))
 
 
 @pytest.mark.parametrize(

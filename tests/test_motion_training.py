@@ -12,6 +12,7 @@ from factories import dummy_latents, dummy_speech
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.arrays import write_array
 from dd_tools.formats.checkpoint import MOTION, read_checkpoint
+from dd_tools.motion.augmentation import TELLING
 from dd_tools.motion.config import PRESETS
 from dd_tools.motion.generation import generate
 from dd_tools.motion.model import MotionModel, load_motion_model
@@ -51,6 +52,36 @@ def test_samples_are_a_target_and_references_after_it(length, residual):
         if not residual:  # exactly what follows, as in the released code
             assert reference[0] == first + expected
             assert len(reference) == min(length, 325) - expected
+
+
+def test_augmented_samples_are_clips_moved_to_another_mean_and_scaled():
+    pairs = [
+        Pair(name, dummy_latents(200, TINY.z_size, seed=seed) + 10 * seed, counted_pair(200).speech)
+        for seed, name in enumerate("abc")
+    ]
+    plain, augmented = (MotionData(pairs, TINY, {}, augment=augment) for augment in (False, True))
+    means = np.stack([pair.latents.mean(0) for pair in pairs])
+    shifts, gains = set(), []
+    for seed in range(60):
+        before, after = (data.batch(torch.Generator().manual_seed(seed), 1) for data in (plain, augmented))
+        assert torch.equal(before["speech"], after["speech"])
+        moved = (after["target"].mean(1) - before["target"].mean(1))[0].numpy()
+        # Nothing, or exactly the difference between the means of two clips.
+        differences = (means[:, None] - means[None]).reshape(-1, TINY.z_size)
+        nearest = np.abs(differences - moved).max(1).argmin()
+        np.testing.assert_allclose(moved, differences[nearest], atol=1e-4)
+        shifts.add(int(nearest))
+        reference = after["reference"].mean(1) - before["reference"].mean(1)
+        np.testing.assert_allclose(reference[0], moved, atol=1e-4)
+        gain = (after["target"].std(1) / before["target"].std(1))[0]
+        assert gain.std() < 1e-4  # the same for all values
+        if before["reference"].shape[1] > TELLING:
+            np.testing.assert_allclose(after["reference"].std(1)[0], gain * before["reference"].std(1)[0], rtol=1e-3)
+            gains.append(gain.mean().log())
+        else:
+            assert gain.mean() == pytest.approx(1, abs=1e-4)
+    assert len(shifts) == 7  # none, and every ordered pair of three clips
+    assert 0.15 < torch.stack(gains).std() < 0.5
 
 
 def test_a_shorter_window_makes_shorter_targets():
@@ -113,7 +144,7 @@ def test_loss_is_the_mean_square_error_in_the_right_units(residual):
     batch = data.batch(torch.Generator().manual_seed(0), 3)
     with torch.inference_mode():
         predicted = model(batch["speech"].float(), batch["reference"], None, batch["reference_valid"])
-        unit = model.latent_deviation if residual else 1.0
+        unit = model.reach(batch["reference"], batch["reference_valid"]) if residual else 1.0
         expected = ((predicted - batch["target"]) / unit).square().mean()
         torch.testing.assert_close(LatentError(model)(batch), expected, atol=1e-5, rtol=1e-4)
 
@@ -159,6 +190,17 @@ def test_pairs_are_cut_to_the_shorter(folders):
     write_array("speech/a.npy", dummy_speech(34))
     pair = read_pair(folders / "latents/a.npy", folders / "speech/a.npy")
     assert (pair.name, pair.sizes, len(pair.latents), pair.speech.shape[1]) == ("a", (1, 80, 16), 30, 60)
+
+
+@pytest.mark.parametrize("delay", [-4, -1, 0, 3])
+def test_a_delay_is_undone(folders, delay):
+    motion = np.repeat(np.arange(30, dtype=np.float32)[:, None], 16, axis=1)
+    voice = np.repeat((np.arange(60) // 2 + delay)[None, :, None], 80, axis=2)  # says which latent belongs to it
+    write_array("latents/a.npy", motion)
+    write_array("speech/a.npy", voice.astype(np.float16))
+    pair = read_pairs([folders / "latents/a.npy"], folders / "speech", {"a": delay})[0]
+    assert len(pair.latents) == 30 - abs(delay)
+    assert (pair.speech[0, ::2, 0] == pair.latents[:, 0]).all()
 
 
 @pytest.mark.parametrize(("latents", "pictures"), [(30, 36), (36, 30)])

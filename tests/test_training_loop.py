@@ -15,7 +15,7 @@ from torch import nn
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint
-from dd_tools.training.clips import SpeakerBalance, fraction_of, read_speakers
+from dd_tools.training.clips import SpeakerBalance, fraction_of, read_delays, read_speakers
 from dd_tools.training.loop import ema_update, train
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.state import state_path
@@ -181,3 +181,12 @@ def test_a_broken_speaker_table_names_the_line(tmp_path):
     table.write_text("a\tone\nb\n")
     with pytest.raises(DataError, match=r"speakers.tsv': line 2 has 1 columns"):
         read_speakers(table)
+
+
+def test_delays_are_integers_by_clip(tmp_path):
+    table = tmp_path / "delays.tsv"
+    table.write_text("a\t-2\nb\t3\n")
+    assert read_delays(table) == {"a": -2, "b": 3}
+    table.write_text("a\t-2\nb\t1.5\n")
+    with pytest.raises(DataError, match=r"delays.tsv': line 2 has delay '1.5', expected an integer"):
+        read_delays(table)

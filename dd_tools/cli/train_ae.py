@@ -21,6 +21,7 @@ from dd_tools.cli.training import (
     DataFraction,
     Exclude,
     LearningRate,
+    NoAugment,
     Preset,
     Resume,
     SaveEvery,
@@ -55,7 +56,6 @@ KeepEncoder = Annotated[
     bool, typer.Option("--keep-encoder", help="Train the U-Net alone, so that latents and motion models stay valid.")
 ]
 NoEyes = Annotated[bool, typer.Option("--no-eyes", help="Leave the eyes' band out of the face image (ablation).")]
-NoAugment = Annotated[bool, typer.Option("--no-augment", help="Do not augment (ablation).")]
 
 
 def train_ae(

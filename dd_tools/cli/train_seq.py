@@ -20,6 +20,7 @@ from dd_tools.cli.training import (
     DataFraction,
     Exclude,
     LearningRate,
+    NoAugment,
     Preset,
     Resume,
     SaveEvery,
@@ -43,6 +44,12 @@ Output = Annotated[
 SpeechFolder = Annotated[
     Path, typer.Option("--speech", metavar="DIR", help="Find the speech features of NAME.npy as DIR/NAME.npy.")
 ]
+Delays = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.tsv", help="Correct how many 25ths of a second pictures are late: clip name, tab, number."
+    ),
+]
 SpeechModel = Annotated[
     str | None, typer.Option(metavar="NAME", help="Record that this model made the features.  [default: the preset's]")
 ]
@@ -60,12 +67,14 @@ def train_seq(
     latents: Latents,
     output: Output,
     speech: SpeechFolder,
+    delays: Delays = None,
     speech_model: SpeechModel = None,
     preset: Preset = None,
     init: Init = None,
     steps: Steps = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
+    no_augment: NoAugment = False,
     data_fraction: DataFraction = 1.0,
     exclude: Exclude = None,
     speakers: Speakers = None,
@@ -92,7 +101,7 @@ def train_seq(
     from dd_tools.motion.model import MotionModel, load_motion_model
     from dd_tools.motion.objective import LatentError
     from dd_tools.motion.training import TRAINING_PRESETS, MotionData, fitted, read_pairs
-    from dd_tools.training.clips import read_speakers
+    from dd_tools.training.clips import read_delays, read_speakers
     from dd_tools.training.loop import DTYPES
 
     check_output_path(output)
@@ -102,10 +111,12 @@ def train_seq(
     init = weights_named(init, "motion")
     if init and speech_model:
         raise UsageError("--init knows what it hears; leave out --speech-model")
-    pairs = read_pairs(training_files(latents, "*.npy", exclude, data_fraction), speech)
+    late = read_delays(delays) if delays else {}
+    pairs = read_pairs(training_files(latents, "*.npy", exclude, data_fraction), speech, late)
     torch.manual_seed(seed)  # the weights a new model starts with
     model = load_motion_model(init) if init else MotionModel(fitted(PRESETS[name], pairs[0], speech_model))
-    data = MotionData(pairs, model.config, read_speakers(speakers) if speakers else {})
+    groups = read_speakers(speakers) if speakers else {}
+    data = MotionData(pairs, model.config, groups, augment=model.config.residual and not no_augment)
     if model.config.residual and not init:
         data.fit(model)
     settings = settings_from(

@@ -10,6 +10,9 @@ from dd_tools.formats.checkpoint import MOTION, Checkpoint, module_with, read_ch
 from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.conformer import Conformer
 
+PRIOR = 25  # references' worth of the training data's deviation
+LEAST = 0.4  # of that deviation is what the most quiet face moves
+
 
 class CrossAttention(nn.Module):
     """The voice (query) attends to the encoded references (key, value); then linear and layer norm, no residual.
@@ -67,18 +70,30 @@ class MotionModel(nn.Module):
         number of latents of the speaker. speech_valid (B, T50), reference_valid (B, N): True where a padded batch
         holds data.
         """
-        if self.config.residual:
-            reference = (reference - self.latent_mean) / self.latent_deviation
         voice, valid = self._listen(speech, speech_valid)
-        memory = self.reference_encoder(self.reference_proj(reference), reference_valid)
+        shown = (reference - self.latent_mean) / self.latent_deviation if self.config.residual else reference
+        memory = self.reference_encoder(self.reference_proj(shown), reference_valid)
         answer = self.cross_attention(voice, memory, reference_valid)
         if self.config.residual:
             answer = answer + voice
         motion = self.out_proj(self.decoder(self.speech_encoder(answer, valid), valid))
         if self.config.residual:
-            motion = motion + mean_over(reference, reference_valid)[:, None]
-            motion = motion * self.latent_deviation + self.latent_mean
+            motion = mean_over(reference, reference_valid)[:, None] + motion * self.reach(reference, reference_valid)
         return motion
+
+    def reach(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
+        """How far the latents of this face move, (B, 1, Z): their deviation over the references (B, N, Z), of a model
+        with residuals.
+
+        Few references do not tell, so it is as if `PRIOR` more had the training data's deviation; and a face that was
+        at rest in all of them can speak nevertheless.
+        """
+        count = reference.new_full((len(reference), 1), reference.shape[1]) if valid is None else valid.sum(1, True)
+        mean = mean_over(reference, valid)
+        typical = self.latent_deviation.square()
+        variance = mean_over((reference - mean[:, None]).square(), valid)
+        pooled = (PRIOR * typical + count * variance) / (PRIOR + count)
+        return pooled.sqrt().maximum(LEAST * self.latent_deviation)[:, None]
 
     def _listen(self, speech: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The weighted sum over layers, at the pictures' rate: (B, T25, C), and which of it is valid."""

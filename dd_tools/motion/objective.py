@@ -10,8 +10,8 @@ class LatentError(nn.Module):
     """Mean squared error on latents, over the frames that are not padding; `velocity` adds that of their first
     differences.
 
-    A model with residuals is judged in units of its latents' deviation, so that a loss of 1 means no better than the
-    mean.
+    A model with residuals is judged in units of how far the face moves, so that a loss of 1 means about no better than
+    the mean.
     """
 
     def __init__(self, model: MotionModel, velocity: float = 0.0):
@@ -24,7 +24,7 @@ class LatentError(nn.Module):
         predicted = self.model(batch["speech"].float(), batch["reference"], valid, batch["reference_valid"])
         error = predicted.float() - batch["target"]
         if self.model.config.residual:
-            error = error / self.model.latent_deviation
+            error = error / self.model.reach(batch["reference"], batch["reference_valid"])
         shown = valid[:, ::2]
         loss = masked_mean_square(error, shown)
         if self.velocity:

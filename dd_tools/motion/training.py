@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.arrays import LATENT_RATE, SPEECH_RATE, read_latents, read_speech
+from dd_tools.motion.augmentation import as_another_face
 from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.model import MotionModel
 from dd_tools.training.clips import SpeakerBalance
@@ -22,7 +23,7 @@ MOST_LATENTS_APART = 5  # 0.2 s: how much picture and sound of one clip may diff
 TRAINING_PRESETS = {
     # The authors': Adam at a constant rate.
     "paper": TrainingSettings(steps=100_000, batch_size=16, learning_rate=1e-4),
-    "default": TrainingSettings(steps=1_200, batch_size=16, learning_rate=1e-3, warmup=100, decay=0.5, ema=0.998),
+    "default": TrainingSettings(steps=600, batch_size=16, learning_rate=1e-3, warmup=100, decay=0.5, ema=0.998),
     "tiny": TrainingSettings(steps=20, batch_size=2, learning_rate=1e-3, ema=0.9),
 }
 
@@ -41,29 +42,35 @@ class Pair:
         return self.speech.shape[0], self.speech.shape[2], self.latents.shape[1]
 
 
-def read_pair(latents: Path, speech: Path) -> Pair:
-    """The two files of one clip, cut to the shorter. Raises `DataError` if they do not belong together."""
+def read_pair(latents: Path, speech: Path, delay: int = 0) -> Pair:
+    """The two files of one clip, cut to the shorter. Raises `DataError` if they do not belong together.
+
+    delay: how many latents the picture is late against the sound, which is undone.
+    """
     motion, voice = read_latents(latents), read_speech(speech)
     if abs(len(motion) - voice.shape[1] / 2) > MOST_LATENTS_APART:
         raise DataError(
             f"'{latents}' lasts {len(motion) / LATENT_RATE:.2f} s and '{speech}' {voice.shape[1] / SPEECH_RATE:.2f} s: "
             "not the same clip"
         )
+    motion, voice = motion[max(delay, 0) :], voice[:, 2 * max(-delay, 0) :]
     length = min(len(motion), voice.shape[1] // 2)
     if length < 2:
         raise DataError(f"'{latents}' is too short to train on: {length} latents, expected 2 or more")
     return Pair(latents.stem, motion[:length], voice[:, : 2 * length])
 
 
-def read_pairs(latents: Sequence[Path], speech: Path) -> list[Pair]:
-    """Each latents file with the file of the same name in the folder `speech`. Raises `DataError`, naming all that
-    are missing."""
+def read_pairs(latents: Sequence[Path], speech: Path, delays: dict[str, int] | None = None) -> list[Pair]:
+    """Each latents file with the file of the same name in the folder `speech`; delays: `read_pair`'s, by clip name.
+
+    Raises `DataError`, naming all that are missing.
+    """
     missing = [path.stem for path in latents if not (speech / path.name).is_file()]
     if missing:
         raise DataError(
             f"no speech features in '{speech}' for {len(missing)} of {len(latents)} latents: {', '.join(missing)}"
         )
-    return [read_pair(path, speech / path.name) for path in latents]
+    return [read_pair(path, speech / path.name, (delays or {}).get(path.stem, 0)) for path in latents]
 
 
 def fitted(config: MotionConfig, pair: Pair, speech_model: str | None) -> MotionConfig:
@@ -86,17 +93,19 @@ class MotionData:
 
     Clips that are too short for that are divided in the same proportion, and padded. For a model with residuals the
     reference is a random part of those 3 s, half of the time a single latent, so that it learns to do with any number.
-    speakers: clip name to speaker, drawn evenly. Raises `DataError` for a clip that does not fit the model.
+    speakers: clip name to speaker, drawn evenly. augment: see `as_another_face`. Raises `DataError` for a clip that
+    does not fit the model.
     """
 
-    def __init__(self, pairs: Sequence[Pair], config: MotionConfig, speakers: dict[str, str]):
-        self.pairs, self.any_reference = list(pairs), config.residual
+    def __init__(self, pairs: Sequence[Pair], config: MotionConfig, speakers: dict[str, str], *, augment: bool = False):
+        self.pairs, self.any_reference, self.augment = list(pairs), config.residual, augment
         self.target = min(config.window, LONGEST_TARGET)
         self.balance = SpeakerBalance([pair.name for pair in pairs], speakers)
         expected = config.speech_layers, config.speech_width, config.z_size
         for pair in self.pairs:
             if pair.sizes != expected:
                 raise DataError(f"clip '{pair.name}' has {_words(pair.sizes)}, the model takes {_words(expected)}")
+        self.means = torch.from_numpy(np.stack([pair.latents.mean(0) for pair in self.pairs]))
 
     def fit(self, model: MotionModel) -> None:
         """Tell a new model with residuals the mean and deviation of the latents, every clip counted alike."""
@@ -120,7 +129,8 @@ class MotionData:
 
     def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Speech (L, 2 T, D), reference (N, Z) and target (T, Z) of one clip."""
-        pair = self.pairs[self.balance.draw(generator)]
+        drawn = self.balance.draw(generator)
+        pair = self.pairs[drawn]
         total = min(len(pair.latents), self.target + REFERENCE)
         target = max(1, total * self.target // (self.target + REFERENCE))
         start = _below(len(pair.latents) - total + 1, generator)
@@ -130,8 +140,12 @@ class MotionData:
             first = middle + _below(end - middle - count + 1, generator)
         else:
             first, count = middle, end - middle
-        speech = np.array(pair.speech[:, 2 * start : 2 * middle])
-        return tuple(map(torch.from_numpy, (speech, pair.latents[first : first + count], pair.latents[start:middle])))
+        speech = torch.from_numpy(np.array(pair.speech[:, 2 * start : 2 * middle]))
+        reference, target = map(torch.from_numpy, (pair.latents[first : first + count], pair.latents[start:middle]))
+        if self.augment:
+            difference = self.means[self.balance.draw(generator)] - self.means[drawn]
+            reference, target = as_another_face(reference, target, difference, generator)
+        return speech, reference, target
 
 
 def _words(sizes: tuple[int, int, int]) -> str:

@@ -12,6 +12,25 @@ from dd_tools.errors import DataError, UsageError
 
 def read_speakers(path: str | Path) -> dict[str, str]:
     """Clip name to speaker, from a file of two tab-separated columns without a header. Raises `DataError`."""
+    return {name: speaker for _, name, speaker in _rows(path, "speaker")}
+
+
+def read_delays(path: str | Path) -> dict[str, int]:
+    """Clip name to how many latents, 25 a second, its picture is late against its sound; below 0 where it is early.
+
+    From a file of two tab-separated columns without a header. Raises `DataError`.
+    """
+    delays = {}
+    for number, name, delay in _rows(path, "delay"):
+        try:
+            delays[name] = int(delay)
+        except ValueError:
+            raise DataError(f"cannot read '{path}': line {number} has delay '{delay}', expected an integer") from None
+    return delays
+
+
+def _rows(path: str | Path, column: str) -> list[tuple[int, str, str]]:
+    """Line number, clip name and `column` of every line."""
     try:
         with open(path, newline="") as stream:
             rows = list(csv.reader(stream, delimiter="\t"))
@@ -20,9 +39,9 @@ def read_speakers(path: str | Path) -> dict[str, str]:
     for number, row in enumerate(rows, start=1):
         if len(row) != 2:
             raise DataError(
-                f"cannot read '{path}': line {number} has {len(row)} columns, expected clip name and speaker"
+                f"cannot read '{path}': line {number} has {len(row)} columns, expected clip name and {column}"
             )
-    return dict(rows)
+    return [(number, *row) for number, row in enumerate(rows, start=1)]
 
 
 def read_names(path: str | Path) -> set[str]:

@@ -51,8 +51,8 @@ class Workers:
 def workers(device: torch.device) -> Iterator[tuple[Workers, torch.device]]:
     """Join the other processes torchrun started, if any: yields this one's place and device.
 
-    Whatever holds the group (`Workers.wrap`) must be gone when this ends. Otherwise the group's threads live on, and one
-    that still lets go of a tensor when the interpreter ends aborts the process.
+    Whatever holds the group (`Workers.wrap`) must be gone when this ends. Otherwise the group's threads live on, and
+    one that still lets go of a tensor when the interpreter ends aborts the process.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
