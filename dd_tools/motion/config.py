@@ -86,7 +86,7 @@ PRESETS = {
         dropout=0.2,
         residual=True,
         window=125,
-        expression=1.7,
+        expression=1.6,
     ),
     # For tests.
     "tiny": MotionConfig(

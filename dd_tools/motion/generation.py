@@ -44,8 +44,8 @@ def generate(
     """Latents float32 (T25, Z) of a face that speaks: T25 = ⌈T50 / 2⌉.
 
     speech (L, T50, D): all layers of the model's speech features, or their weighted sum as L = 1. reference (N, Z): the
-    speaker's latents, any number. expression: how many times as far as the model says the face moves from the speaker's
-    mean latent; None for the model's own. A voice longer than the model's window goes in windows that overlap and are
+    speaker's latents, any number. expression: how many times as far as the model says the face moves from the mean of
+    this motion; None for the model's own. A voice longer than the model's window goes in windows that overlap and are
     cross-faded; progress wraps their `window_starts`.
     """
     model = model.to(device).eval()
@@ -60,8 +60,9 @@ def generate(
         weights = fade(stop - start, overlap_of(window), rises=start > 0, falls=stop < length)
         motion[start:stop] += weights[:, None] * model(heard, shown)[0].cpu().numpy()
     expression = model.config.expression if expression is None else expression
-    rest = reference.mean(0)
-    return (rest + expression * (motion - rest)).astype(np.float32) if expression != 1 else motion
+    # About the references' mean, which is half open, a mouth that the voice shuts would be pressed through itself.
+    mean = motion.mean(0)
+    return (mean + expression * (motion - mean)).astype(np.float32) if expression != 1 else motion
 
 
 def overlap_of(window: int) -> int:

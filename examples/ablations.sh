@@ -1,0 +1,66 @@
+#!/bin/sh
+# The ablations of the paper's Table 2 with the default networks: train on one folder of videos, dub those of another,
+# people never trained on, with their own voices, and score them against the truth.
+#
+#   sh examples/ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS
+#
+# All variants get the same budget: STEPS (1200) of 8 samples for the renderer, the preset's for the motion model.
+# SPEAKERS=FILE, DELAYS=FILE and PERCEPTUAL=FILE are what the options of dd-train-ae and dd-train-seq by these names
+# take, LPIPS_TRUNK=FILE what dd-eval's does. RESULTS gets weights, videos and report.md; what is there is not made
+# again.
+set -eu
+
+if [ $# -ne 3 ]; then
+    echo "usage: ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS" >&2
+    exit 2
+fi
+training=$1 held=$2 results=$3
+mkdir -p "$results"
+
+dd-prep "$training"/*.mp4 -o "$results/clips" --resume
+dd-prep "$held"/*.mp4 -o "$results/held" --resume
+for model in moonshine mel; do
+    dd-audio "$training"/*.mp4 -o "$results/speech-$model" --model $model --resume
+    dd-audio "$held"/*.mp4 -o "$results/held-speech-$model" --model $model --resume
+done
+
+# renderer NAME [OPTION...]: train it and encode all clips with it.
+renderer() {
+    name=$1 weights=$results/renderer-$1.safetensors
+    shift
+    [ -f "$weights" ] || dd-train-ae "$results/clips" -o "$weights" --steps "${STEPS:-1200}" --batch-size 8 "$@" --resume \
+        ${SPEAKERS:+--speakers "$SPEAKERS"} ${PERCEPTUAL:+--perceptual "$PERCEPTUAL"}
+    dd-encode "$results/clips"/*.h5 -o "$results/latents-$name" --renderer "$weights" --resume
+    dd-encode "$results/held"/*.h5 -o "$results/held-latents-$name" --renderer "$weights" --resume
+}
+
+# motion NAME RENDERER SPEECH-MODEL [OPTION...]: train it on that renderer's latents, then dub every held-out video.
+motion() {
+    name=$1 stage1=$2 speech=$3 weights=$results/motion-$1.safetensors
+    shift 3
+    [ -f "$weights" ] || dd-train-seq "$results/latents-$stage1" --speech "$results/speech-$speech" \
+        --speech-model "$speech" -o "$weights" "$@" --resume \
+        ${SPEAKERS:+--speakers "$SPEAKERS"} ${DELAYS:+--delays "$DELAYS"}
+    mkdir -p "$results/$name"
+    for clip in "$results/held"/*.h5; do
+        of=$(basename "$clip" .h5)
+        [ -f "$results/$name/$of.mp4" ] && continue
+        dd-generate "$results/held-speech-$speech/$of.npy" --motion "$weights" -o - \
+            --reference "$results/held-latents-$stage1/$of.npy" |
+            dd-render "$clip" --latents - --renderer "$results/renderer-$stage1.safetensors" \
+                --audio "$held/$of.mp4" -o "$results/$name/$of.mp4"
+    done
+}
+
+renderer full
+renderer no-eyes --no-eyes
+renderer no-augment --no-augment
+motion full full moonshine
+motion no-eyes no-eyes moonshine
+motion no-augment no-augment moonshine
+motion mel full mel
+motion tenth full moonshine --data-fraction 0.1
+
+dd-eval "$results/full" "$results/no-eyes" "$results/no-augment" "$results/mel" "$results/tenth" --truth "$held" \
+    --region mask --markdown "$results/report.md" --json "$results/report.json" \
+    ${LPIPS_TRUNK:+--lpips-trunk "$LPIPS_TRUNK"}
