@@ -32,7 +32,9 @@ def inputs(pictures: int = 20, references: int = 5, config: MotionConfig = TINY)
     return torch.from_numpy(speech)[None], torch.from_numpy(dummy_latents(references, config.z_size))[None]
 
 
-@pytest.mark.parametrize(("preset", "millions"), [("paper", (35.05, 35.15)), ("default", (0.2, 0.4)), ("tiny", (0, 0.1))])
+@pytest.mark.parametrize(
+    ("preset", "millions"), [("paper", (35.05, 35.15)), ("default", (0.2, 0.4)), ("tiny", (0, 0.1))]
+)
 def test_sizes(preset, millions):
     with torch.device("meta"):
         count = sum(parameter.numel() for parameter in MotionModel(PRESETS[preset]).parameters())

@@ -1,0 +1,79 @@
+"""examples/ablations.sh trains each variant once, dubs held-out videos with all of them and scores them together."""
+
+from pathlib import Path
+
+import pytest
+from test_examples import EXAMPLES, NOTE_ONLY, STAND_IN, calls, run
+
+PREPARE = NOTE_ONLY + 'while [ "$1" != -o ]; do shift; done\nmkdir -p "$2"\ntouch "$2/a.h5" "$2/b.h5"\n'
+COMMANDS = {
+    "dd-prep": PREPARE,
+    "dd-audio": NOTE_ONLY,
+    "dd-encode": NOTE_ONLY,
+    "dd-train-ae": STAND_IN,
+    "dd-train-seq": STAND_IN,
+    "dd-generate": NOTE_ONLY,
+    "dd-render": STAND_IN,
+    "dd-eval": NOTE_ONLY,
+}
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A folder with commands that only note how they were called and, some, make their output."""
+    (tmp_path / "bin").mkdir()
+    for command, script in COMMANDS.items():
+        (tmp_path / "bin" / command).write_text(script)
+        (tmp_path / "bin" / command).chmod(0o755)
+    return tmp_path
+
+
+def ablate(folder: Path, *arguments: str, **variables: str):
+    return run(folder, "sh", EXAMPLES / "ablations.sh", *(arguments or ("many", "few", "out")), **variables)
+
+
+def test_every_variant_is_trained_once_and_all_are_scored_together(folder):
+    done = ablate(folder, SPEAKERS="who.tsv", DELAYS="late.tsv", STEPS="7")
+    assert done.returncode == 0, done.stderr
+    lines = (folder / "calls").read_text().splitlines()
+    counts = {"dd-prep": 2, "dd-audio": 4, "dd-train-ae": 3, "dd-encode": 6, "dd-train-seq": 5}
+    counts |= {"dd-generate": 10, "dd-render": 10, "dd-eval": 1}
+    assert calls(folder) == sorted(name for name, count in counts.items() for _ in range(count))
+
+    stage1 = [line for line in lines if line.startswith("dd-train-ae")]
+    assert [("--no-eyes" in line, "--no-augment" in line) for line in stage1] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+    assert all("--steps 7 --batch-size 8" in line and "--speakers who.tsv" in line for line in stage1)
+    stage2 = [line for line in lines if line.startswith("dd-train-seq")]
+    assert all("--delays late.tsv" in line and "--resume" in line for line in stage2)
+    assert [line.split()[1] for line in stage2] == [
+        f"out/latents-{name}" for name in ("full", "no-eyes", "no-augment", "full", "full")
+    ]
+    assert "--speech out/speech-mel --speech-model mel" in stage2[3]
+    assert "--data-fraction 0.1" in stage2[4]
+    assert "dd-eval out/full out/no-eyes out/no-augment out/mel out/tenth --truth few" in lines[-1]
+
+    assert ablate(folder).returncode == 0
+    assert not {"dd-train-ae", "dd-train-seq", "dd-render"} & set(calls(folder))
+
+
+def test_a_dubbing_takes_latents_of_its_own_renderer(folder):
+    ablate(folder)
+    lines = (folder / "calls").read_text().splitlines()
+    for variant, stage1, speech in (("no-eyes", "no-eyes", "moonshine"), ("mel", "full", "mel")):
+        assert (
+            f"dd-generate out/held-speech-{speech}/b.npy --motion out/motion-{variant}.safetensors -o - "
+            f"--reference out/held-latents-{stage1}/b.npy" in lines
+        )
+        assert (
+            f"dd-render out/held/b.h5 --latents - --renderer out/renderer-{stage1}.safetensors --audio few/b.mp4 "
+            f"-o out/{variant}/b.mp4" in lines
+        )
+
+
+def test_usage(folder):
+    done = ablate(folder, "many")
+    assert (done.returncode, done.stderr) == (2, "usage: ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS\n")
