@@ -4,7 +4,8 @@
 #
 #   sh examples/ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS
 #
-# All variants get the same budget: STEPS (1200) of 8 samples for the renderer, the preset's for the motion model.
+# All variants get the same budget: STEPS (1200) of 8 samples for the renderer, the preset's for the motion model. As in
+# the paper, no-eyes and no-augment are about the renderer, mel and tenth about the motion model.
 # SPEAKERS=FILE, DELAYS=FILE and PERCEPTUAL=FILE are what the options of dd-train-ae and dd-train-seq by these names
 # take, LPIPS_TRUNK=FILE what dd-eval's does. RESULTS gets weights, videos and report.md; what is there is not made
 # again.
@@ -15,11 +16,12 @@ if [ $# -ne 3 ]; then
     exit 2
 fi
 training=$1 held=$2 results=$3
-mkdir -p "$results"
+mkdir -p "$results/clips" "$results/held"
 
 dd-prep "$training"/*.mp4 -o "$results/clips" --resume
 dd-prep "$held"/*.mp4 -o "$results/held" --resume
 for model in moonshine mel; do
+    mkdir -p "$results/speech-$model" "$results/held-speech-$model"
     dd-audio "$training"/*.mp4 -o "$results/speech-$model" --model $model --resume
     dd-audio "$held"/*.mp4 -o "$results/held-speech-$model" --model $model --resume
 done
@@ -28,6 +30,7 @@ done
 renderer() {
     name=$1 weights=$results/renderer-$1.safetensors
     shift
+    mkdir -p "$results/latents-$name" "$results/held-latents-$name"
     [ -f "$weights" ] || dd-train-ae "$results/clips" -o "$weights" --steps "${STEPS:-1200}" --batch-size 8 "$@" --resume \
         ${SPEAKERS:+--speakers "$SPEAKERS"} ${PERCEPTUAL:+--perceptual "$PERCEPTUAL"}
     dd-encode "$results/clips"/*.h5 -o "$results/latents-$name" --renderer "$weights" --resume

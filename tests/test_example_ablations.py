@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from test_examples import EXAMPLES, NOTE_ONLY, STAND_IN, calls, run
 
-PREPARE = NOTE_ONLY + 'while [ "$1" != -o ]; do shift; done\nmkdir -p "$2"\ntouch "$2/a.h5" "$2/b.h5"\n'
+# As the commands do, these refuse a folder that is not there.
+INTO_FOLDER = NOTE_ONLY + 'while [ "$1" != -o ]; do shift; done\ntest -d "$2" || exit 2\n'
 COMMANDS = {
-    "dd-prep": PREPARE,
-    "dd-audio": NOTE_ONLY,
-    "dd-encode": NOTE_ONLY,
+    "dd-prep": INTO_FOLDER + 'touch "$2/a.h5" "$2/b.h5"\n',
+    "dd-audio": INTO_FOLDER,
+    "dd-encode": INTO_FOLDER,
     "dd-train-ae": STAND_IN,
     "dd-train-seq": STAND_IN,
     "dd-generate": NOTE_ONLY,

@@ -75,7 +75,7 @@ def test_augmented_samples_are_clips_moved_to_another_mean_and_scaled():
         np.testing.assert_allclose(reference[0], moved, atol=1e-4)
         gain = (after["target"].std(1) / before["target"].std(1))[0]
         assert gain.std() < 1e-4  # the same for all values
-        if before["reference"].shape[1] > TELLING:
+        if before["reference"].shape[1] >= TELLING:
             np.testing.assert_allclose(after["reference"].std(1)[0], gain * before["reference"].std(1)[0], rtol=1e-3)
             gains.append(gain.mean().log())
         else:
@@ -253,6 +253,19 @@ def test_a_model_is_trained_and_its_file_says_on_what(folders):
     motion = generate(load_motion_model("motion.safetensors"), dummy_speech(10), dummy_latents(2))
     assert motion.shape == (10, 16)
     assert np.isfinite(motion).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "noted"), [(["--no-augment"], {"augment": False}), (["--delays", "late.tsv"], {"delays": {"b": 2}})]
+)
+def test_options_change_what_is_learnt_and_are_noted(folders, options, noted):
+    (folders / "late.tsv").write_text("b\t2\nunknown\t1\n")
+    common = "latents", "--preset", "tiny", "--steps", 3
+    assert train(*common, "-o", "plain.safetensors").status == 0
+    assert train(*common, "-o", "other.safetensors", *options).status == 0
+    plain, other = (read_checkpoint(f"{name}.safetensors", MOTION) for name in ("plain", "other"))
+    assert {name: value for name, value in other.training.items() if plain.training[name] != value} == noted
+    assert any((plain.tensors[name] != other.tensors[name]).any() for name in plain.tensors)
 
 
 def test_training_goes_on_from_other_weights(folders):

@@ -46,9 +46,7 @@ SpeechFolder = Annotated[
 ]
 Delays = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE.tsv", help="Correct how many 25ths of a second pictures are late: clip name, tab, number."
-    ),
+    typer.Option(metavar="FILE.tsv", help="Shift clips whose picture is late: clip name, tab, 25ths of a second."),
 ]
 SpeechModel = Annotated[
     str | None, typer.Option(metavar="NAME", help="Record that this model made the features.  [default: the preset's]")
@@ -128,7 +126,12 @@ def train_seq(
         seed=seed,
         workers=workers,
     )
-    notes = {"clips": [pair.name for pair in pairs], "init": init.name if init else None}
+    notes = {
+        "clips": [pair.name for pair in pairs],
+        "init": init.name if init else None,
+        "augment": data.augment,
+        "delays": {pair.name: late[pair.name] for pair in pairs if pair.name in late},
+    }
     checkpoint = Checkpoint(
         MOTION, model.config.to_json(), {}, notes, session.history([init] if init else [], wanted=not no_history)
     )

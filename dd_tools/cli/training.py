@@ -15,7 +15,7 @@ Preset = Annotated[
 Steps = Annotated[int | None, typer.Option(help="Train for this many steps in all.  [default: the preset's]")]
 BatchSize = Annotated[int | None, typer.Option(help="Samples a step and process.  [default: the preset's]")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.  [default: the preset's]")]
-NoAugment = Annotated[bool, typer.Option("--no-augment", help="Do not augment (ablation).")]
+NoAugment = Annotated[bool, typer.Option("--no-augment", help="Do not augment.")]
 DataFraction = Annotated[float, typer.Option(help="Use this share of the clips.")]
 Exclude = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Keep out the clips named in this file, one a line.")

@@ -45,8 +45,8 @@ def generate(
 
     speech (L, T50, D): all layers of the model's speech features, or their weighted sum as L = 1. reference (N, Z): the
     speaker's latents, any number. expression: how many times as far as the model says the face moves from the mean of
-    this motion; None for the model's own. A voice longer than the model's window goes in windows that overlap and are
-    cross-faded; progress wraps their `window_starts`.
+    the whole motion; None for the model's own. A voice longer than the model's window goes in windows that overlap and
+    are cross-faded; progress wraps their `window_starts`.
     """
     model = model.to(device).eval()
     if len(reference) == 1 and not model.config.residual:
@@ -60,7 +60,7 @@ def generate(
         weights = fade(stop - start, overlap_of(window), rises=start > 0, falls=stop < length)
         motion[start:stop] += weights[:, None] * model(heard, shown)[0].cpu().numpy()
     expression = model.config.expression if expression is None else expression
-    # About the references' mean, which is half open, a mouth that the voice shuts would be pressed through itself.
+    # Not about the references' mean: there the mouth is half open, and shut lips would be pushed through each other.
     mean = motion.mean(0)
     return (mean + expression * (motion - mean)).astype(np.float32) if expression != 1 else motion
 

@@ -11,7 +11,6 @@ from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.conformer import Conformer
 
 PRIOR = 25  # references' worth of the training data's deviation
-LEAST = 0.4  # of that deviation is what the most quiet face moves
 
 
 class CrossAttention(nn.Module):
@@ -85,15 +84,14 @@ class MotionModel(nn.Module):
         """How far the latents of this face move, (B, 1, Z): their deviation over the references (B, N, Z), of a model
         with residuals.
 
-        Few references do not tell, so it is as if `PRIOR` more had the training data's deviation; and a face that was
-        at rest in all of them can speak nevertheless.
+        Few references do not tell, so it is as if `PRIOR` more had the training data's deviation; so a face that was at
+        rest in all of them can speak nevertheless.
         """
         count = reference.new_full((len(reference), 1), reference.shape[1]) if valid is None else valid.sum(1, True)
         mean = mean_over(reference, valid)
         typical = self.latent_deviation.square()
         variance = mean_over((reference - mean[:, None]).square(), valid)
-        pooled = (PRIOR * typical + count * variance) / (PRIOR + count)
-        return pooled.sqrt().maximum(LEAST * self.latent_deviation)[:, None]
+        return ((PRIOR * typical + count * variance) / (PRIOR + count)).sqrt()[:, None]
 
     def _listen(self, speech: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The weighted sum over layers, at the pictures' rate: (B, T25, C), and which of it is valid."""

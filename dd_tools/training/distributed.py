@@ -1,12 +1,12 @@
 """One process or many: what torchrun tells through the environment."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-import torch.distributed.nn  # before any group is joined: its functions' defaults would hold the group for ever
 from torch import distributed, nn
 
 
@@ -61,6 +61,8 @@ def workers(device: torch.device) -> Iterator[tuple[Workers, torch.device]]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
+    # What optimisers import later; imported now, as its functions' defaults would hold the group for ever.
+    importlib.import_module("torch.distributed.nn")
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Workers(distributed.get_rank(), count), device
