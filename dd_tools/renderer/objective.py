@@ -11,7 +11,7 @@ from dd_tools.renderer.diffusion import NUM_TIMESTEPS, paste_known, predicted_x0
 
 LIP_REACH = 0.08  # of half the side: how far from the lips' landmarks pixels still weigh more
 _LIPS = [MOUTH_REGION.index(point) for point in range(MOUTH.start, MOUTH.stop)]
-PERCEPTUAL = 0.05  # weight of the perceptual distance beside the squared error
+PERCEPTUAL = 0.5  # weight of the perceptual distance beside the squared error
 
 # The distance (B,) of two images (B, 3, S, S) in [-1, 1].
 Distance = Callable[[Tensor, Tensor], Tensor]
