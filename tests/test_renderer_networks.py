@@ -142,7 +142,7 @@ def test_pixels_at_the_lips_weigh_more_and_a_distance_is_added():
         batch["mask"] = middle
         inside = [MaskedDenoising(model, lips=weight)(batch) for weight in (0.0, 3.0)]
     assert plain < weighted < 2 * plain
-    torch.testing.assert_close(judged, plain + 0.05 * 2.0)
+    torch.testing.assert_close(judged, plain + 0.5 * 2.0)
     reach = np.exp(-2 * (1 / size) ** 2 / 0.08**2)  # the four pixels' centres, in units of half the side
     torch.testing.assert_close(inside[1] / inside[0], torch.tensor(1 + 3 * reach, dtype=torch.float32))
 
