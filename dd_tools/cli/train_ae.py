@@ -145,10 +145,12 @@ def train_ae(
 
 
 def _distance(trunk: Path | None):
-    """LPIPS with the trunk in a file, for `MaskedDenoising`."""
+    """LPIPS with the trunk in a file, for `MaskedDenoising`; None without one."""
+    if trunk is None:
+        return None
     from dd_tools.evaluation.perceptual import ALEX, Lpips
 
-    return Lpips(ALEX, trunk).between if trunk else None
+    return Lpips(ALEX, trunk).between
 
 
 run = console_command("dd-train-ae", train_ae)

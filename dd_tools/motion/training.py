@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -105,13 +106,18 @@ class MotionData:
         for pair in self.pairs:
             if pair.sizes != expected:
                 raise DataError(f"clip '{pair.name}' has {_words(pair.sizes)}, the model takes {_words(expected)}")
-        self.means = torch.from_numpy(np.stack([pair.latents.mean(0) for pair in self.pairs]))
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """The mean latent of every clip (clips, Z)."""
+        return np.stack([pair.latents.mean(0) for pair in self.pairs])
 
     def fit(self, model: MotionModel) -> None:
         """Tell a new model with residuals the mean and deviation of the latents, every clip counted alike."""
-        moments = np.mean([[pair.latents.mean(0), np.square(pair.latents).mean(0)] for pair in self.pairs], axis=0)
-        model.latent_mean.copy_(torch.from_numpy(moments[0]))
-        model.latent_deviation.copy_(torch.from_numpy(np.sqrt(np.maximum(moments[1] - moments[0] ** 2, 1e-6))))
+        mean = self.means.mean(0)
+        square = np.mean([np.square(pair.latents).mean(0) for pair in self.pairs], axis=0)
+        model.latent_mean.copy_(torch.from_numpy(mean))
+        model.latent_deviation.copy_(torch.from_numpy(np.sqrt(np.maximum(square - mean**2, 1e-6))))
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
         """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z), zero-padded to the
@@ -143,7 +149,7 @@ class MotionData:
         speech = torch.from_numpy(np.array(pair.speech[:, 2 * start : 2 * middle]))
         reference, target = map(torch.from_numpy, (pair.latents[first : first + count], pair.latents[start:middle]))
         if self.augment:
-            difference = self.means[self.balance.draw(generator)] - self.means[drawn]
+            difference = torch.from_numpy(self.means[self.balance.draw(generator)] - self.means[drawn])
             reference, target = as_another_face(reference, target, difference, generator)
         return speech, reference, target
 

@@ -2,7 +2,7 @@
 
 import csv
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -29,7 +29,7 @@ def read_delays(path: str | Path) -> dict[str, int]:
     return delays
 
 
-def _rows(path: str | Path, column: str) -> list[tuple[int, str, str]]:
+def _rows(path: str | Path, column: str) -> Iterator[tuple[int, str, str]]:
     """Line number, clip name and `column` of every line."""
     try:
         with open(path, newline="") as stream:
@@ -41,7 +41,7 @@ def _rows(path: str | Path, column: str) -> list[tuple[int, str, str]]:
             raise DataError(
                 f"cannot read '{path}': line {number} has {len(row)} columns, expected clip name and {column}"
             )
-    return [(number, *row) for number, row in enumerate(rows, start=1)]
+        yield number, *row
 
 
 def read_names(path: str | Path) -> set[str]:
