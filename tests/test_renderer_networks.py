@@ -13,7 +13,7 @@ from dd_tools.renderer.autoencoder import Renderer, load_renderer
 from dd_tools.renderer.blocks import AttentionBlock, Downsample, ResBlock, timestep_embedding
 from dd_tools.renderer.config import PRESETS, RendererConfig
 from dd_tools.renderer.diffusion import ddim_sample
-from dd_tools.renderer.objective import MaskedDenoising
+from dd_tools.renderer.objective import MaskedDenoising, close_up
 
 
 def dummy_batch(size, references=1, **values):
@@ -142,9 +142,19 @@ def test_pixels_at_the_lips_weigh_more_and_a_distance_is_added():
         batch["mask"] = middle
         inside = [MaskedDenoising(model, lips=weight)(batch) for weight in (0.0, 3.0)]
     assert plain < weighted < 2 * plain
-    torch.testing.assert_close(judged, plain + 0.5 * 2.0)
+    torch.testing.assert_close(judged, plain + 0.5 * (2.0 + 2.0))  # of the whole and of the mouth
     reach = np.exp(-2 * (1 / size) ** 2 / 0.08**2)  # the four pixels' centres, in units of half the side
     torch.testing.assert_close(inside[1] / inside[0], torch.tensor(1 + 3 * reach, dtype=torch.float32))
+
+
+def test_a_close_up_shows_the_lips_at_twice_the_size():
+    places = (torch.arange(32) + 0.5) / 16 - 1
+    image = torch.stack([places.expand(32, 32), places[:, None].expand(32, 32)])[None]  # every pixel says where it is
+    points = torch.full((1, 25, 2), 9.0)  # the chin does not count
+    points[:, 5:] = torch.tensor([0.25, 0.375]) + 0.1 * torch.linspace(-1, 1, 20)[:, None]
+    near = close_up(image, points)[0]
+    torch.testing.assert_close(near[0, 7], 0.25 + places / 2, atol=1e-5, rtol=0)
+    torch.testing.assert_close(near[1, :, 7], 0.375 + places / 2, atol=1e-5, rtol=0)
 
 
 def test_a_latent_of_points_ends_in_them_normalised():

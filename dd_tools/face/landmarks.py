@@ -20,6 +20,7 @@ NOSE_TIP = 30
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS = (36, 39), (42, 45)
 MOUTH = slice(48, 68)
+OUTER_LIPS, INNER_LIPS = slice(48, 60), slice(60, 68)
 MOUTH_REGION = (*range(6, 11), *range(48, 68))  # chin and lips
 UPPER_INNER_LIP, LOWER_INNER_LIP = (61, 62, 63), (67, 66, 65)  # opposite points
 

@@ -1,24 +1,29 @@
 """Augmentation of the training images (section 3.1), every draw from a given generator.
 
 `augment_face` is the paper's: it changes the semantic encoder's input alone, so that the latent learns what the face
-does and not its pixels. `augment_sample` mirrors and recolours everything of a sample alike and bends image, references
-and mask, as if there were more speakers, and moves the references, as if heads moved more.
+does and not its pixels. `augment_sample` mirrors and recolours everything of a sample alike, makes up the lips of image
+and references and bends both and the mask, as if there were more speakers, and moves the references, as if heads moved
+more.
 """
 
 import math
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.transforms.v2 import functional as F
 
-from dd_tools.face.landmarks import MOUTH_REGION
+from dd_tools.face.landmarks import INNER_LIPS, MOUTH_REGION, OUTER_LIPS
 from dd_tools.renderer.deformation import follow
 
-SAMPLE_JITTER, SAMPLE_TINT = 0.15, 0.1
+SAMPLE_JITTER, SAMPLE_TINT = 0.25, 0.2
+# Of lips, and of what is between them: most change of their light and, beside it, of each colour, as exponents of e.
+LIPS_LIGHT, LIPS_COLOUR = 0.4, 0.25
 # Of the random bend of a face: points a side that are moved, and most, as a share of half the side.
-BEND_POINTS, BEND = 4, 0.05
+BEND_POINTS, BEND = 4, 0.08
 # Of the reference against the image: most shift as a share of half the side, most change of scale, most turn.
 REFERENCE_SHIFT, REFERENCE_SCALE, REFERENCE_TURN = 0.06, 0.05, math.radians(5)
 
@@ -27,6 +32,10 @@ _MIRROR = dict(zip(range(6, 11), range(10, 5, -1), strict=True))
 _MIRROR |= dict(zip([*range(48, 60)], [*range(54, 47, -1), *range(59, 54, -1)], strict=True))
 _MIRROR |= dict(zip([*range(60, 68)], [*range(64, 59, -1), *range(67, 64, -1)], strict=True))
 MIRRORED = [MOUTH_REGION.index(_MIRROR[point]) for point in MOUTH_REGION]
+_SUBPIXEL = 4  # bits
+_OUTER, _INNER = (
+    [MOUTH_REGION.index(point) for point in range(lips.start, lips.stop)] for lips in (OUTER_LIPS, INNER_LIPS)
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,8 @@ def augment_face(face: Tensor, amount: FaceAugmentation, generator: torch.Genera
 
 def augment_sample(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
     """A sample of `RendererData` before its faces are augmented: mirrored half the time, its images recoloured alike,
-    its image, references and mask bent alike half the time, and each reference moved half the time.
+    the lips of its image and references made up alike most of the time, image, references and mask bent alike half the
+    time, and each reference moved half the time.
     """
     sample = dict(sample)
     if _chance(0.5, generator):
@@ -86,10 +96,38 @@ def augment_sample(sample: dict[str, Tensor], generator: torch.Generator) -> dic
     for name in ("image", "faces", "references"):
         generator.set_state(state)  # the same draws for each
         sample[name] = _tinted(recolour(sample[name], SAMPLE_JITTER, generator), generator)
+    if _chance(0.7, generator):
+        sample |= _made_up(sample, generator)
     if _chance(0.5, generator):
         sample |= _bent(sample, generator)
     moved = [_moved(image, generator) if _chance(0.5, generator) else image for image in sample["references"]]
     return sample | {"references": torch.stack(moved)}
+
+
+def _made_up(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+    """Image and references of a sample with lips, teeth and tongue of another colour, the same in all of them: few
+    speakers teach what lips look like, and only the references can tell of these.
+    """
+    light = LIPS_LIGHT * (2 * torch.rand(2, 1, 1, 1, generator=generator) - 1)
+    colour = LIPS_COLOUR * (2 * torch.rand(2, 3, 1, 1, generator=generator) - 1)
+    gains = (light + colour).exp()
+    images = torch.cat([sample["image"][None], sample["references"]])
+    places = torch.from_numpy(np.stack([_lips_and_between(points, images.shape[-1]) for points in sample["points"]]))
+    factor = 1 + (places[:, :, None] * (gains - 1)).sum(1)
+    image, *references = ((images + 1) * factor - 1).clamp(-1, 1)
+    return {"image": image, "references": torch.stack(references)}
+
+
+def _lips_and_between(points: Tensor, size: int) -> np.ndarray:
+    """Of `MOUTH_REGION` (25, 2) in [-1, 1]: where the lips are and what they enclose, soft, (2, S, S) in [0, 1]."""
+    pixels = ((points.numpy() + 1) * size / 2 - 0.5) * 2**_SUBPIXEL
+    filled = []
+    for polygon in (_OUTER, _INNER):
+        area = np.zeros((size, size), np.uint8)
+        cv2.fillPoly(area, [np.rint(pixels[polygon]).astype(np.int32)], 255, cv2.LINE_AA, _SUBPIXEL)
+        filled.append(cv2.GaussianBlur(area, (0, 0), size / 96).astype(np.float32) / 255)
+    mouth, between = filled
+    return np.stack([np.maximum(mouth - between, 0), between])
 
 
 def _bent(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dd_tools.face.geometry import face_image
-from dd_tools.face.landmarks import MOUTH_REGION
+from dd_tools.face.landmarks import MOUTH_REGION, lip_aperture
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.images import to_images
 
@@ -31,11 +31,24 @@ def _face(clip: Clip, frame: int, eyes: bool) -> np.ndarray:
     return face_image(clip.frames[frame], clip.landmarks[frame], clip.face_size, eyes=False)
 
 
-def reference_frames(apertures: np.ndarray, count: int) -> np.ndarray:
-    """Indices (count,) into `apertures` (N,) of the frames to show: one is the first; several go from nearly the most
-    shut mouth to nearly the most open one, so that both lips and teeth have been seen.
+def reference_frames(landmarks: np.ndarray, count: int) -> np.ndarray:
+    """Indices (count,) into `landmarks` (N, 68, 2) of the frames to show: one is the first; of several the first two
+    have nearly the most shut and nearly the most open mouth, so that both lips and teeth have been seen, and each of
+    the others is the one whose mouth and chin lie farthest from all before, as heads turn.
     """
-    if count == 1 or len(apertures) == 1:
+    if count == 1 or len(landmarks) == 1:
         return np.zeros(count, int)
-    order = np.argsort(apertures, kind="stable")
-    return order[np.rint(np.linspace(SHUT, OPEN, count) * (len(order) - 1)).astype(int)]
+    order = np.argsort(lip_aperture(landmarks), kind="stable")
+    chosen = list(order[np.rint(np.array([SHUT, OPEN]) * (len(order) - 1)).astype(int)])
+    lower = landmarks[:, MOUTH_REGION]
+    from_middle = _distances(lower, np.median(lower, axis=0))
+    likely = from_middle <= np.quantile(from_middle, OPEN)  # the farthest of all is often a mistake of the detector
+    while len(chosen) < count:
+        from_chosen = np.min([_distances(lower, lower[frame]) for frame in chosen], axis=0)
+        chosen.append(np.where(likely, from_chosen, -1).argmax())
+    return np.array(chosen)
+
+
+def _distances(points: np.ndarray, from_these: np.ndarray) -> np.ndarray:
+    """Mean distance (N,) of points (N, P, 2) from points (P, 2)."""
+    return np.linalg.norm(points - from_these, axis=-1).mean(-1)

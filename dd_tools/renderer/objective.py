@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
 from dd_tools.renderer.autoencoder import Renderer
+from dd_tools.renderer.deformation import follow
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS, paste_known, predicted_x0, q_sample, target
 
 LIP_REACH = 0.08  # of half the side: how far from the lips' landmarks pixels still weigh more
 _LIPS = [MOUTH_REGION.index(point) for point in range(MOUTH.start, MOUTH.stop)]
-PERCEPTUAL = 0.5  # weight of the perceptual distance beside the squared error
+PERCEPTUAL = 0.5  # weight of the perceptual distances beside the squared error
+CLOSE_UP = 0.5  # side of the part around the lips that is looked at on its own, as a share of the whole
 
 # The distance (B,) of two images (B, 3, S, S) in [-1, 1].
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -29,8 +31,8 @@ class MaskedDenoising(nn.Module):
     2024).
 
     lips: pixels at the lips weigh 1 + lips; not in the paper. perceptual: a distance, as LPIPS is, that the estimated
-    image's adds to the loss; not in the paper, and it makes small networks paint edges where the mean error alone would
-    have them blur. keep_encoder: train the U-Net alone; latents, and the motion models made for them, stay what they
+    image's and its mouth's, enlarged, add to the loss; not in the paper, and it makes small networks paint edges where
+    the mean error alone would have them blur. keep_encoder: train the U-Net alone; latents, and the motion models made for them, stay what they
     are.
     """
 
@@ -64,7 +66,9 @@ class MaskedDenoising(nn.Module):
         loss = (weight * error.square()).mean()
         if self.perceptual:
             estimate = predicted_x0(model.schedule, config.prediction, output.float(), xt, t)
-            loss = loss + PERCEPTUAL * self.perceptual(paste_known(estimate, x0, mask), x0).mean()
+            pair = torch.cat([paste_known(estimate, x0, mask), x0])
+            near = close_up(pair, batch["points"][:, 0].repeat(2, 1, 1))
+            loss = loss + PERCEPTUAL * sum(self.perceptual(*view.chunk(2)).mean() for view in (pair, near))
         return loss
 
     @torch.no_grad()
@@ -87,3 +91,10 @@ def at_lips(points: Tensor, size: int) -> Tensor:
     x, y = (points[:, _LIPS, axis, None].sub(places).square() for axis in (0, 1))  # (B, 20, S)
     nearest = (x[:, :, None] + y[..., None]).amin(1, keepdim=True)
     return (-nearest / LIP_REACH**2).exp()
+
+
+def close_up(image: Tensor, points: Tensor) -> Tensor:
+    """The part around the lips of images (B, C, S, S), enlarged to the same shape; points as for `at_lips`."""
+    middle = points[:, _LIPS].mean(1)
+    scale = CLOSE_UP * torch.eye(2, device=image.device).expand(len(image), 2, 2)
+    return follow(image, torch.cat([scale, middle[:, :, None]], dim=2))

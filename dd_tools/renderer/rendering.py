@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.face.landmarks import lip_aperture
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS, ddim_sample, paste_known
@@ -69,8 +68,7 @@ class Painter:
         self.renderer, self.clip = renderer.to(device, memory_format=torch.channels_last).eval(), clip
         self.num_steps, self.batch_size, self.device, self.dtype = num_steps, batch_size, torch.device(device), dtype
         self.xT = xT.to(device)
-        apertures = lip_aperture(clip.landmarks[clip.usable])
-        references = clip.usable[reference_frames(apertures, renderer.config.references)]
+        references = clip.usable[reference_frames(clip.landmarks[clip.usable], renderer.config.references)]
         images = to_images(np.stack([clip.frames[frame] for frame in references]))
         self.reference = images.flatten(0, 1)[None].to(device)
         self.z_references = (

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dd_tools.face.landmarks import lip_aperture
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.augmentation import GENTLE, PAPER, FaceAugmentation, augment_face, augment_sample
 from dd_tools.renderer.config import RendererConfig
@@ -63,15 +62,15 @@ class RendererData:
     ):
         self.config, self.recipe = config, recipe
         self.paths = list(paths)
-        self.usable, self.apertures = zip(*map(self._usable_frames, self.paths), strict=True)
+        self.usable, self.landmarks = zip(*map(self._usable_frames, self.paths), strict=True)
         self.balance = SpeakerBalance([path.stem for path in self.paths], speakers or {})
         self._open: dict[int, Clip] = {}
 
     def _usable_frames(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Their indices, and how far the lips are apart in them."""
+        """Their indices and landmarks."""
         with Clip(path) as clip:
             self.config.check_fits(clip)
-            return clip.usable, lip_aperture(clip.landmarks[clip.usable])
+            return clip.usable, clip.landmarks[clip.usable]
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
         """For `MaskedDenoising`: image, eps (B, 3, S, S), references (B, K, 3, S, S), faces (B, 1 + K, 3, S, S) and
@@ -106,12 +105,12 @@ class RendererData:
 
     def _references(self, index: int, generator: torch.Generator) -> list[int]:
         """Frames of a clip, chosen as for rendering from a few at random: from one frame alone, as of a still picture,
-        from as many as are needed, or from more, so that mouths are shut and open.
+        from as many as are needed, or from more, so that mouths are shut and open and heads turned.
         """
         count = self.config.references
         among = 1 if count == 1 else draw_from((1, count, 4 * count), generator)
         drawn = [int(torch.randint(len(self.usable[index]), (), generator=generator)) for _ in range(among)]
-        return [int(self.usable[index][drawn[n]]) for n in reference_frames(self.apertures[index][drawn], count)]
+        return [int(self.usable[index][drawn[n]]) for n in reference_frames(self.landmarks[index][drawn], count)]
 
     def _clip(self, index: int) -> Clip:
         """The clip, opened on first use: HDF5 files must not be open when reading processes are forked."""
