@@ -85,7 +85,11 @@ def test_the_perceptual_loss_reaches_the_weights_and_is_told(clips, tmp_path):
 def test_excluded_clips_stay_out_and_weights_can_be_gone_on_from(clips, tmp_path):
     (tmp_path / "names.txt").write_text("a\nnot-there\n")
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
-    assert train(clips, first, "--exclude", tmp_path / "names.txt").status == 0
+    outcome = train(clips, first, "--exclude", tmp_path / "names.txt")
+    assert (
+        outcome.status == 0
+        and f"'{tmp_path / 'names.txt'}': 1 of 2 names are of no clip here: not-there" in outcome.errors
+    )
     assert read_checkpoint(first, RENDERER).training["clips"] == ["b", "c"]
     assert call("dd-train-ae", clips, "-o", second, "--init", first, "--steps", "1", "--batch-size", "2").status == 0
     weights = read_checkpoint(second, RENDERER)

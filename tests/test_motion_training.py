@@ -268,6 +268,18 @@ def test_options_change_what_is_learnt_and_are_noted(folders, options, noted):
     assert any((plain.tensors[name] != other.tensors[name]).any() for name in plain.tensors)
 
 
+def test_names_of_no_clip_are_told(folders):
+    (folders / "late.tsv").write_text("b\t2\n" + "".join(f"b{n}\t1\n" for n in range(4)))
+    (folders / "speakers.tsv").write_text("a\tone\nb\tone\nc\ttwo\n")
+    outcome = call(
+        "dd-train-seq", "latents/b.npy", "latents/a.npy", "latents/c.npy", "--speech", "speech", "--device", "cpu",
+        "-o", "m.safetensors", "--preset", "tiny", "--steps", 1, "--delays", "late.tsv", "--speakers", "speakers.tsv",
+    )  # fmt: skip
+    assert outcome.status == 0
+    assert "'late.tsv': 4 of 5 names are of no clip here: b0, b1, b2 ...\n" in outcome.errors
+    assert "speakers.tsv" not in outcome.errors
+
+
 def test_training_goes_on_from_other_weights(folders):
     assert train("latents", "-o", "first.safetensors", "--preset", "tiny", "--steps", 1).status == 0
     start = read_checkpoint("first.safetensors", MOTION)

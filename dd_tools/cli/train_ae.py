@@ -104,7 +104,8 @@ def train_ae(
     one_of("dtype", dtype, DTYPES)
     place = torch_device(device)
     name = one_of("preset", preset or "default", PRESETS)
-    files = training_files(clips, "*.h5", exclude, data_fraction)
+    groups = read_speakers(speakers) if speakers else {}
+    files = training_files(session, clips, "*.h5", exclude, data_fraction, {speakers: groups})
 
     torch.manual_seed(seed)  # the weights a new model starts with
     init = weights_named(init, "renderer")
@@ -120,7 +121,7 @@ def train_ae(
         workers=workers,
     )
     recipe = replace(RECIPES[name], augmentation=None, samples=False) if no_augment else RECIPES[name]
-    data = RendererData(files, model.config, recipe, speakers=read_speakers(speakers) if speakers else None)
+    data = RendererData(files, model.config, recipe, speakers=groups)
     notes = {
         "clips": [path.stem for path in files],
         "augment": not no_augment,

@@ -110,10 +110,11 @@ def train_seq(
     if init and speech_model:
         raise UsageError("--init knows what it hears; leave out --speech-model")
     late = read_delays(delays) if delays else {}
-    pairs = read_pairs(training_files(latents, "*.npy", exclude, data_fraction), speech, late)
+    groups = read_speakers(speakers) if speakers else {}
+    files = training_files(session, latents, "*.npy", exclude, data_fraction, {delays: late, speakers: groups})
+    pairs = read_pairs(files, speech, late)
     torch.manual_seed(seed)  # the weights a new model starts with
     model = load_motion_model(init) if init else MotionModel(fitted(PRESETS[name], pairs[0], speech_model))
-    groups = read_speakers(speakers) if speakers else {}
     data = MotionData(pairs, model.config, groups, augment=model.config.residual and not no_augment)
     if model.config.residual and not init:
         data.fit(model)

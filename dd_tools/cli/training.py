@@ -1,5 +1,6 @@
 """What the two training commands share: their options, which files they train on, and the run itself."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -33,12 +34,28 @@ TensorBoard = Annotated[Path | None, typer.Option(metavar="DIR", help="Log to Te
 EXIT_STOPPED = 143  # what a shell reports after SIGTERM: not done, so schedulers and make go on another time
 
 
-def training_files(named: list[Path], pattern: str, exclude: Path | None, fraction: float) -> list[Path]:
-    """The files to train on: those named or in the folders named, less the excluded ones, and of these a share."""
+def training_files(
+    session: Session,
+    named: list[Path],
+    pattern: str,
+    exclude: Path | None,
+    fraction: float,
+    lists: Mapping[Path | None, Collection[str]],
+) -> list[Path]:
+    """The files to train on: those named or in the folders named, less the excluded ones, and of these a share.
+
+    lists: file (None where there is none) to the clip names in it, of which those that fit no file are told: they are
+    likely misspelt.
+    """
     from dd_tools.training.clips import fraction_of, read_names
 
     kept_out = read_names(exclude) if exclude else set()
-    files = {path.stem: path for path in expand_folders(named, pattern) if path.stem not in kept_out}
+    files = {path.stem: path for path in expand_folders(named, pattern)}
+    for source, names in ((exclude, kept_out), *lists.items()):
+        if unknown := sorted(set(names) - set(files)):
+            shown = ", ".join(unknown[:3]) + (" ..." if len(unknown) > 3 else "")
+            session.say(f"'{source}': {len(unknown)} of {len(names)} names are of no clip here: {shown}")
+    files = {stem: path for stem, path in files.items() if stem not in kept_out}
     if not files:
         raise DataError(f"nothing to train on: no {pattern} among what was named, or all excluded")
     return [files[stem] for stem in fraction_of(list(files), fraction)]

@@ -32,8 +32,8 @@ class MaskedDenoising(nn.Module):
 
     lips: pixels at the lips weigh 1 + lips; not in the paper. perceptual: a distance, as LPIPS is, that the estimated
     image's and its mouth's, enlarged, add to the loss; not in the paper, and it makes small networks paint edges where
-    the mean error alone would have them blur. keep_encoder: train the U-Net alone; latents, and the motion models made for them, stay what they
-    are.
+    the mean error alone would have them blur. keep_encoder: train the U-Net alone; latents, and the motion models made
+    for them, stay what they are.
     """
 
     def __init__(
