@@ -120,7 +120,7 @@ def train_ae(
         seed=seed,
         workers=workers,
     )
-    recipe = replace(RECIPES[name], augmentation=None, samples=False) if no_augment else RECIPES[name]
+    recipe = RECIPES[name].unaugmented() if no_augment else RECIPES[name]
     data = RendererData(files, model.config, recipe, speakers=groups)
     notes = {
         "clips": [path.stem for path in files],

@@ -36,7 +36,7 @@ def adapt(
     `train` does.
     """
     model = load_renderer(renderer).to(device)
-    recipe = replace(RECIPES["default"], samples=False)  # this one face is not to look like many
+    recipe = RECIPES["default"].unaugmented()
     data = RendererData([clip], model.config, recipe)
     objective = MaskedDenoising(model, keep_encoder=True, lips=recipe.lips)
     steps = max(1, int(60 * minutes / _seconds_a_step(objective, data, device)))

@@ -97,14 +97,14 @@ def augment_sample(sample: dict[str, Tensor], generator: torch.Generator) -> dic
         generator.set_state(state)  # the same draws for each
         sample[name] = _tinted(recolour(sample[name], SAMPLE_JITTER, generator), generator)
     if _chance(0.7, generator):
-        sample |= _made_up(sample, generator)
+        sample |= made_up(sample, generator)
     if _chance(0.5, generator):
         sample |= _bent(sample, generator)
     moved = [_moved(image, generator) if _chance(0.5, generator) else image for image in sample["references"]]
     return sample | {"references": torch.stack(moved)}
 
 
-def _made_up(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+def made_up(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
     """Image and references of a sample with lips, teeth and tongue of another colour, the same in all of them: few
     speakers teach what lips look like, and only the references can tell of these.
     """

@@ -1,7 +1,7 @@
 """Training data of stage 1, and its presets for the training loop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,10 @@ class Recipe:
     samples: bool = False
     rectified: float = 0.0
     lips: float = 0.0
+
+    def unaugmented(self) -> "Recipe":
+        """With samples as they are: an ablation, or because the one face to learn is not to look like many."""
+        return replace(self, augmentation=None, samples=False)
 
 
 RECIPES = {
