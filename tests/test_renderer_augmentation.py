@@ -84,7 +84,7 @@ def test_a_bent_sample_stays_one_picture():
     assert np.array(alike)[bent].any()
 
 
-def test_lips_aremade_up_alike_in_image_and_references_and_nowhere_else():
+def test_lips_are_made_up_alike_in_image_and_references_and_nowhere_else():
     sample = ramp_sample()
     sample["points"] = sample["points"] + torch.tensor([0.5, 0.0])
     result = made_up(sample, torch.Generator().manual_seed(0))
@@ -100,7 +100,7 @@ def test_lips_aremade_up_alike_in_image_and_references_and_nowhere_else():
     assert between.any() and 0.05 < np.abs(np.log(gains)).max() < LIPS_LIGHT + LIPS_COLOUR
 
 
-def testmade_up_lips_differ_between_draws_and_by_colour():
+def test_made_up_lips_differ_between_draws_and_by_colour():
     sample = ramp_sample()
     lips = [made_up(sample, torch.Generator().manual_seed(seed))["image"].sub(sample["image"]) for seed in range(8)]
     assert not any(torch.equal(one, other) for one, other in itertools.combinations(lips, 2))

@@ -8,15 +8,12 @@ of 40 ms, smoothed over five of them.
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
 import numpy as np
-from leaking_lips import dubbed
+from leaking_lips import dubbed, options_of, prepared
 
 from dd_tools.face.landmarks import lip_aperture, open_detector
-from dd_tools.face.preparation import prepare_clip
-from dd_tools.face.settings import PrepSettings
 from dd_tools.face.warping import transform
 from dd_tools.formats.clip import Clip
 from dd_tools.media.audio import SAMPLE_RATE, read_audio
@@ -25,7 +22,6 @@ from dd_tools.motion.model import load_motion_model
 from dd_tools.renderer.autoencoder import load_renderer
 from dd_tools.renderer.encoding import encode_references
 from dd_tools.speech.features import open_speech_model
-from dd_tools.weights import default_weights
 
 STEP = 0.04  # seconds
 
@@ -57,27 +53,20 @@ def lips_of(video: Path, clip: Clip, renderer, latents: np.ndarray, detector) ->
 def main() -> None:
     """Print a line for each video and voice."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("videos", nargs="+", type=Path)
     parser.add_argument("--voices", nargs="+", type=Path, required=True)
-    for name in ("renderer", "motion"):
-        parser.add_argument(f"--{name}", type=Path, default=default_weights(name))
-    options = parser.parse_args()
+    options = options_of(parser)
     renderer, motion, detector = load_renderer(options.renderer), load_motion_model(options.motion), open_detector()
-    ear, config = open_speech_model(motion.config.speech_model), renderer.config
-    settings = PrepSettings(size=config.size, crop=config.crop, mask=config.mask)
-    for video in options.videos:
-        with tempfile.TemporaryDirectory() as folder:
-            prepare_clip(video, Path(folder) / "clip.h5", settings, detector=detector)
-            with Clip(Path(folder) / "clip.h5") as clip:
-                usable, reference = clip.usable, encode_references(renderer, clip, 75)
-                own = correlation(clip.pts[usable], lip_aperture(clip.landmarks[usable]), read_audio(video))
-                print(f"{video.stem[:24]:24} {'as filmed':24} {own:6.2f}", flush=True)
-                for path in options.voices:
-                    voice = read_audio(path)[: round((clip.pts[-1] + STEP) * SAMPLE_RATE)]
-                    latents = generate(motion, ear.features(voice), reference)
-                    times, apertures = lips_of(video, clip, renderer, latents, detector)
-                    r = correlation(times, apertures, voice)
-                    print(f"{video.stem[:24]:24} {path.stem[:24]:24} {r:6.2f}", flush=True)
+    ear = open_speech_model(motion.config.speech_model)
+    for video, clip in prepared(options.videos, renderer, detector):
+        usable, reference = clip.usable, encode_references(renderer, clip, 75)
+        own = correlation(clip.pts[usable], lip_aperture(clip.landmarks[usable]), read_audio(video))
+        print(f"{video.stem[:24]:24} {'as filmed':24} {own:6.2f}", flush=True)
+        for path in options.voices:
+            voice = read_audio(path)[: round((clip.pts[-1] + STEP) * SAMPLE_RATE)]
+            latents = generate(motion, ear.features(voice), reference)
+            times, apertures = lips_of(video, clip, renderer, latents, detector)
+            r = correlation(times, apertures, voice)
+            print(f"{video.stem[:24]:24} {path.stem[:24]:24} {r:6.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from dd_tools.renderer.encoding import encode_references
 from dd_tools.renderer.rendering import Painter, shared_noise
 from dd_tools.renderer.timing import timeline
 from dd_tools.speech.features import open_speech_model
+from dd_tools.weights import default_weights
 
 RIM = 5  # pixels of the crop on either side of the mask's edge
 
@@ -71,29 +72,40 @@ def measure(video: Path, clip: Clip, renderer, latents: np.ndarray, detector) ->
     return np.corrcoef(truth, made)[0, 1], made.std() / truth.std(), *np.mean(sharp, 0)
 
 
-def main() -> None:
-    """Print a line for each video and voice."""
-    parser = argparse.ArgumentParser()
+def options_of(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line of `parser` with videos, --renderer and --motion besides."""
     parser.add_argument("videos", nargs="+", type=Path)
     for name in ("renderer", "motion"):
-        default = Path(__file__).parents[2] / "dd_tools" / "weights" / f"{name}.safetensors"
-        parser.add_argument(f"--{name}", type=Path, default=default)
-    options = parser.parse_args()
-    renderer, motion, detector = load_renderer(options.renderer), load_motion_model(options.motion), open_detector()
-    ear, config = open_speech_model(motion.config.speech_model), renderer.config
+        parser.add_argument(f"--{name}", type=Path, default=default_weights(name))
+    return parser.parse_args()
+
+
+def prepared(videos: list[Path], renderer, detector) -> Iterator[tuple[Path, Clip]]:
+    """Each video with its clip as the renderer takes it."""
+    config = renderer.config
     settings = PrepSettings(size=config.size, crop=config.crop, mask=config.mask)
-    print(f"{'mask ' + config.mask:24} {'voice':8} {'r':>6} {'spread':>7} {'sharpness':>10} {'at rim':>7}")
-    for video in options.videos:
+    for video in videos:
         with tempfile.TemporaryDirectory() as folder:
             prepare_clip(video, Path(folder) / "clip.h5", settings, detector=detector)
             with Clip(Path(folder) / "clip.h5") as clip:
-                reference, voice = encode_references(renderer, clip, 75), read_audio(video)
-                length = round((clip.pts[-1] + 0.04) * SAMPLE_RATE)
-                voice = np.pad(voice, (0, max(0, length - len(voice))))[:length]
-                for name, sound in (("silence", np.zeros_like(voice)), ("own", voice)):
-                    latents = generate(motion, ear.features(sound), reference)
-                    r, spread, inside, rim = measure(video, clip, renderer, latents, detector)
-                    print(f"{video.stem[:24]:24} {name:8} {r:6.2f} {spread:7.2f} {inside:10.2f} {rim:7.2f}", flush=True)
+                yield video, clip
+
+
+def main() -> None:
+    """Print a line for each video and voice."""
+    options = options_of(argparse.ArgumentParser())
+    renderer, motion, detector = load_renderer(options.renderer), load_motion_model(options.motion), open_detector()
+    ear = open_speech_model(motion.config.speech_model)
+    mask = f"mask {renderer.config.mask}"
+    print(f"{mask:24} {'voice':8} {'r':>6} {'spread':>7} {'sharpness':>10} {'at rim':>7}")
+    for video, clip in prepared(options.videos, renderer, detector):
+        reference, voice = encode_references(renderer, clip, 75), read_audio(video)
+        length = round((clip.pts[-1] + 0.04) * SAMPLE_RATE)
+        voice = np.pad(voice, (0, max(0, length - len(voice))))[:length]
+        for name, sound in (("silence", np.zeros_like(voice)), ("own", voice)):
+            latents = generate(motion, ear.features(sound), reference)
+            r, spread, inside, rim = measure(video, clip, renderer, latents, detector)
+            print(f"{video.stem[:24]:24} {name:8} {r:6.2f} {spread:7.2f} {inside:10.2f} {rim:7.2f}", flush=True)
 
 
 if __name__ == "__main__":
