@@ -39,7 +39,7 @@ def test_features_are_those_of_the_library(name):
 
 def test_moonshine_is_the_default():
     assert call("dd-audio", "voice.wav", "-o", "speech.npy").status == 0
-    assert np.load("speech.npy").shape == (1, 64, 288)
+    assert np.load("speech.npy").shape == (1, 64, 289)
 
 
 def test_a_video_and_a_stereo_file_into_a_folder(folder):

@@ -201,6 +201,11 @@ CASES = [
         USAGE,
         "renderer has latents of 16 values, motion model of 8",
     ),
+    (
+        "dd-dub portrait.png voice.wav --renderer r66.safetensors --motion lips.safetensors -o out/v.mp4",
+        USAGE,
+        "motion model wants latents that end in landmarks (z_points), the renderer's do not",
+    ),
 ]
 
 
@@ -219,6 +224,8 @@ def inputs(tmp_path_factory) -> Path:
     dummy_renderer(folder / "large.safetensors", size=64)
     dummy_motion_model(folder / "motion.safetensors")
     dummy_motion_model(folder / "z8.safetensors", z_size=8)
+    dummy_renderer(folder / "r66.safetensors", z_size=66)
+    dummy_motion_model(folder / "lips.safetensors", z_size=66, z_points=True)
     _write_released(folder)
     halves = {
         "truncated.ckpt": "stage1.ckpt",

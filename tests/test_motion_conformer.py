@@ -162,3 +162,12 @@ def test_batch_norm_learns_the_statistics_of_valid_positions():
     convolution(x, valid)
     entering = convolution.depthwise_conv(F.glu(convolution.pointwise_conv1(x.transpose(1, 2)), dim=1)).transpose(1, 2)
     torch.testing.assert_close(convolution.norm.running_mean, 0.1 * entering[valid].mean(0))
+
+
+def test_a_single_position_is_normalised_as_the_batches_before_it():
+    """It has no statistics of its own: in training a single reference would be nothing at all."""
+    convolution = Convolution(WIDTH, 5).train()
+    convolution.norm.running_mean.normal_(), convolution.norm.running_var.uniform_(0.5, 2)
+    x, valid = torch.randn(1, 1, WIDTH), torch.ones(1, 1, dtype=torch.bool)
+    trained = convolution(x, valid)
+    torch.testing.assert_close(trained, convolution.eval()(x, valid))

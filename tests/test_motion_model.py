@@ -8,11 +8,13 @@ import torch
 from factories import dummy_latents, dummy_speech
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION, UPPER_INNER_LIP
 from dd_tools.formats.checkpoint import MOTION, RENDERER, Checkpoint, write_checkpoint
 from dd_tools.motion.config import PRESETS, MotionConfig
-from dd_tools.motion.model import MotionModel, load_motion_model
+from dd_tools.motion.model import MotionModel, at_rest, lip_opening, load_motion_model
 
 TINY = PRESETS["tiny"]
+LIPS = 66  # values of a latent that ends in points
 
 
 def tiny_model(seed: int = 0, **settings) -> MotionModel:
@@ -96,7 +98,7 @@ def test_a_residual_model_moves_with_its_reference():
 
 @pytest.mark.parametrize("number", [1, 2, 60, 500])
 def test_the_reach_of_a_face_is_that_of_its_references_as_far_as_they_tell(number):
-    """Against the plain deviation of references beside which 25 stand that deviate as the training data does."""
+    """Against the plain deviation of references beside which 15 stand that deviate as the training data does."""
     model = tiny_model()
     generator = torch.Generator().manual_seed(number)
     model.latent_deviation.copy_(torch.rand(TINY.z_size, generator=generator) + 0.5)
@@ -104,11 +106,74 @@ def test_the_reach_of_a_face_is_that_of_its_references_as_far_as_they_tell(numbe
     reach = model.reach(reference)[0, 0].numpy()
     typical, shown = model.latent_deviation.numpy(), reference[0].double().numpy()
     for value, column in enumerate(shown.T):
-        squares = [typical[value] ** 2] * 25 + list((column - column.mean()) ** 2)
+        squares = [typical[value] ** 2] * 15 + list((column - column.mean()) ** 2)
         assert reach[value] == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-4)
     padded = torch.cat([reference, torch.full((1, 7, TINY.z_size), 9.0)], dim=1)
     valid = torch.arange(number + 7)[None] < number
     torch.testing.assert_close(model.reach(padded, valid), model.reach(reference))
+
+
+@pytest.fixture
+def knowing() -> MotionModel:
+    """A model that knows the lips, with something to say."""
+    torch.manual_seed(0)
+    model = MotionModel(replace(TINY, z_size=LIPS, z_points=True)).eval()
+    torch.nn.init.normal_(model.out_proj.weight)
+    return model
+
+
+def faces(openings) -> torch.Tensor:
+    """Latents (1, N, 66) of noise but for the inner lips, which are apart by `openings` (N,), on a slant."""
+    openings = torch.as_tensor(openings, dtype=torch.float32)
+    latents = torch.randn(1, len(openings), LIPS, generator=torch.Generator().manual_seed(1))
+    points = latents[0, :, -50:].view(-1, 25, 2)
+    upper, lower = ([MOUTH_REGION.index(point) for point in lip] for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+    points[:, lower] = points[:, upper] + torch.stack([torch.full_like(openings, 0.1), openings], -1)[:, None]
+    return latents
+
+
+def test_lips_open_downwards_and_may_overlap():
+    openings = [0.3, 0.0, -0.1]
+    torch.testing.assert_close(lip_opening(faces(openings)), torch.tensor([openings]), atol=1e-6, rtol=0)
+
+
+def test_a_face_at_rest_is_the_mean_of_those_with_closest_lips():
+    latents = faces(torch.linspace(0.4, 0.1, 30))
+    torch.testing.assert_close(at_rest(latents), latents[:, -3:].mean(1))
+    torch.testing.assert_close(at_rest(latents[:, :5]), latents[:, 4])
+    shorter = torch.arange(30)[None] < 15
+    torch.testing.assert_close(at_rest(latents, shorter), latents[:, 13:15].mean(1))
+
+
+def test_where_lips_are_known_the_reach_is_that_of_their_opening(knowing):
+    knowing.latent_deviation.copy_(torch.rand(LIPS) + 0.5)
+    knowing.opening_deviation.copy_(torch.tensor(0.1))
+    wide, narrow = (faces(spread * torch.randn(500).clamp(-2, 2)) for spread in (0.2, 0.05))
+    ratio = (knowing.reach(wide) / knowing.latent_deviation)[0, 0]
+    expected = (0.0975 * 15 / 515 * 0.1 + lip_opening(wide).var() * 500 / 515).sqrt() / 0.1
+    torch.testing.assert_close(ratio, expected.expand(LIPS), rtol=0.02, atol=0)
+    assert (knowing.reach(narrow) < 0.5 * knowing.reach(wide)).all()
+
+
+@pytest.mark.parametrize(("bias", "voiced"), [(-30.0, 1.0), (30.0, 0.0), (0.0, 0.5)])
+def test_a_silent_face_goes_to_rest(knowing, bias, voiced):
+    torch.nn.init.zeros_(knowing.silence.weight)
+    torch.nn.init.constant_(knowing.silence.bias, bias)
+    speech, reference = inputs(references=1)[0], faces([0.3, 0.01, 0.2, 0.1])
+    with torch.inference_mode():
+        motion = knowing.speak(speech, reference)
+        whole = knowing(speech, reference)
+    expected = voiced * reference.mean(1) + (1 - voiced) * reference[:, 1]
+    torch.testing.assert_close(motion.base, expected[:, None].expand_as(motion.base), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(motion.voiced, torch.full_like(motion.voiced, voiced))
+    assert torch.equal(whole, motion.base + motion.movement) and motion.movement.std() > 0.1
+
+
+def test_a_model_of_lips_needs_residuals():
+    with pytest.raises(UsageError, match="z_points need residual"):
+        replace(TINY, residual=False, z_size=LIPS, z_points=True)
+    with pytest.raises(UsageError, match="of more than 50 values, got 16: the renderer that made them has none"):
+        replace(TINY, z_points=True)
 
 
 @pytest.mark.parametrize(

@@ -157,23 +157,27 @@ def test_a_close_up_shows_the_lips_at_twice_the_size():
     torch.testing.assert_close(near[1, :, 7], 0.375 + places / 2, atol=1e-5, rtol=0)
 
 
-def test_a_latent_of_points_ends_in_them_normalised():
-    encoder = Renderer(FULL).eval().encoder
+def test_a_latent_of_points_ends_in_them():
+    renderer = Renderer(FULL).eval()
     face, points = torch.randn(2, 3, 32, 32), torch.rand(2, 25, 2)
-    encoder.normalise.running_mean[:], encoder.normalise.running_var[:] = 0.25, 4.0
-    z = encoder(face, points)
+    z = renderer.encode(face, points)
     assert z.shape == (2, FULL.z_size)
-    torch.testing.assert_close(z[:, -50:], (points.flatten(1) - 0.25) / 2, atol=1e-4, rtol=1e-4)
-    assert torch.equal(z[:, :-50], encoder(face, -points)[:, :-50])
+    assert torch.equal(z[:, -50:], points.flatten(1))
+    assert torch.equal(z[:, :-50], renderer.encoder(face))
+    with pytest.raises(ValueError, match="needs points"):
+        renderer.encode(face)
 
 
-def test_several_references_are_conditions_of_their_own():
+def test_conditions_are_differences_from_every_reference_in_deviations_of_the_training_data():
     renderer = shaken(Renderer(FULL))
-    faces, points = torch.randn(2, 3, 3, 32, 32), torch.rand(2, 3, 25, 2)
-    image, *others = (renderer.encode(faces[:, index], points[:, index]) for index in range(3))
-    expected = torch.cat([image - other for other in others], dim=1)
-    torch.testing.assert_close(renderer.condition(faces, points), expected, atol=1e-5, rtol=1e-5)
+    z = torch.randn(2, 3, FULL.z_size)
+    renderer.normalise.running_mean[:], renderer.normalise.running_var[:] = 0.25, 4.0
+    expected = torch.cat([z[:, 0] - z[:, other] for other in (1, 2)], dim=1) / 2
+    torch.testing.assert_close(renderer.condition(z), expected, atol=1e-4, rtol=1e-4)
     assert expected.shape[1] == FULL.condition_size
+    absolute = Renderer(replace(FULL, z_relative=False)).eval()
+    absolute.normalise.running_mean[:], absolute.normalise.running_var[:] = 0.25, 4.0
+    torch.testing.assert_close(absolute.condition(z[:, :1]), (z[:, 0] - 0.25) / 2, atol=1e-4, rtol=1e-4)
 
 
 def test_weights_survive_the_file(tmp_path):

@@ -9,7 +9,8 @@ from factories import dummy_clip, dummy_video
 from test_renderer_networks import FULL, shaken
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.face.landmarks import lip_aperture
+from dd_tools.face.landmarks import MOUTH_REGION, NOSE_TIP, lip_aperture
+from dd_tools.face.turning import fit_cameras, frontal, turned
 from dd_tools.formats.clip import Clip, Status
 from dd_tools.media.video import probe, read_frames
 from dd_tools.renderer.augmentation import PAPER
@@ -127,8 +128,12 @@ def test_what_does_not_fit_is_refused(renderer, clip, tmp_path):
 
 def test_encoding_is_the_encoder_frame_by_frame_with_gaps_bridged(renderer, clip):
     latents = encode_clip(renderer, clip, batch_size=4)
-    with torch.no_grad():
-        each = [renderer.encode(*shown(clip, [index], eyes=True)).numpy()[0] for index in range(clip.length)]
+    cameras = fit_cameras(clip.landmarks[clip.usable], clip.pts[clip.usable])
+    each = {}
+    for index, camera in zip(clip.usable, cameras, strict=True):
+        points = torch.from_numpy(frontal(clip.landmarks[[index]][:, MOUTH_REGION], camera[None])).float()
+        with torch.no_grad():
+            each[index] = renderer.encode(shown(clip, [index], eyes=True)[0], points).numpy()[0]
     for index in clip.usable:
         np.testing.assert_allclose(latents[index], each[index], atol=1e-5)
     np.testing.assert_allclose(latents[4], each[3] + (each[6] - each[3]) / 3, atol=1e-5)
@@ -138,15 +143,22 @@ def test_encoding_is_the_encoder_frame_by_frame_with_gaps_bridged(renderer, clip
 @pytest.mark.parametrize(("fps", "count", "expected"), [(25.0, 4, 4), (50.0, 4, 4), (25.0, 100, 11), (12.5, 3, 3)])
 def test_references_are_the_first_latents_of_the_whole(renderer, tmp_path, fps, count, expected):
     with Clip(dummy_clip(tmp_path / "clip.h5", frames=11, fps=fps)) as clip:
-        found, whole = encode_references(renderer, clip, count), encode_clip(renderer, clip)
+        found, whole = encode_references(renderer, clip, count, anywhere=False), encode_clip(renderer, clip)
     assert found.shape == (expected, renderer.config.z_size)
     np.testing.assert_allclose(found, whole[:expected], atol=1e-5)
 
 
 def test_references_begin_where_the_face_is_first_seen(renderer, tmp_path):
     with Clip(dummy_clip(tmp_path / "clip.h5", frames=11, unusable=[0, 1, 2])) as clip:
-        found, whole = encode_references(renderer, clip, 5), encode_clip(renderer, clip)
+        found, whole = encode_references(renderer, clip, 5, anywhere=False), encode_clip(renderer, clip)
     np.testing.assert_allclose(found, whole[3:8], atol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, [0]), (3, [0, 5, 10]), (100, [0, 1, 2, 3, 5, 6, 7, 8, 9, 10])])
+def test_references_from_anywhere_are_spread_over_the_usable_frames(renderer, tmp_path, count, expected):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=11, unusable=[4])) as clip:
+        found, whole = encode_references(renderer, clip, count, anywhere=True), encode_clip(renderer, clip)
+    np.testing.assert_allclose(found, whole[expected], atol=1e-5)
 
 
 def test_training_data_is_a_function_of_the_generator(tmp_path):
@@ -281,5 +293,24 @@ def test_a_renderer_of_two_references_sees_a_shut_and_an_open_mouth(clip):
     shut, wide = clip.usable[apertures[clip.usable].argmin()], clip.usable[apertures[clip.usable].argmax()]
     assert np.array_equal(to_frames(painter.reference.unflatten(1, (2, 3))[0]), [clip.frames[shut], clip.frames[wide]])
     with torch.no_grad():
-        expected = [renderer.encode(*shown(clip, [frame], eyes=True))[0] for frame in (shut, wide)]
-    np.testing.assert_allclose(painter.z_references, torch.stack(expected), atol=1e-5)
+        expected = renderer.encode(*shown(clip, [shut, wide], eyes=True))
+    np.testing.assert_allclose(painter.z_references, expected, atol=1e-5)
+
+
+def test_the_mouth_a_latent_says_is_turned_as_the_head_is_in_the_frame(tmp_path):
+    """The same latent on two frames, of a head that looks ahead and of one that has turned: in each the U-Net is told
+    the place where a camera puts the frontal mouth.
+    """
+    renderer = shaken(Renderer(replace(FULL, references=1)))
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=30)) as clip:
+        ahead, turn = 0, 29
+        clip.landmarks[15:, NOSE_TIP] += (3, 1)
+        told = Painter(renderer, clip, shared_noise(clip.size, 0))._conditions(
+            np.repeat(encode_clip(renderer, clip)[:1], 30, axis=0), timeline(clip, 30)
+        )
+        cameras = fit_cameras(clip.landmarks, clip.pts)
+        own = clip.landmarks[ahead, MOUTH_REGION, :]
+        moved = turned(frontal(own[None], cameras[:1]), cameras[[turn]])[0] - own
+    assert np.abs(moved).max() > 0.5
+    between = (told[turn] - told[ahead])[-50:] * renderer.normalise.running_var[-50:].sqrt()
+    np.testing.assert_allclose(between.reshape(25, 2), moved * 2 / clip.size, atol=1e-4)

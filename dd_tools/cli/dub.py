@@ -102,6 +102,8 @@ def dub(
         raise UsageError(
             f"renderer has latents of {painting.config.z_size} values, motion model of {moving.config.z_size}"
         )
+    if moving.config.z_points and not painting.config.z_points:
+        raise UsageError("motion model wants latents that end in landmarks (z_points), the renderer's do not")
     wanted = Wanted(
         None if crop_only else video, audio, slice(None), loop, tail, codec, quality, pixel_format, lossless,
         parse_tags(metadata),
@@ -176,7 +178,8 @@ def _motion(clip, speech: Path, painting, moving, references: int, expression: f
     from dd_tools.motion.generation import check_fit, generate
     from dd_tools.renderer.encoding import encode_references
 
-    features, reference = read_speech(speech), encode_references(painting, clip, references, device=device)
+    features = read_speech(speech)
+    reference = encode_references(painting, clip, references, anywhere=moving.config.residual, device=device)
     check_fit(
         moving.config,
         speech=features,

@@ -17,7 +17,7 @@ MotionFile = Annotated[
     Path | None,
     typer.Option("--motion", metavar="MOTION.safetensors", help="Use this motion model.  [default: the shipped one]"),
 ]
-References = Annotated[int, typer.Option(min=1, help="Use the first so many reference latents; 1 is one-shot.")]
+References = Annotated[int, typer.Option(min=1, help="Use so many reference latents; 1 is one-shot.")]
 
 
 def generate_motion(
@@ -34,7 +34,7 @@ def generate_motion(
 
     Speech of any length goes through the model in overlapping windows.
     """
-    from dd_tools.formats.arrays import PIPE, read_latents, read_speech, write_array
+    from dd_tools.formats.arrays import PIPE, read_latents, read_speech, spread, write_array
     from dd_tools.formats.atomic import check_output_path
     from dd_tools.motion.generation import check_fit, generate
     from dd_tools.motion.model import load_motion_model
@@ -46,7 +46,8 @@ def generate_motion(
         check_output_path(output)
     path = motion or default_weights("motion")
     model = load_motion_model(path)
-    shown, heard = read_latents(reference)[:references], read_speech(speech)
+    known, heard = read_latents(reference), read_speech(speech)
+    shown = spread(known, references) if model.config.residual else known[:references]
     check_fit(model.config, speech=heard, reference=shown, names=(speech, reference, path))
     latents = generate(
         model,

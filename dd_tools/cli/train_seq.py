@@ -115,7 +115,9 @@ def train_seq(
     pairs = read_pairs(files, speech, late)
     torch.manual_seed(seed)  # the weights a new model starts with
     model = load_motion_model(init) if init else MotionModel(fitted(PRESETS[name], pairs[0], speech_model))
-    data = MotionData(pairs, model.config, groups, augment=model.config.residual and not no_augment)
+    augment = model.config.residual and not no_augment
+    silence = _silence(model.config, session) if augment and model.config.z_points else None
+    data = MotionData(pairs, model.config, groups, augment=augment, silence=silence)
     if model.config.residual and not init:
         data.fit(model)
     settings = settings_from(
@@ -148,6 +150,25 @@ def train_seq(
         resume=resume,
         tensorboard=tensorboard,
     )
+
+
+def _silence(config, session: Session):
+    """What the speech model of a configuration hears in silence (L, T, D); None, and a word about it, where that cannot
+    be had.
+    """
+    from dd_tools.errors import DataError
+    from dd_tools.speech.features import open_speech_model
+    from dd_tools.speech.silence import silence
+
+    try:
+        heard = silence(open_speech_model(config.speech_model, message=session.say))
+    except DataError as error:
+        session.say(f"training without silence: {error}")
+        return None
+    if (len(heard), heard.shape[-1]) != (config.speech_layers, config.speech_width):
+        session.say("training without silence: the features are not as their model makes them")
+        return None
+    return heard
 
 
 run = console_command("dd-train-seq", train_seq)

@@ -66,7 +66,7 @@ def smooth_poses(poses: np.ndarray, pts: np.ndarray, sigma: float = SMOOTHING_SE
         raise ValueError("no pose to smooth")
     smooth = np.empty_like(poses)
     for run in _steady_runs(poses, known):
-        smooth[run] = _gaussian_average(poses[run], pts[run], sigma)
+        smooth[run] = gaussian_average(poses[run], pts[run], sigma)
     for row, column in np.ndindex(2, 3):
         smooth[~known, row, column] = np.interp(pts[~known], pts[known], smooth[known, row, column])
     return smooth
@@ -80,7 +80,8 @@ def _steady_runs(poses: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
     return np.split(indices, np.flatnonzero(leaps | (np.diff(indices) > 1)) + 1)
 
 
-def _gaussian_average(values: np.ndarray, times: np.ndarray, sigma: float) -> np.ndarray:
+def gaussian_average(values: np.ndarray, times: np.ndarray, sigma: float) -> np.ndarray:
+    """Values (T,...) at rising `times` (T), each averaged with its neighbours by a Gaussian of deviation `sigma`."""
     first, last = np.searchsorted(times, times - 3 * sigma), np.searchsorted(times, times + 3 * sigma, "right")
     averages = np.empty_like(values)
     for index, (start, stop) in enumerate(zip(first, last, strict=True)):

@@ -22,6 +22,7 @@ RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS = (36, 39), (42, 45)
 MOUTH = slice(48, 68)
 OUTER_LIPS, INNER_LIPS = slice(48, 60), slice(60, 68)
 MOUTH_REGION = (*range(6, 11), *range(48, 68))  # chin and lips
+REGION_VALUES = 2 * len(MOUTH_REGION)  # x and y of each
 UPPER_INNER_LIP, LOWER_INNER_LIP = (61, 62, 63), (67, 66, 65)  # opposite points
 
 AUTO, MEDIAPIPE, FACE_ALIGNMENT = DETECTORS = ("auto", "mediapipe", "face-alignment")

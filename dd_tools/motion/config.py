@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.face.landmarks import REGION_VALUES
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class MotionConfig:
     the paper; the voice is added to what the references answer, and the output is the difference from the mean
     reference, in units of how far this face moves (`MotionModel.reach`). Without it a single reference leaves the voice
     no say (attention to one key is constant), and identity must be learnt from hundreds of speakers rather than copied.
+    z_points: latents end in the landmarks of chin and lips (see `RendererConfig`), so that the model knows how far this
+    mouth opens and when it is shut; needs residual, and is not in the paper either.
     window: latents it makes at once; a longer voice goes in overlapping windows. expression: where the user does not
     say, see `generate`; above 1 it makes up for the mean squared error, which has models move less than people do.
     """
@@ -34,6 +37,7 @@ class MotionConfig:
     decoder_blocks: int = 4
     dropout: float = 0.2
     residual: bool = False
+    z_points: bool = False
     window: int = 1500
     expression: float = 1.0
 
@@ -47,6 +51,13 @@ class MotionConfig:
                 raise UsageError(f"motion model width {self.width} is not a multiple of its {heads} {name}")
         if self.width % 2 or not self.kernel % 2:
             raise UsageError(f"motion model width must be even and kernel odd, got {self.width} and {self.kernel}")
+        if self.z_points and not self.residual:
+            raise UsageError("motion model z_points need residual")
+        if self.z_points and self.z_size <= REGION_VALUES:
+            raise UsageError(
+                f"motion model z_points need latents of more than {REGION_VALUES} values, got {self.z_size}: "
+                "the renderer that made them has none"
+            )
         if not self.expression >= 0:
             raise UsageError(f"motion model expression must be 0 or more, got {self.expression}")
         if not 0 <= self.dropout < 1:
@@ -73,7 +84,7 @@ PRESETS = {
     "default": MotionConfig(
         speech_model="moonshine",
         speech_layers=1,
-        speech_width=288,
+        speech_width=289,
         z_size=128,
         width=64,
         heads=2,
@@ -85,8 +96,8 @@ PRESETS = {
         decoder_blocks=1,
         dropout=0.2,
         residual=True,
+        z_points=True,
         window=125,
-        expression=1.75,
     ),
     # For tests.
     "tiny": MotionConfig(

@@ -93,15 +93,18 @@ class Convolution(nn.Module):
         return self.pointwise_conv2(x).transpose(1, 2)
 
     def _normalise(self, x: Tensor, valid: Tensor | None) -> Tensor:
-        """Batch norm of x (B, C, T), with statistics of valid positions only."""
+        """Batch norm of x (B, C, T), with statistics of valid positions only; a single one has none and takes the
+        running ones.
+        """
         if valid is None:
             return self.norm(x)
         rows = x.transpose(1, 2)
-        return (
-            torch.zeros_like(rows)
-            .masked_scatter(valid[..., None], self.norm(rows[valid]).to(rows.dtype))
-            .transpose(1, 2)
-        )
+        held, norm = rows[valid], self.norm
+        if len(held) > 1:
+            normal = norm(held)
+        else:
+            normal = F.batch_norm(held, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        return torch.zeros_like(rows).masked_scatter(valid[..., None], normal.to(rows.dtype)).transpose(1, 2)
 
 
 class ConformerBlock(nn.Module):

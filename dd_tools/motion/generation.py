@@ -4,12 +4,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dd_tools.errors import DataError
 from dd_tools.motion.config import MotionConfig
-from dd_tools.motion.model import MotionModel
+from dd_tools.motion.model import MotionModel, lip_opening
 
 ONE_SHOT_REPEATS = 75  # how often the authors show a single reference
+USUAL = 1.75  # times as far as models say: trained on the squared error, they move less than people
+MOST = 3.0  # times more or less than usual
+PRIOR = 25  # latents: a voice of fewer tells little about how far and how wide it opens a mouth
 
 
 def check_fit(config: MotionConfig, *, speech: np.ndarray, reference: np.ndarray, names: Sequence) -> None:
@@ -44,25 +48,56 @@ def generate(
     """Latents float32 (T25, Z) of a face that speaks: T25 = ⌈T50 / 2⌉.
 
     speech (L, T50, D): all layers of the model's speech features, or their weighted sum as L = 1. reference (N, Z): the
-    speaker's latents, any number. expression: how many times as far as the model says the face moves from the mean of
-    the whole motion; None for the model's own. A voice longer than the model's window goes in windows that overlap and
-    are cross-faded; progress wraps their `window_starts`.
+    speaker's latents, any number. expression: how many times as far as the model says the face moves from its mean
+    while it speaks; None for the model's own. With z_points the model says as far as in the references (`likeness`)
+    and, on the whole, as open: how sure it is of a voice must not decide that. A voice longer than the model's window
+    goes in windows that overlap and are cross-faded; progress wraps their `window_starts`.
     """
     model = model.to(device).eval()
     if len(reference) == 1 and not model.config.residual:
         reference = np.repeat(reference, ONE_SHOT_REPEATS, axis=0)
     shown = torch.from_numpy(reference).to(device, torch.float32)[None]
+    base, movement, voiced = _in_windows(model, speech, shown, progress)
+    # Not about the references' mean: there the mouth is half open, and shut lips would be pushed through each other.
+    usual = np.average(movement, axis=0, weights=voiced[:, 0] + 1e-6)
+    spoken = voiced * (movement - usual)
+    expression = model.config.expression if expression is None else expression
+    if model.config.z_points:
+        told = float(voiced.sum() / (voiced.sum() + PRIOR))
+        movement -= told * model.trust(len(reference)) * voiced * usual
+        expression *= likeness(base + movement, spoken, voiced[:, 0], float(model.opening_reach(shown))) ** told
+        expression *= USUAL ** (1 - told)
+    return base + movement + (expression - 1) * spoken
+
+
+def _in_windows(
+    model: MotionModel, speech: np.ndarray, reference: Tensor, progress: Callable[[range], Iterable[int]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Base (T, Z), movement (T, Z) and voiced (T, 1) of a `Motion` of any length."""
     length, window = -(-speech.shape[1] // 2), model.config.window
-    motion = np.zeros((length, model.config.z_size), np.float32)
+    base, movement, voiced = (np.zeros((length, size), np.float32) for size in (model.config.z_size,) * 2 + (1,))
     for start in progress(window_starts(length, window)):
         stop = min(start + window, length)
-        heard = torch.from_numpy(np.array(speech[:, 2 * start : 2 * stop], np.float32)).to(device)[None]
+        heard = torch.from_numpy(np.array(speech[:, 2 * start : 2 * stop], np.float32)).to(reference.device)[None]
         weights = fade(stop - start, overlap_of(window), rises=start > 0, falls=stop < length)
-        motion[start:stop] += weights[:, None] * model(heard, shown)[0].cpu().numpy()
-    expression = model.config.expression if expression is None else expression
-    # Not about the references' mean: there the mouth is half open, and shut lips would be pushed through each other.
-    mean = motion.mean(0)
-    return (mean + expression * (motion - mean)).astype(np.float32) if expression != 1 else motion
+        made = model.speak(heard, reference)
+        for whole, part in ((base, made.base), (movement, made.movement), (voiced, made.voiced)):
+            whole[start:stop] += weights[:, None] * part[0].cpu().numpy()
+    return base, movement, voiced
+
+
+def likeness(motion: np.ndarray, spoken: np.ndarray, voiced: np.ndarray, reach: float) -> float:
+    """How many times as far the face must move for its lips to open and shut as far as they do in the references.
+
+    Of latents with z_points: motion (T, Z), what of it is speech and will be multiplied (T, Z), how much of each moment
+    is speech, 0 to 1 (T,), and the deviation of the lips' opening in the references. Between `MOST` times less and more
+    than the `USUAL`.
+    """
+    whole, part = (lip_opening(torch.from_numpy(latents)).numpy() for latents in (motion, spoken))
+    (varying, common), (_, own) = np.cov(whole, part, bias=True, aweights=voiced + 1e-6)
+    # whole + k part has the variance varying + 2 k common + k² own, which is to be reach².
+    root = np.sqrt(max(common**2 - own * (varying - reach**2), 0))
+    return float(np.clip(1 + (root - common) / max(own, 1e-12), USUAL / MOST, USUAL * MOST))
 
 
 def overlap_of(window: int) -> int:

@@ -1,16 +1,21 @@
 """The motion model: the voice asks, the references answer (section 2.2, figure 2), and how it is stored."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION, REGION_VALUES, UPPER_INNER_LIP
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, module_with, read_checkpoint
 from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.conformer import Conformer
 
-PRIOR = 25  # references' worth of the training data's deviation
+PRIOR = 15  # references' worth of the training data's deviation
+RESTING = 0.1  # the share of references that tell what the shut mouth looks like
+
+_UPPER, _LOWER = ([MOUTH_REGION.index(point) for point in lip] for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
 
 
 class CrossAttention(nn.Module):
@@ -34,6 +39,24 @@ class CrossAttention(nn.Module):
         return self.norm1(self.linear1(attended))
 
 
+@dataclass(frozen=True)
+class Motion:
+    """What a voice makes of a face: latents (B, T, Z) are `base` + `movement`.
+
+    base (B, T, Z): where the face is when it says nothing, or zero. movement (B, T, Z): what the voice adds.
+    silence (B, T, 1): that it is silent, in logits.
+    """
+
+    base: Tensor
+    movement: Tensor
+    silence: Tensor
+
+    @property
+    def voiced(self) -> Tensor:
+        """How much of the movement is speech (B, T, 1), 0 to 1."""
+        return torch.sigmoid(-self.silence)
+
+
 class MotionModel(nn.Module):
     """Stage 2: speech features and reference latents to the latents of a talking face."""
 
@@ -55,6 +78,9 @@ class MotionModel(nn.Module):
                 nn.init.zeros_(parameter)  # a new model repeats the mean reference
             self.register_buffer("latent_mean", torch.zeros(config.z_size))
             self.register_buffer("latent_deviation", torch.ones(config.z_size))
+        if config.z_points:
+            self.silence = nn.Linear(config.width, 1)
+            self.register_buffer("opening_deviation", torch.ones(()))
 
     def forward(
         self,
@@ -63,7 +89,18 @@ class MotionModel(nn.Module):
         speech_valid: Tensor | None = None,
         reference_valid: Tensor | None = None,
     ) -> Tensor:
-        """Latents (B, T25, Z) of a face that speaks.
+        """Latents (B, T25, Z) of a face that speaks; see `speak`."""
+        motion = self.speak(speech, reference, speech_valid, reference_valid)
+        return motion.base + motion.movement
+
+    def speak(
+        self,
+        speech: Tensor,
+        reference: Tensor,
+        speech_valid: Tensor | None = None,
+        reference_valid: Tensor | None = None,
+    ) -> Motion:
+        """The motion of a face that speaks, T25 long.
 
         speech (B, L, T50, D): all layers, or their weighted sum as L = 1; T25 = ⌈T50 / 2⌉. reference (B, N, Z): any
         number of latents of the speaker. speech_valid (B, T50), reference_valid (B, N): True where a padded batch
@@ -75,23 +112,32 @@ class MotionModel(nn.Module):
         answer = self.cross_attention(voice, memory, reference_valid)
         if self.config.residual:
             answer = answer + voice
-        motion = self.out_proj(self.decoder(self.speech_encoder(answer, valid), valid))
-        if self.config.residual:
-            motion = mean_over(reference, reference_valid)[:, None] + motion * self.reach(reference, reference_valid)
-        return motion
+        features = self.decoder(self.speech_encoder(answer, valid), valid)
+        movement, silence = self.out_proj(features), torch.full_like(features[..., :1], -torch.inf)
+        if not self.config.residual:
+            return Motion(torch.zeros_like(movement), movement, silence)
+        base = mean_over(reference, reference_valid)[:, None].expand_as(movement)
+        if self.config.z_points:
+            silence = self.silence(features)
+            base = base + torch.sigmoid(silence) * (at_rest(reference, reference_valid)[:, None] - base)
+        return Motion(base, movement * self.reach(reference, reference_valid), silence)
 
     def reach(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
-        """How far the latents of this face move, (B, 1, Z): their deviation over the references (B, N, Z), of a model
-        with residuals.
-
-        Few references do not tell, so it is as if `PRIOR` more had the training data's deviation; so a face that was at
-        rest in all of them can speak nevertheless.
+        """How far the latents of this face move, (B, 1, Z), of a model with residuals: their deviation over the
+        references (B, N, Z); with z_points that of the training data, as much more or less as these lips open and shut.
         """
-        count = reference.new_full((len(reference), 1), reference.shape[1]) if valid is None else valid.sum(1, True)
-        mean = mean_over(reference, valid)
-        typical = self.latent_deviation.square()
-        variance = mean_over((reference - mean[:, None]).square(), valid)
-        return ((PRIOR * typical + count * variance) / (PRIOR + count)).sqrt()[:, None]
+        if self.config.z_points:
+            return self.opening_reach(reference, valid) / self.opening_deviation * self.latent_deviation
+        return _deviation(reference, valid, self.latent_deviation)
+
+    @staticmethod
+    def trust(references: int) -> float:
+        """How far so many references tell what is usual for a face, 0 to 1."""
+        return references / (references + PRIOR)
+
+    def opening_reach(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
+        """The same for how far the lips of this face open, (B, 1, 1), of a model with z_points."""
+        return _deviation(lip_opening(reference)[..., None], valid, self.opening_deviation)
 
     def _listen(self, speech: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The weighted sum over layers, at the pictures' rate: (B, T25, C), and which of it is valid."""
@@ -103,6 +149,36 @@ class MotionModel(nn.Module):
         if valid is not None:
             voice, valid = voice * valid[..., None], valid[:, ::2]
         return self.downsample(voice.transpose(1, 2)).transpose(1, 2), valid
+
+
+def lip_opening(latents: Tensor) -> Tensor:
+    """How far the inner rims of the lips are apart (...), interocular distances, below 0 where they overlap; of latents
+    (..., Z) with z_points.
+    """
+    height = latents[..., -REGION_VALUES + 1 :: 2]
+    return (height[..., _LOWER] - height[..., _UPPER]).mean(-1)
+
+
+def at_rest(latents: Tensor, valid: Tensor | None = None) -> Tensor:
+    """The face with its mouth shut, (B, Z): the mean of the `RESTING` share of latents (B, N, Z) whose lips are
+    closest, at least one, among the valid (B, N).
+    """
+    opening = lip_opening(latents)
+    if valid is None:
+        valid = torch.ones_like(opening, dtype=torch.bool)
+    rank = torch.where(valid, opening, torch.inf).argsort(1).argsort(1)
+    return mean_over(latents, rank < (RESTING * valid.sum(1, True)).clamp(min=1))
+
+
+def _deviation(sequence: Tensor, valid: Tensor | None, typical: Tensor) -> Tensor:
+    """The deviation (B, 1, C) of a sequence (B, N, C) over its valid positions (B, N).
+
+    Few do not tell, so it is as if `PRIOR` more had the `typical` one; so a face that was at rest in all of them can
+    speak nevertheless.
+    """
+    count = sequence.new_full((len(sequence), 1), sequence.shape[1]) if valid is None else valid.sum(1, True)
+    variance = mean_over((sequence - mean_over(sequence, valid)[:, None]).square(), valid)
+    return ((PRIOR * typical.square() + count * variance) / (PRIOR + count)).sqrt()[:, None]
 
 
 def mean_over(sequence: Tensor, valid: Tensor | None) -> Tensor:

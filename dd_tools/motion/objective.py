@@ -2,8 +2,11 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dd_tools.motion.model import MotionModel
+
+SILENCE = 0.1  # weight of telling silence from speech
 
 
 class LatentError(nn.Module):
@@ -11,7 +14,7 @@ class LatentError(nn.Module):
     differences.
 
     A model with residuals is judged in units of how far the face moves, so that a loss of 1 means about no better than
-    the mean.
+    the mean. One with z_points also learns to tell silence from speech, by `SILENCE` times the cross-entropy.
     """
 
     def __init__(self, model: MotionModel, velocity: float = 0.0):
@@ -21,14 +24,17 @@ class LatentError(nn.Module):
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of a batch of `MotionData`."""
         valid = batch["speech_valid"]
-        predicted = self.model(batch["speech"].float(), batch["reference"], valid, batch["reference_valid"])
-        error = predicted.float() - batch["target"]
+        motion = self.model.speak(batch["speech"].float(), batch["reference"], valid, batch["reference_valid"])
+        error = (motion.base + motion.movement).float() - batch["target"]
         if self.model.config.residual:
             error = error / self.model.reach(batch["reference"], batch["reference_valid"])
         shown = valid[:, ::2]
         loss = masked_mean_square(error, shown)
         if self.velocity:
             loss = loss + self.velocity * masked_mean_square(error.diff(dim=1), shown[:, 1:])
+        if self.model.config.z_points:
+            silence = motion.silence[..., 0].float()
+            loss = loss + SILENCE * F.binary_cross_entropy_with_logits(silence[shown], batch["silent"][shown])
         return loss
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.arrays import LATENT_RATE, SPEECH_RATE, read_latents, read_speech
-from dd_tools.motion.augmentation import as_another_face
+from dd_tools.motion.augmentation import as_another_face, with_silence
 from dd_tools.motion.config import MotionConfig
-from dd_tools.motion.model import MotionModel
+from dd_tools.motion.model import MotionModel, at_rest, lip_opening
 from dd_tools.training.clips import SpeakerBalance
 from dd_tools.training.settings import TrainingSettings
 
@@ -93,13 +93,24 @@ class MotionData:
     """Samples for `LatentError`: up to 10 s of a clip as target, the next 3 s as reference, as in the released code.
 
     Clips that are too short for that are divided in the same proportion, and padded. For a model with residuals the
-    reference is a random part of those 3 s, half of the time a single latent, so that it learns to do with any number.
-    speakers: clip name to speaker, drawn evenly. augment: see `as_another_face`. Raises `DataError` for a clip that
-    does not fit the model.
+    reference is up to 3 s of latents from anywhere in the clip outside the target, half of the time a single one, so
+    that it learns to do with any number.
+    speakers: clip name to speaker, drawn evenly. augment: see `as_another_face`. silence (L, T, D): what the speech
+    model hears when nobody speaks, to teach a model with z_points to shut the mouth then (`with_silence`). Raises
+    `DataError` for a clip that does not fit the model.
     """
 
-    def __init__(self, pairs: Sequence[Pair], config: MotionConfig, speakers: dict[str, str], *, augment: bool = False):
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        config: MotionConfig,
+        speakers: dict[str, str],
+        *,
+        augment: bool = False,
+        silence: np.ndarray | None = None,
+    ):
         self.pairs, self.any_reference, self.augment = list(pairs), config.residual, augment
+        self.silence = None if silence is None else torch.from_numpy(silence)
         self.target = min(config.window, LONGEST_TARGET)
         self.balance = SpeakerBalance([pair.name for pair in pairs], speakers)
         expected = config.speech_layers, config.speech_width, config.z_size
@@ -112,17 +123,28 @@ class MotionData:
         """The mean latent of every clip (clips, Z)."""
         return np.stack([pair.latents.mean(0) for pair in self.pairs])
 
+    @cached_property
+    def rests(self) -> Tensor:
+        """Every clip's face with its mouth shut (clips, Z)."""
+        return torch.stack([at_rest(torch.from_numpy(pair.latents)[None])[0] for pair in self.pairs])
+
     def fit(self, model: MotionModel) -> None:
-        """Tell a new model with residuals the mean and deviation of the latents, every clip counted alike."""
+        """Tell a new model with residuals the mean and deviation of the latents, and how far lips open and shut, every
+        clip counted alike.
+        """
         mean = self.means.mean(0)
         square = np.mean([np.square(pair.latents).mean(0) for pair in self.pairs], axis=0)
         model.latent_mean.copy_(torch.from_numpy(mean))
         model.latent_deviation.copy_(torch.from_numpy(np.sqrt(np.maximum(square - mean**2, 1e-6))))
+        if model.config.z_points:
+            openings = [lip_opening(torch.from_numpy(pair.latents)) for pair in self.pairs]
+            variance = torch.stack([opening.var(correction=0) for opening in openings]).mean()
+            model.opening_deviation.copy_(variance.sqrt())
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z), zero-padded to the
-        longest; speech_valid (B, T50), reference_valid (B, N)."""
-        speech, reference, target = zip(*(self._sample(generator) for _ in range(size)), strict=True)
+        """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z) and how silent it is
+        (B, T25), 0 to 1; zero-padded to the longest; speech_valid (B, T50), reference_valid (B, N)."""
+        speech, reference, target, silent = zip(*(self._sample(generator) for _ in range(size)), strict=True)
         voices, speech_valid = _padded([voice.transpose(0, 1) for voice in speech])
         references, reference_valid = _padded(reference)
         return {
@@ -131,27 +153,31 @@ class MotionData:
             "reference": references,
             "reference_valid": reference_valid,
             "target": _padded(target)[0],
+            "silent": _padded(silent)[0],
         }
 
-    def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Speech (L, 2 T, D), reference (N, Z) and target (T, Z) of one clip."""
+    def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Speech (L, 2 T, D), reference (N, Z), target (T, Z) and where it is silent (T,) of one clip."""
         drawn = self.balance.draw(generator)
         pair = self.pairs[drawn]
         total = min(len(pair.latents), self.target + REFERENCE)
         target = max(1, total * self.target // (self.target + REFERENCE))
         start = _below(len(pair.latents) - total + 1, generator)
-        middle, end = start + target, start + total
+        middle = start + target
+        shown = slice(middle, start + total)
         if self.any_reference:
-            count = 1 if _below(2, generator) else 1 + _below(end - middle, generator)
-            first = middle + _below(end - middle - count + 1, generator)
-        else:
-            first, count = middle, end - middle
+            others = torch.tensor([*range(start), *range(middle, len(pair.latents))])
+            count = 1 if _below(2, generator) else 1 + _below(min(len(others), REFERENCE), generator)
+            shown = others[torch.randperm(len(others), generator=generator)[:count].sort().values].numpy()
         speech = torch.from_numpy(np.array(pair.speech[:, 2 * start : 2 * middle]))
-        reference, target = map(torch.from_numpy, (pair.latents[first : first + count], pair.latents[start:middle]))
+        reference, target = map(torch.from_numpy, (pair.latents[shown], pair.latents[start:middle]))
+        silent = torch.zeros(len(target))
+        if self.silence is not None:
+            speech, target, silent = with_silence(speech, target, self.silence, self.rests[drawn], generator)
         if self.augment:
             difference = torch.from_numpy(self.means[self.balance.draw(generator)] - self.means[drawn])
             reference, target = as_another_face(reference, target, difference, generator)
-        return speech, reference, target
+        return speech, reference, target, silent
 
 
 def _words(sizes: tuple[int, int, int]) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, module_with, read_checkpoint
@@ -18,22 +19,26 @@ class Renderer(nn.Module):
         self.config = config
         self.schedule = Schedule.named(config.schedule)
         self.encoder = SemanticEncoder(config)
+        self.normalise = nn.BatchNorm1d(config.z_size, affine=False) if config.z_map else nn.Identity()
         self.unet = UNet(config)
 
     def encode(self, face: Tensor, points: Tensor | None = None) -> Tensor:
-        """Faces (B, 3, S, S) and, with z_points, their `MOUTH_REGION` (B, 25, 2), in [-1, 1], to latents (B, Z)."""
-        return self.encoder(face, points)
+        """Faces (B, 3, S, S) in [-1, 1] and, with z_points, their `MOUTH_REGION` (B, 25, 2) to latents (B, Z)."""
+        seen = self.encoder(face)
+        if not self.config.z_points:
+            return seen
+        if points is None:
+            raise ValueError("a renderer with z_points needs points")
+        return torch.cat([seen, points.flatten(1)], dim=1)
 
-    def condition(self, faces: Tensor, points: Tensor) -> Tensor:
-        """What the U-Net is told (B, `condition_size`) of faces (B, 1 + K, 3, S, S) and points (B, 1 + K, 25, 2), the
-        image's and then its K references'.
+    def condition(self, z: Tensor) -> Tensor:
+        """What the U-Net is told (B, `condition_size`) of latents (B, 1 + `compared`, Z), the image's and then its
+        references'.
 
-        All are encoded as one batch, so that in training they are normalised alike.
+        Points among them are those in the crop, in [-1, 1]. All are normalised as one batch, in training too.
         """
-        if not self.config.z_relative:
-            return self.encode(faces[:, 0], points[:, 0])
-        z = self.encode(faces.flatten(0, 1), points.flatten(0, 1)).unflatten(0, faces.shape[:2])
-        return (z[:, :1] - z[:, 1:]).flatten(1)
+        z = self.normalise(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+        return (z[:, :1] - z[:, 1:]).flatten(1) if self.config.z_relative else z[:, 0]
 
     def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """The network's prediction (see the configuration), shapes as in `UNet.forward`."""

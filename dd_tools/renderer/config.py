@@ -3,13 +3,12 @@
 from dataclasses import asdict, dataclass, fields
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.face.landmarks import MOUTH_REGION
+from dd_tools.face.landmarks import REGION_VALUES
 from dd_tools.formats.clip import Clip
 
 PREDICTIONS = ("epsilon", "v", "x0")
 SCHEDULES = ("linear", "cosine")
 POOLS = ("mean", "flatten")
-POINT_VALUES = 2 * len(MOUTH_REGION)  # x and y of every landmark of chin and lips
 
 
 @dataclass(frozen=True)
@@ -21,13 +20,15 @@ class RendererConfig:
     encoder_multipliers: the same for the semantic encoder. blocks: residual blocks a level (the decoder has one
     more). attention_at: feature-map sizes with self-attention. pool: how the encoder's last map becomes a vector;
     the ``mean`` over positions is the paper's, ``flatten`` keeps them apart, so a small encoder tells mouth shapes
-    sooner. z_map: not in the paper; the latent is normalised over the training data and also enters the middle of
-    the U-Net as a map of its own, so that a small budget of training suffices to make the mouth obey it.
-    z_relative: nor this; the U-Net is told how the latent differs from those of its reference images, so that what a
-    latent says about who it is cancels out, which few training speakers cannot teach to ignore. z_points: nor this; the
-    last `POINT_VALUES` of the latent are the landmarks of chin and lips, whose detector has seen more faces than a
-    small encoder will. references: images of the speaker that the U-Net sees; the authors use one. steps: of DDIM,
-    where the user does not say. z_size: width of the semantic latent. embedding_size: of the time embedding.
+    sooner. z_map: not in the paper; the latent is normalised over the training data where the U-Net is told it, and
+    also enters the middle of the U-Net as a map of its own, so that a small budget of training suffices to make the
+    mouth obey it. z_relative: nor this; the U-Net is told how the latent differs from those of its reference images, so
+    that what a latent says about who it is cancels out, which few training speakers cannot teach to ignore. z_points:
+    nor this; the last `REGION_VALUES` of the latent are the landmarks of chin and lips, whose detector has seen more
+    faces than a small encoder will; in latents they are those of a face that looks straight ahead
+    (`dd_tools.face.turning`), and the U-Net is told where they lie in its crop. references: images of the speaker that
+    the U-Net sees; the authors use one. steps: of DDIM, where the user does not say. z_size: width of the semantic
+    latent. embedding_size: of the time embedding.
     prediction: what the network predicts; the loss is measured on it. ``epsilon`` is the paper's. ``x0`` suits
     small networks, which need not carry noise through to their output. from_reference: the network bends the
     reference images along flows it predicts and blends them, and its output is the difference from that (with ``x0``);
@@ -79,17 +80,27 @@ class RendererConfig:
             raise UsageError(f"from_reference needs prediction 'x0', got '{self.prediction}'")
         if self.detail_channels and not (self.from_reference and self.patch > 1):
             raise UsageError("detail_channels need from_reference and a patch of 2 or more")
-        if self.z_points and self.z_size <= POINT_VALUES:
-            raise UsageError(f"z_size {self.z_size} leaves no room beside the {POINT_VALUES} values of z_points")
+        if self.z_points and self.z_size <= REGION_VALUES:
+            raise UsageError(f"z_size {self.z_size} leaves no room beside the {REGION_VALUES} values of z_points")
         if self.references < 1:
             raise UsageError(f"references must be at least 1, got {self.references}")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"unknown schedule '{self.schedule}', expected one of {', '.join(SCHEDULES)}")
 
     @property
+    def seen_size(self) -> int:
+        """How many values of the latent the semantic encoder makes: all but the points."""
+        return self.z_size - REGION_VALUES if self.z_points else self.z_size
+
+    @property
+    def compared(self) -> int:
+        """How many latents, those of the references, a latent is compared with."""
+        return self.references if self.z_relative else 0
+
+    @property
     def condition_size(self) -> int:
         """How many values the U-Net is told: the latent, or its differences from those of all references."""
-        return self.z_size * (self.references if self.z_relative else 1)
+        return self.z_size * max(self.compared, 1)
 
     def check_fits(self, clip: Clip) -> None:
         """Raise `DataError` unless `clip` is framed as this renderer knows faces and has a usable frame."""

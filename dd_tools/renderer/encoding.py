@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 
-from dd_tools.formats.arrays import LATENT_RATE
+from dd_tools.face.landmarks import MOUTH_REGION
+from dd_tools.face.turning import frontal
+from dd_tools.formats.arrays import LATENT_RATE, spread
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
-from dd_tools.renderer.inputs import shown
+from dd_tools.renderer.inputs import head_cameras, shown
 from dd_tools.renderer.timing import latents_on_grid
 
 
@@ -23,12 +25,13 @@ def encode_frames(
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> np.ndarray:
     """Latents (N, Z) float32 of the usable `frames` (N,) of a clip."""
-    renderer = renderer.to(device).eval()
+    renderer, cameras = renderer.to(device).eval(), head_cameras(clip)
     latents = np.empty((len(frames), renderer.config.z_size), np.float32)
     for start in progress(range(0, len(frames), batch_size)):
         part = slice(start, start + batch_size)
-        faces, points = shown(clip, frames[part], renderer.config.eyes)
-        latents[part] = renderer.encode(faces.to(device), points.to(device)).cpu().numpy()
+        faces, _ = shown(clip, frames[part], renderer.config.eyes)
+        points = frontal(clip.landmarks[frames[part]][:, MOUTH_REGION], cameras[frames[part]])
+        latents[part] = renderer.encode(faces.to(device), torch.from_numpy(points).float().to(device)).cpu().numpy()
     return latents
 
 
@@ -42,9 +45,13 @@ def encode_clip(renderer: Renderer, clip: Clip, **options) -> np.ndarray:
     return latents_on_grid(encode_frames(renderer, clip, clip.usable, **options), clip.pts[clip.usable])
 
 
-def encode_references(renderer: Renderer, clip: Clip, count: int, **options) -> np.ndarray:
-    """The first `count` latents (N, Z) from the first usable frame on, fewer of a shorter clip; as `encode_clip`."""
+def encode_references(renderer: Renderer, clip: Clip, count: int, *, anywhere: bool, **options) -> np.ndarray:
+    """Up to `count` latents (N, Z) of a clip, to show the motion model: of usable frames from all over the clip, if
+    they may be from `anywhere`, else those from the first usable frame on, 25 a second; as `encode_clip`.
+    """
     renderer.config.check_fits(clip)
+    if anywhere:
+        return encode_frames(renderer, clip, spread(clip.usable, count), **options)
     times = clip.pts[clip.usable] - clip.pts[clip.usable[0]]
     needed = int(np.searchsorted(times, (count - 1) / LATENT_RATE)) + 1
     latents = encode_frames(renderer, clip, clip.usable[:needed], **options)

@@ -13,7 +13,7 @@ from dd_tools.renderer.blocks import (
     timestep_embedding,
     zeroed,
 )
-from dd_tools.renderer.config import POINT_VALUES, RendererConfig
+from dd_tools.renderer.config import RendererConfig
 from dd_tools.renderer.deformation import Bending
 
 IMAGE_CHANNELS = 3
@@ -159,7 +159,6 @@ class SemanticEncoder(nn.Module):
     def __init__(self, config: RendererConfig):
         super().__init__()
         self.patch = config.patch
-        values = config.z_size - POINT_VALUES if config.z_points else config.z_size
         self.input_blocks, widths, size = _down_path(
             IMAGE_CHANNELS * config.patch**2,
             config.encoder_channels,
@@ -170,16 +169,13 @@ class SemanticEncoder(nn.Module):
         self.middle_block = _middle(widths[-1])
         pool = nn.AdaptiveAvgPool2d(1) if config.pool == "mean" else nn.Identity()
         kernel = 1 if config.pool == "mean" else size
-        self.out = nn.Sequential(GroupNorm32(widths[-1]), nn.SiLU(), pool, nn.Conv2d(widths[-1], values, kernel))
-        self.takes_points = config.z_points
-        self.normalise = nn.BatchNorm1d(config.z_size, affine=False) if config.z_map else nn.Identity()
+        self.out = nn.Sequential(
+            GroupNorm32(widths[-1]), nn.SiLU(), pool, nn.Conv2d(widths[-1], config.seen_size, kernel)
+        )
 
-    def forward(self, face: Tensor, points: Tensor | None) -> Tensor:
-        """Face image (B, 3, S, S) and, with z_points, its `MOUTH_REGION` (B, 25, 2), in [-1, 1], to latent (B, Z)."""
+    def forward(self, face: Tensor) -> Tensor:
+        """Face image (B, 3, S, S) in [-1, 1] to the latent or, with z_points, all but its points (B, `seen_size`)."""
         h = F.pixel_unshuffle(face, self.patch)
         for block in self.input_blocks:
             h = block(h)
-        z = self.out(self.middle_block(h)).flatten(1)
-        if self.takes_points and points is None:
-            raise ValueError("an encoder with z_points needs points")
-        return self.normalise(torch.cat([z, points.flatten(1)], dim=1) if self.takes_points else z)
+        return self.out(self.middle_block(h)).flatten(1)

@@ -49,6 +49,7 @@ class MaskedDenoising(nn.Module):
         super().train(mode)
         if self.keep_encoder:
             self.model.encoder.eval()
+            self.model.normalise.eval()
         return self
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
@@ -56,18 +57,21 @@ class MaskedDenoising(nn.Module):
         model, config = self.model, self.model.config
         x0, mask, t, eps = batch["image"], batch["mask"], batch["t"], batch["eps"]
         reference = batch["references"].flatten(1, 2)
-        z = model.condition(batch["faces"], batch["points"])
+        points = batch["points"]
+        encoded = slice(1 + config.compared)
+        faces, placed = batch["faces"][:, encoded], points[:, encoded]
+        z = model.condition(model.encode(faces.flatten(0, 1), placed.flatten(0, 1)).unflatten(0, faces.shape[:2]))
         xt = paste_known(q_sample(model.schedule, self._start(batch, reference, z), t, eps), x0, mask)
         output = model(xt, reference, t, z)
         error = output - target(model.schedule, config.prediction, x0, t, eps)
         weight = mask
         if self.lips:
-            weight = mask * (1 + self.lips * at_lips(batch["points"][:, 0], x0.shape[-1]))
+            weight = mask * (1 + self.lips * at_lips(points[:, 0], x0.shape[-1]))
         loss = (weight * error.square()).mean()
         if self.perceptual:
             estimate = predicted_x0(model.schedule, config.prediction, output.float(), xt, t)
             pair = torch.cat([paste_known(estimate, x0, mask), x0])
-            near = close_up(pair, batch["points"][:, 0].repeat(2, 1, 1))
+            near = close_up(pair, points[:, 0].repeat(2, 1, 1))
             loss = loss + PERCEPTUAL * sum(self.perceptual(*view.chunk(2)).mean() for view in (pair, near))
         return loss
 

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.face.turning import turned
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS, ddim_sample, paste_known
 from dd_tools.renderer.encoding import encode_frames
 from dd_tools.renderer.images import to_frames, to_images, to_masks
-from dd_tools.renderer.inputs import reference_frames
+from dd_tools.renderer.inputs import across, head_cameras, reference_frames
 from dd_tools.renderer.timing import Timeline, latents_at
 
 
@@ -71,44 +72,53 @@ class Painter:
         references = clip.usable[reference_frames(clip.landmarks[clip.usable], renderer.config.references)]
         images = to_images(np.stack([clip.frames[frame] for frame in references]))
         self.reference = images.flatten(0, 1)[None].to(device)
-        self.z_references = (
-            encode_frames(renderer, clip, references, device=device) if renderer.config.z_relative else None
-        )
+        self.cameras = head_cameras(clip)
+        compared = references[: renderer.config.compared]
+        self.z_references = self._in_crop(encode_frames(renderer, clip, compared, device=device), compared)
 
-    def _conditions(self, latents: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """What the U-Net is told (N, `condition_size`) at `times` (N,). A still picture speaks about its own
-        expression: of a smile, the way to a neutral mouth would be all there is to see.
+    def _in_crop(self, latents: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Latents (N, Z) with their points, if any, not in frontal coordinates but where `frames` (N,) show them: in
+        the crop, in [-1, 1].
         """
-        motion = latents_at(latents, times)
-        if not self.renderer.config.z_relative:
-            return motion
-        still = self.clip.source.is_still
-        origins = np.broadcast_to(latents.mean(0), self.z_references.shape) if still else self.z_references
-        return (motion[:, None] - origins).reshape(len(motion), -1)
+        if not self.renderer.config.z_points:
+            return latents
+        seen, points = np.split(latents, [self.renderer.config.seen_size], axis=1)
+        placed = turned(points.reshape(len(points), -1, 2), self.cameras[frames])
+        return np.concatenate([seen, across(placed, self.clip.size).reshape(points.shape)], axis=1, dtype=np.float32)
+
+    @torch.inference_mode()
+    def _conditions(self, latents: np.ndarray, when: Timeline) -> Tensor:
+        """What the U-Net is told (N, `condition_size`). A still picture speaks about its own expression: of a smile,
+        the way to a neutral mouth would be all there is to see.
+        """
+        motion, origins = self._in_crop(latents_at(latents, when.pts), when.frames), self.z_references
+        if self.clip.source.is_still:
+            origins = np.broadcast_to(motion.mean(0), origins.shape)
+        z = torch.from_numpy(np.stack([np.vstack([latent, origins]) for latent in motion]))
+        return self.renderer.condition(z.to(self.device))
 
     def paint(self, latents: np.ndarray, when: Timeline) -> Iterator[Painted]:
         """Paint the lower face that `latents` (T, Z) say into the output frames of `when`, in order."""
         if latents.shape[1] != self.renderer.config.z_size:
             raise DataError(f"latents have {latents.shape[1]} values, the renderer takes {self.renderer.config.z_size}")
-        motion = self._conditions(latents, when.pts)
+        motion = self._conditions(latents, when)
         for start in range(0, len(when), self.batch_size):
             span = slice(start, start + self.batch_size)
             yield from self._paint_batch(when.part(span), motion[span])
 
-    def _paint_batch(self, when: Timeline, motion: np.ndarray) -> Iterator[Painted]:
+    def _paint_batch(self, when: Timeline, motion: Tensor) -> Iterator[Painted]:
         known = np.stack([self.clip.frames[index] for index in when.frames])
         masks = np.stack([self.clip.mask[index] for index in when.frames])
         crops, shown = known.copy(), when.share > 0
         if shown.any():
-            crops[shown] = self._sample(known[shown], masks[shown], motion[shown])
+            crops[shown] = self._sample(known[shown], masks[shown], motion[torch.from_numpy(shown)])
         rows = zip(when.frames, when.pts, crops, known, masks, when.share, strict=True)
         for index, pts, crop, before, mask, share in rows:
             yield Painted(int(index), float(pts), crop, before, mask, float(share))
 
     @torch.inference_mode()
-    def _sample(self, crops: np.ndarray, masks: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    def _sample(self, crops: np.ndarray, masks: np.ndarray, z: Tensor) -> np.ndarray:
         known, mask = to_images(crops).to(self.device), to_masks(masks).to(self.device)
-        z = torch.from_numpy(motion).to(self.device)
         reference = self.reference.expand(len(known), -1, -1, -1)
 
         def predict(x: Tensor, t: Tensor) -> Tensor:

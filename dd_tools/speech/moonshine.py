@@ -5,7 +5,8 @@ The encoder gives 288 values every 384 samples and writes into some of them wher
 longer means anything in a long or a cut recording. So it looks through a short window that moves in small steps, and
 every frame is the mean of what it was at several places in the window: features then hardly depend on where a
 recording begins, and do not at all on how it was cut into pieces. Lip aperture is predicted from them as well as from
-one pass (the benchmark `tests/benchmarks/speech_features.py`).
+one pass (the benchmark `tests/benchmarks/speech_features.py`). How loud the voice is comes with them: a recogniser that
+knows one language takes another's pauses for sounds.
 """
 
 import importlib.util
@@ -15,6 +16,7 @@ import numpy as np
 
 from dd_tools.errors import DataError
 from dd_tools.speech.features import MOONSHINE, Level, SpeechModel
+from dd_tools.speech.loudness import loudness
 from dd_tools.speech.windows import FRAME, Window
 
 WIDTH = 288
@@ -28,9 +30,11 @@ STEP = VIEW // VIEWS * HOP  # samples the window moves
 
 
 class Moonshine(SpeechModel):
-    """Features (1, T, 288) of the encoder of Moonshine tiny, resampled linearly in time from 41.7 to 50 a second."""
+    """Features (1, T, 289): what the encoder of Moonshine tiny gives, resampled linearly in time from 41.7 to 50 a
+    second, and the `loudness`.
+    """
 
-    name, layers, width = MOONSHINE, 1, WIDTH
+    name, layers, width = MOONSHINE, 1, WIDTH + 1
 
     def __init__(self):
         import onnxruntime
@@ -52,7 +56,8 @@ class Moonshine(SpeechModel):
         track = self._moving_view(window.samples, lead, count=int(places[-1]) + 2)
         below = places.astype(int)
         share = (places - below)[:, None]
-        return (track[below] * (1 - share) + track[below + 1] * share)[None]
+        heard = track[below] * (1 - share) + track[below + 1] * share
+        return np.column_stack([heard, loudness(window, level)])[None]
 
     def _moving_view(self, samples: np.ndarray, lead: int, count: int) -> np.ndarray:
         """At least `count` encoder frames (n, 288) of the signal with `lead` samples of silence before it."""

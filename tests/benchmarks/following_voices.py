@@ -58,7 +58,7 @@ def main() -> None:
     renderer, motion, detector = load_renderer(options.renderer), load_motion_model(options.motion), open_detector()
     ear = open_speech_model(motion.config.speech_model)
     for video, clip in prepared(options.videos, renderer, detector):
-        usable, reference = clip.usable, encode_references(renderer, clip, 75)
+        usable, reference = clip.usable, encode_references(renderer, clip, 75, anywhere=motion.config.residual)
         own = correlation(clip.pts[usable], lip_aperture(clip.landmarks[usable]), read_audio(video))
         print(f"{video.stem[:24]:24} {'as filmed':24} {own:6.2f}", flush=True)
         for path in options.voices:

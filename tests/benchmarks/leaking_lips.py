@@ -99,7 +99,7 @@ def main() -> None:
     mask = f"mask {renderer.config.mask}"
     print(f"{mask:24} {'voice':8} {'r':>6} {'spread':>7} {'sharpness':>10} {'at rim':>7}")
     for video, clip in prepared(options.videos, renderer, detector):
-        reference, voice = encode_references(renderer, clip, 75), read_audio(video)
+        reference, voice = encode_references(renderer, clip, 75, anywhere=motion.config.residual), read_audio(video)
         length = round((clip.pts[-1] + 0.04) * SAMPLE_RATE)
         voice = np.pad(voice, (0, max(0, length - len(voice))))[:length]
         for name, sound in (("silence", np.zeros_like(voice)), ("own", voice)):

@@ -1,0 +1,80 @@
+"""Turning heads: against a rigid head in OpenCV's rotations, photographed from far away, and as inverses."""
+
+import cv2
+import numpy as np
+import pytest
+from factories import dummy_face_landmarks
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dd_tools.face.landmarks import COUNT, MOUTH_REGION, UPPER_INNER_LIP
+from dd_tools.face.turning import DEPTHS, RIGID, RIGID_POINTS, fit_cameras, frontal, turned
+
+SIDE, MIDDLE = 30, (64, 40)  # pixels an interocular distance, and where the point between the eyes is
+
+
+def mouth(opening: float = 0.1) -> np.ndarray:
+    """Some chin and lips (25,2), frontal."""
+    points = np.random.default_rng(0).normal(size=(25, 2)) * 0.3 + (0, 1.3)
+    points[[MOUTH_REGION.index(point) for point in UPPER_INNER_LIP], 1] -= opening
+    return points
+
+
+def seen(points: np.ndarray, yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Landmarks (68,2) of the rigid points and chin and lips (25,2), turned by angles in degrees and photographed."""
+    rotation = np.eye(3)
+    for axis, angle in enumerate((pitch, yaw, roll)):
+        rotation = cv2.Rodrigues(np.radians(angle) * np.eye(3)[axis])[0] @ rotation
+    landmarks = np.full((COUNT, 2), np.nan)
+    landmarks[list(RIGID_POINTS)] = (RIGID @ rotation.T)[:, :2]
+    landmarks[list(MOUTH_REGION)] = (np.column_stack([points, DEPTHS]) @ rotation.T)[:, :2]
+    return landmarks * SIDE + MIDDLE
+
+
+angles = st.floats(-40, 40)
+
+
+@given(angles, angles, angles, st.floats(0, 0.5))
+@settings(deadline=None)
+def test_a_turned_head_looks_ahead_again(yaw, pitch, roll, opening):
+    landmarks = seen(mouth(opening), yaw, pitch, roll)[None]
+    cameras = fit_cameras(landmarks, np.zeros(1))
+    np.testing.assert_allclose(frontal(landmarks[:, MOUTH_REGION], cameras)[0], mouth(opening), atol=1e-9)
+
+
+@given(angles, angles, angles)
+@settings(deadline=None)
+def test_the_frontal_mouth_is_turned_as_the_head_is(yaw, pitch, roll):
+    landmarks = seen(mouth(), yaw, pitch, roll)[None]
+    placed = turned(mouth()[None], fit_cameras(landmarks, np.zeros(1)))
+    np.testing.assert_allclose(placed, landmarks[:, MOUTH_REGION], atol=1e-7)
+
+
+def test_turning_and_looking_ahead_undo_each_other_on_faces_that_are_nobody():
+    rng = np.random.default_rng(0)
+    landmarks = dummy_face_landmarks() + rng.normal(size=(9, COUNT, 2)) * 3
+    cameras, points = fit_cameras(landmarks, np.arange(9) / 25), landmarks[:, MOUTH_REGION]
+    np.testing.assert_allclose(turned(frontal(points, cameras), cameras), points, atol=1e-9)
+    assert np.abs(frontal(points, cameras)[:-1] - frontal(points, cameras)[1:]).max() > 0.01
+
+
+def test_cameras_follow_a_turn_and_not_a_tremble():
+    pts = np.arange(50) / 25
+    turning = np.stack([seen(mouth(), 20 * np.sin(3 * at), 0, 0) for at in pts])
+    trembling = turning + np.random.default_rng(1).normal(size=turning.shape)
+    steady = np.stack([fit_cameras(face[None], np.zeros(1))[0] for face in turning])
+    alone = np.stack([fit_cameras(face[None], np.zeros(1))[0] for face in trembling])
+    followed = fit_cameras(trembling, pts)
+    assert np.abs(followed - steady).mean() < 0.75 * np.abs(alone - steady).mean()
+    assert np.abs(fit_cameras(turning, pts) - steady)[:, 0, 2].max() < 0.15 * np.abs(steady[:, 0, 2]).max()
+
+
+@pytest.mark.parametrize("values", [RIGID, np.column_stack([np.zeros(25), DEPTHS])])
+def test_the_template_is_symmetric(values):
+    assert np.isclose(values[:, 0].sum(), 0)
+
+
+def test_chin_and_lips_have_the_same_depths_left_and_right():
+    by_landmark = dict(zip(MOUTH_REGION, DEPTHS, strict=True))
+    pairs = [(6, 10), (7, 9), (48, 54), (49, 53), (50, 52), (59, 55), (58, 56), (60, 64), (61, 63), (67, 65)]
+    assert all(by_landmark[right] == by_landmark[left] for right, left in pairs)
