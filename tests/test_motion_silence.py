@@ -125,6 +125,23 @@ def test_silence_is_nothing_and_then_ever_louder_noise_alone_and_between_voices(
     assert spoken > loudness[:, 1:].max()
 
 
+def test_where_loudness_is_told_it_alone_may_be_silence():
+    model = open_speech_model("moonshine")
+    features = silence(model)[0]
+    told = np.isnan(features[:, :-1]).all(1)
+    assert told.mean() == 0.5 and not np.isnan(features[~told]).any()
+    assert -3 <= features[told, -1].min() < features[told, -1].max() <= -2
+
+
+def test_what_a_silence_does_not_say_is_as_heard():
+    speech, quiet = torch.ones(1, 200, 3), torch.tensor([torch.nan, 0.0, torch.nan]).expand(1, 200, 3)
+    for seed in range(10):
+        heard, _, shut = with_silence(
+            speech, torch.ones(100, 1), quiet, torch.zeros(1), torch.Generator().manual_seed(seed)
+        )
+        assert (heard[..., [0, 2]] == 1).all() and torch.equal(heard[0, ::2, 1] == 0, shut > 0)
+
+
 def test_where_nothing_can_be_heard_training_says_so_and_goes_on(tmp_path):
     write_array(tmp_path / "a.npy", dummy_latents(40, 128))
     (tmp_path / "speech").mkdir()

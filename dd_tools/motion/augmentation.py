@@ -33,7 +33,7 @@ def with_silence(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Speech (L, 2 T, D) and target (T, Z) in which, for `SILENT` of the samples, the voice is silent for a while and
     the face at `rest` (Z,); and how much it is (T,), 0 to 1. Clips of people who speak without a pause do not teach it.
-    silence (L, 2 N, D): what the speech model hears then.
+    silence (L, 2 N, D): what the speech model hears then, NaN for what it heard anyway.
     """
     low, high = SILENCE
     shut = torch.zeros(len(target))
@@ -43,7 +43,8 @@ def with_silence(
     start = int(torch.randint(len(target) - lasting + 1, (), generator=generator))
     heard = 2 * int(torch.randint(silence.shape[1] // 2 - lasting + 1, (), generator=generator))
     speech, stop = speech.clone(), start + lasting
-    speech[:, 2 * start : 2 * stop] = silence[:, heard : heard + 2 * lasting]
+    new = silence[:, heard : heard + 2 * lasting]
+    speech[:, 2 * start : 2 * stop] = torch.where(new.isnan(), speech[:, 2 * start : 2 * stop], new)
     inside = torch.arange(1, lasting + 1)
     # At the sample's ends nothing is known of what was before or comes after: there the mouth is shut already.
     since = inside if start else torch.full_like(inside, CLOSING)

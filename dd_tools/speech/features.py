@@ -46,12 +46,14 @@ def measure(blocks: Iterable[np.ndarray]) -> Level:
 class SpeechModel(ABC):
     """Turns a voice into features (L, T, D): L layers, T = `frame_count` frames at 50 a second, D values.
 
-    name: what `open_speech_model` opens it by. layers: L. width: D.
+    name: what `open_speech_model` opens it by. layers: L. width: D. tells_loudness: whether the last value is the
+    voice's `loudness`.
     """
 
     name: str
     layers: int
     width: int
+    tells_loudness = False
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Features float16 (L, T, D) of a whole signal float32 (N,), N ≥ 1, 16 kHz mono."""

@@ -9,9 +9,11 @@ import numpy as np
 from dd_tools.formats.arrays import SPEECH_RATE
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.speech.features import SpeechModel
+from dd_tools.speech.loudness import FLOOR
 
 VOICE = 0.05  # root mean square of a voice that is recorded as usual, -26 dB
 NOISES = (None, -70, -60, -50, -45, -40)  # of the room, in decibels beside the voice; None is digital silence
+LOUDEST = -40  # the same as loudness
 PITCHES = (90, 130, 210)  # hertz
 FORMANTS = ((500, 80), (1500, 120), (2500, 160))  # hertz, and their width
 SPEAKING, SILENT = 2.0, 3.0  # seconds
@@ -19,7 +21,11 @@ EDGE = 2  # feature frames beside a voice that still hear it
 
 
 def silence(model: SpeechModel) -> np.ndarray:
-    """Features float16 (L, T, D) of silences alone and between voices, in quiet and in less quiet rooms."""
+    """Features float16 (L, T, D) of silences alone and between voices, in quiet and in less quiet rooms.
+
+    Of a model that tells loudness, as many again know nothing but that it is low, and are NaN else: what the model made
+    of silence beside a real voice, in whatever language, it may have made of anything.
+    """
     rng = np.random.default_rng(0)
     heard = []
     for noise in NOISES:
@@ -30,6 +36,10 @@ def silence(model: SpeechModel) -> np.ndarray:
                 samples += VOICE * 10 ** (noise / 20) * rng.standard_normal(len(samples))
             start, stop = (round(SPEECH_RATE * seconds) for seconds in (SPEAKING, SPEAKING + SILENT))
             heard.append(model.features(samples.astype(np.float32))[:, start + EDGE : stop - EDGE])
+    if model.tells_loudness:
+        for piece in heard[:]:
+            heard.append(np.full_like(piece, np.nan))
+            heard[-1][..., -1] = rng.uniform(FLOOR, LOUDEST) / 20
     return np.concatenate(heard, axis=1)
 
 
