@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION
 from dd_tools.formats.arrays import write_array
-from dd_tools.motion.augmentation import CLOSING, SILENCE, SILENT, with_silence
+from dd_tools.motion.augmentation import CLOSING, LASTING, SILENT, with_silence
 from dd_tools.motion.config import PRESETS
 from dd_tools.motion.generation import generate
 from dd_tools.motion.model import MotionModel, at_rest, lip_opening
 from dd_tools.motion.objective import LatentError
 from dd_tools.motion.training import MotionData, Pair
 from dd_tools.speech.features import open_speech_model
-from dd_tools.speech.silence import EDGE, NOISES, PITCHES, VOICE, silence
-from dd_tools.speech.silence import SILENT as SECONDS
+from dd_tools.speech.silence import EDGE, NOISES, PAUSE, PITCHES, VOICE, silence
 
 TINY = PRESETS["tiny"]
 LIPS = replace(TINY, z_size=66, z_points=True)
@@ -39,7 +38,7 @@ def test_a_silence_is_one_stretch_where_the_mouth_shuts_and_stays_shut(length, s
         return
     first, last = silent[0], silent[-1]
     assert silent == list(range(first, last + 1))
-    assert min(SILENCE[0], length) <= len(silent) <= SILENCE[1]
+    assert min(LASTING[0], length) <= len(silent) <= LASTING[1]
     assert (heard[0, 1::2] == heard[0, ::2]).all()
     assert (face[:first] == 1).all() and (face[last + 1 :] == 1).all()
     for frame in silent:
@@ -114,7 +113,7 @@ def test_a_small_model_learns_to_shut_the_mouth():
 
 def test_silence_is_nothing_and_then_ever_louder_noise_alone_and_between_voices():
     features = silence(open_speech_model("mel"))
-    each = round(50 * SECONDS) - 2 * EDGE
+    each = round(50 * PAUSE) - 2 * EDGE
     assert features.shape == (1, each * len(NOISES) * (1 + len(PITCHES)), 80)
     loudness = features[0].astype(np.float32).mean(1).reshape(len(NOISES), 1 + len(PITCHES), each)
     assert (np.diff(loudness[:, 1:].mean((1, 2))) > -0.01).all()  # log-mel has a floor
@@ -143,7 +142,11 @@ def test_what_a_silence_does_not_say_is_as_heard():
 
 
 def test_where_nothing_can_be_heard_training_says_so_and_goes_on(tmp_path):
-    write_array(tmp_path / "a.npy", dummy_latents(40, 128))
+    latents = dummy_latents(40, 128)
+    for landmark, place in ((8, (0, 1.9)), (48, (-0.4, 1.1)), (54, (0.4, 1.1))):
+        at = 128 - 50 + 2 * MOUTH_REGION.index(landmark)
+        latents[:, at : at + 2] = place
+    write_array(tmp_path / "a.npy", latents)
     (tmp_path / "speech").mkdir()
     write_array(tmp_path / "speech" / "a.npy", np.zeros((1, 80, 5), np.float16))
     result = call(

@@ -10,9 +10,10 @@ from commands import call
 from factories import dummy_latents, dummy_speech
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.formats.arrays import write_array
 from dd_tools.formats.checkpoint import MOTION, read_checkpoint
-from dd_tools.motion.augmentation import TELLING
+from dd_tools.motion.augmentation import TELLING, as_another_face
 from dd_tools.motion.config import PRESETS
 from dd_tools.motion.generation import generate
 from dd_tools.motion.model import MotionModel, load_motion_model
@@ -82,6 +83,37 @@ def test_augmented_samples_are_clips_moved_to_another_mean_and_scaled():
             assert gain.mean() == pytest.approx(1, abs=1e-4)
     assert len(shifts) == 7  # none, and every ordered pair of three clips
     assert 0.15 < torch.stack(gains).std() < 0.5
+
+
+@pytest.mark.parametrize("references", [TELLING, 1])
+def test_another_face_rests_as_its_references_do(references):
+    """A rest that is among the references stays among them."""
+    reference, target = (torch.from_numpy(dummy_latents(count, 4, seed=count)) for count in (references, 9))
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        changed, _, rest = as_another_face(reference, target, reference[0], torch.ones(4), generator)
+        torch.testing.assert_close(rest, changed[0])
+
+
+def test_lips_that_never_move_can_be_trained_on():
+    config = replace(TINY, z_size=66, z_points=True)
+    data, model = (
+        MotionData([Pair("a", np.ones((60, 66), np.float32), dummy_speech(60))], config, {}),
+        MotionModel(config),
+    )
+    data.fit(model)
+    assert LatentError(model)(data.batch(torch.Generator().manual_seed(0), 2)).isfinite()
+
+
+def test_latents_without_lips_make_a_model_without():
+    latents, speech = dummy_latents(20, 66), dummy_speech(20)
+    for landmark, place in ((8, (0, 1.9)), (48, (-0.4, 1.1)), (54, (0.4, 1.1))):
+        at = 66 - 50 + 2 * MOUTH_REGION.index(landmark)
+        latents[:, at : at + 2] = place
+    config = PRESETS["default"]
+    assert fitted(config, Pair("a", latents, speech), "mel").z_points
+    assert not fitted(config, Pair("a", dummy_latents(20, 66), speech), "mel").z_points
+    assert not fitted(config, Pair("a", dummy_latents(20, 16), speech), "mel").z_points
 
 
 def test_a_shorter_window_makes_shorter_targets():

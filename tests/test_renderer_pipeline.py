@@ -276,6 +276,25 @@ def test_a_relative_renderer_sees_differences_alone(renderer, clip, tmp_path):
             assert np.abs(one.crop.astype(int) - other.crop).max() <= 1
 
 
+def test_a_still_picture_speaks_the_same_in_parts(renderer, tmp_path):
+    with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
+        motion = latents_for(still, renderer).repeat(6, axis=0) * np.arange(1, 7, dtype=np.float32)[:, None]
+        painter, when = Painter(renderer, still, shared_noise(still.size, 0)), timeline(still, 6)
+        whole = painter._conditions(motion, when)
+        parts = [painter._conditions(motion, when.part(span)) for span in (slice(0, 2), slice(2, 6))]
+    torch.testing.assert_close(torch.cat(parts), whole, atol=1e-5, rtol=1e-4)
+    assert whole.std(0).max() > 0.1
+
+
+def test_a_renderer_may_be_told_the_points_as_they_are(clip):
+    """Where latents are not compared with the references', it is the image's own, its points in the crop."""
+    renderer = Renderer(replace(FULL, z_relative=False)).eval()
+    latents = encode_clip(renderer, clip)
+    told = Painter(renderer, clip, shared_noise(clip.size, 0))._conditions(latents, timeline(clip, len(latents)))
+    _, points = shown(clip, [0], eyes=True)
+    torch.testing.assert_close(told[:1, -50:], points.flatten(1), atol=1e-4, rtol=1e-4)
+
+
 def test_differences_are_taken_from_the_reference_frames(clip):
     """Against a renderer that takes latents as they are, told the differences by hand."""
     relative = shaken(Renderer(TINY))

@@ -115,6 +115,8 @@ def train_seq(
     pairs = read_pairs(files, speech, late)
     torch.manual_seed(seed)  # the weights a new model starts with
     model = load_motion_model(init) if init else MotionModel(fitted(PRESETS[name], pairs[0], speech_model))
+    if not init and PRESETS[name].z_points and not model.config.z_points:
+        session.say("the latents do not end in the landmarks of a frontal face: the model will not know the lips")
     augment = model.config.residual and not no_augment
     silence = _silence(model.config, session) if augment and model.config.z_points else None
     data = MotionData(pairs, model.config, groups, augment=augment, silence=silence)

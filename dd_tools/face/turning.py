@@ -40,7 +40,8 @@ def fit_cameras(landmarks: np.ndarray, pts: np.ndarray) -> np.ndarray:
 
 def frontal(points: np.ndarray, cameras: np.ndarray) -> np.ndarray:
     """`MOUTH_REGION` (T,25,2) as cameras (T,2,4) see it, in frontal coordinates (T,25,2)."""
-    return (points - _shift(cameras)) @ np.swapaxes(np.linalg.inv(cameras[..., :2]), 1, 2)
+    backwards = np.linalg.pinv(cameras[..., :2])  # the inverse, but for landmarks so wrong that there is none
+    return (points - _shift(cameras)) @ np.swapaxes(backwards, 1, 2)
 
 
 def turned(points: np.ndarray, cameras: np.ndarray) -> np.ndarray:

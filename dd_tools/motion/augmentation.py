@@ -7,25 +7,28 @@ SHIFTED = 0.5  # the share of samples that get another face
 GAIN = 0.3  # deviation of the logarithm of how much more or less it moves
 TELLING = 20  # references; fewer say too little about how far a face moves
 SILENT = 0.3  # the share of samples with a silence in them
-SILENCE = (10, 60)  # latents it lasts, from and to
+LASTING = (10, 60)  # latents it lasts, from and to
 CLOSING = 4  # latents that a mouth takes to shut, and to open before it speaks again
 
 
 def as_another_face(
-    reference: Tensor, target: Tensor, difference: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Reference (N, Z) and target (T, Z) as if another had spoken; not in the paper, and for few speakers.
+    reference: Tensor, target: Tensor, rest: Tensor, difference: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Reference (N, Z), target (T, Z) and rest (Z,) as if another had spoken; not in the paper, and for few speakers.
 
-    Half of the time `difference` (Z,), between the mean latents of another clip and this one, is added to both: what
+    Half of the time `difference` (Z,), between the mean latents of another clip and this one, is added to all: what
     the voice does must then be learnt apart from whose face it is. And where the references are many enough to tell how
-    far this face moves, both are scaled by a random factor, each about its own mean: the model must see it from them.
+    far this face moves, all are scaled by a random factor, the references and the rest about the references' mean, the
+    target about its own: the model must see it from the references.
     """
     if torch.rand((), generator=generator) < SHIFTED:
-        reference, target = reference + difference, target + difference
+        reference, target, rest = reference + difference, target + difference, rest + difference
     gain = torch.exp(GAIN * torch.randn((), generator=generator))
     if len(reference) >= TELLING:
-        reference, target = (scaled_about_mean(latents, gain) for latents in (reference, target))
-    return reference, target
+        shown, spoken = reference.mean(0), target.mean(0)
+        reference, rest = (shown + gain * (latents - shown) for latents in (reference, rest))
+        target = spoken + gain * (target - spoken)
+    return reference, target, rest
 
 
 def with_silence(
@@ -35,7 +38,7 @@ def with_silence(
     the face at `rest` (Z,); and how much it is (T,), 0 to 1. Clips of people who speak without a pause do not teach it.
     silence (L, 2 N, D): what the speech model hears then, NaN for what it heard anyway.
     """
-    low, high = SILENCE
+    low, high = LASTING
     shut = torch.zeros(len(target))
     if torch.rand((), generator=generator) >= SILENT:
         return speech, target, shut
@@ -51,9 +54,3 @@ def with_silence(
     until = inside.flip(0) if stop < len(target) else torch.full_like(inside, CLOSING)
     shut[start:stop] = (torch.minimum(since, until) / CLOSING).clamp(max=1)
     return speech, torch.lerp(target, rest, shut[:, None]), shut
-
-
-def scaled_about_mean(latents: Tensor, gain: Tensor) -> Tensor:
-    """Latents (N, Z) with `gain` times their differences from their mean."""
-    mean = latents.mean(0)
-    return mean + gain * (latents - mean)

@@ -20,7 +20,8 @@ class MotionConfig:
     z_points: latents end in the landmarks of chin and lips (see `RendererConfig`), so that the model knows how far this
     mouth opens and when it is shut; needs residual, and is not in the paper either.
     window: latents it makes at once; a longer voice goes in overlapping windows. expression: where the user does not
-    say, see `generate`; above 1 it makes up for the mean squared error, which has models move less than people do.
+    say, see `generate`; without z_points above 1 makes up for the mean squared error, which has models move less than
+    people do.
     """
 
     speech_model: str = "TencentGameMate/chinese-hubert-large"

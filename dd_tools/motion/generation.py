@@ -8,12 +8,12 @@ from torch import Tensor
 
 from dd_tools.errors import DataError
 from dd_tools.motion.config import MotionConfig
-from dd_tools.motion.model import MotionModel, lip_opening
+from dd_tools.motion.model import MotionModel, end_in_lips, lip_opening
 
 ONE_SHOT_REPEATS = 75  # how often the authors show a single reference
 USUAL = 1.75  # times as far as models say: trained on the squared error, they move less than people
 MOST = 3.0  # times more or less than usual
-PRIOR = 25  # latents: a voice of fewer tells little about how far and how wide it opens a mouth
+FEW = 25  # latents: a voice of fewer tells little about how far and how wide it opens a mouth
 
 
 def check_fit(config: MotionConfig, *, speech: np.ndarray, reference: np.ndarray, names: Sequence) -> None:
@@ -32,6 +32,11 @@ def check_fit(config: MotionConfig, *, speech: np.ndarray, reference: np.ndarray
         raise DataError(
             f"'{of_reference}' holds latents of {z_size} values, '{of_model}' takes {config.z_size}: "
             "the renderer is not the one the motion model was trained with"
+        )
+    if config.z_points and not end_in_lips(reference):
+        raise DataError(
+            f"'{of_reference}' does not end in the landmarks of a frontal face, as '{of_model}' wants: "
+            "make it anew with dd-encode"
         )
 
 
@@ -63,7 +68,7 @@ def generate(
     spoken = voiced * (movement - usual)
     expression = model.config.expression if expression is None else expression
     if model.config.z_points:
-        told = float(voiced.sum() / (voiced.sum() + PRIOR))
+        told = float(voiced.sum() / (voiced.sum() + FEW))
         movement -= told * model.trust(len(reference)) * voiced * usual
         expression *= likeness(base + movement, spoken, voiced[:, 0], float(model.opening_reach(shown))) ** told
         expression *= USUAL ** (1 - told)

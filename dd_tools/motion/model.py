@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION, REGION_VALUES, UPPER_INNER_LIP
+from dd_tools.face.landmarks import CHIN, LOWER_INNER_LIP, MOUTH_CORNERS, MOUTH_REGION, REGION_VALUES, UPPER_INNER_LIP
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, module_with, read_checkpoint
 from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.conformer import Conformer
@@ -136,7 +137,7 @@ class MotionModel(nn.Module):
         return references / (references + PRIOR)
 
     def opening_reach(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
-        """The same for how far the lips of this face open, (B, 1, 1), of a model with z_points."""
+        """How far the lips of this face open and shut, (B, 1, 1), of a model with z_points: as `reach` does."""
         return _deviation(lip_opening(reference)[..., None], valid, self.opening_deviation)
 
     def _listen(self, speech: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -157,6 +158,17 @@ def lip_opening(latents: Tensor) -> Tensor:
     """
     height = latents[..., -REGION_VALUES + 1 :: 2]
     return (height[..., _LOWER] - height[..., _UPPER]).mean(-1)
+
+
+def end_in_lips(latents: np.ndarray) -> bool:
+    """Whether latents (N, Z) are of a renderer with z_points: the corners of the mouth on either side of the nose, on
+    the whole, and the chin below, about where they are in frontal faces.
+    """
+    if latents.shape[1] <= REGION_VALUES:
+        return False
+    points = latents[:, -REGION_VALUES:].mean(0).reshape(-1, 2)
+    right, left, chin = (points[MOUTH_REGION.index(landmark)] for landmark in (*MOUTH_CORNERS, CHIN))
+    return bool(-1 < right[0] < 0 < left[0] < 1 and max(right[1], left[1], 1) < chin[1] < 3)
 
 
 def at_rest(latents: Tensor, valid: Tensor | None = None) -> Tensor:

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from dd_tools.motion.model import MotionModel
 
-SILENCE = 0.1  # weight of telling silence from speech
+TELLING = 0.1  # weight of telling silence from speech
 
 
 class LatentError(nn.Module):
@@ -14,7 +14,7 @@ class LatentError(nn.Module):
     differences.
 
     A model with residuals is judged in units of how far the face moves, so that a loss of 1 means about no better than
-    the mean. One with z_points also learns to tell silence from speech, by `SILENCE` times the cross-entropy.
+    the mean. Where silence is taught, it also learns to tell it from speech, by `TELLING` times the cross-entropy.
     """
 
     def __init__(self, model: MotionModel, velocity: float = 0.0):
@@ -32,9 +32,9 @@ class LatentError(nn.Module):
         loss = masked_mean_square(error, shown)
         if self.velocity:
             loss = loss + self.velocity * masked_mean_square(error.diff(dim=1), shown[:, 1:])
-        if self.model.config.z_points:
+        if "silent" in batch:
             silence = motion.silence[..., 0].float()
-            loss = loss + SILENCE * F.binary_cross_entropy_with_logits(silence[shown], batch["silent"][shown])
+            loss = loss + TELLING * F.binary_cross_entropy_with_logits(silence[shown], batch["silent"][shown])
         return loss
 
 

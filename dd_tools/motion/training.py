@@ -13,7 +13,7 @@ from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.arrays import LATENT_RATE, SPEECH_RATE, read_latents, read_speech
 from dd_tools.motion.augmentation import as_another_face, with_silence
 from dd_tools.motion.config import MotionConfig
-from dd_tools.motion.model import MotionModel, at_rest, lip_opening
+from dd_tools.motion.model import MotionModel, at_rest, end_in_lips, lip_opening
 from dd_tools.training.clips import SpeakerBalance
 from dd_tools.training.settings import TrainingSettings
 
@@ -75,7 +75,8 @@ def read_pairs(latents: Sequence[Path], speech: Path, delays: dict[str, int] | N
 
 
 def fitted(config: MotionConfig, pair: Pair, speech_model: str | None) -> MotionConfig:
-    """The configuration with the sizes of a clip at its ends; `speech_model` names what made the features.
+    """The configuration with the sizes of a clip at its ends, and without z_points for latents that have none;
+    `speech_model` names what made the features.
 
     Without a name it is the configuration's, which must then be of the features' size. Raises `UsageError`.
     """
@@ -85,15 +86,15 @@ def fitted(config: MotionConfig, pair: Pair, speech_model: str | None) -> Motion
             f"speech has {layers} layers of {width} features, {config.speech_model} makes {config.speech_layers} "
             f"of {config.speech_width}: name what made it with --speech-model"
         )
-    name = speech_model or config.speech_model
-    return replace(config, speech_model=name, speech_layers=layers, speech_width=width, z_size=z_size)
+    name, points = speech_model or config.speech_model, config.z_points and end_in_lips(pair.latents)
+    return replace(config, speech_model=name, speech_layers=layers, speech_width=width, z_size=z_size, z_points=points)
 
 
 class MotionData:
     """Samples for `LatentError`: up to 10 s of a clip as target, the next 3 s as reference, as in the released code.
 
     Clips that are too short for that are divided in the same proportion, and padded. For a model with residuals the
-    reference is up to 3 s of latents from anywhere in the clip outside the target, half of the time a single one, so
+    reference is up to as many latents from anywhere in the clip outside the target, half of the time a single one, so
     that it learns to do with any number.
     speakers: clip name to speaker, drawn evenly. augment: see `as_another_face`. silence (L, T, D): what the speech
     model hears when nobody speaks, to teach a model with z_points to shut the mouth then (`with_silence`). Raises
@@ -139,22 +140,24 @@ class MotionData:
         if model.config.z_points:
             openings = [lip_opening(torch.from_numpy(pair.latents)) for pair in self.pairs]
             variance = torch.stack([opening.var(correction=0) for opening in openings]).mean()
-            model.opening_deviation.copy_(variance.sqrt())
+            model.opening_deviation.copy_(variance.clamp(min=1e-6).sqrt())
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z) and how silent it is
-        (B, T25), 0 to 1; zero-padded to the longest; speech_valid (B, T50), reference_valid (B, N)."""
+        """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z) and, where silence is
+        taught, how silent it is (B, T25), 0 to 1; zero-padded to the longest; speech_valid (B, T50) and reference_valid
+        (B, N).
+        """
         speech, reference, target, silent = zip(*(self._sample(generator) for _ in range(size)), strict=True)
         voices, speech_valid = _padded([voice.transpose(0, 1) for voice in speech])
         references, reference_valid = _padded(reference)
-        return {
+        batch = {
             "speech": voices.transpose(1, 2),
             "speech_valid": speech_valid,
             "reference": references,
             "reference_valid": reference_valid,
             "target": _padded(target)[0],
-            "silent": _padded(silent)[0],
         }
+        return batch if self.silence is None else batch | {"silent": _padded(silent)[0]}
 
     def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Speech (L, 2 T, D), reference (N, Z), target (T, Z) and where it is silent (T,) of one clip."""
@@ -171,12 +174,12 @@ class MotionData:
             shown = others[torch.randperm(len(others), generator=generator)[:count].sort().values].numpy()
         speech = torch.from_numpy(np.array(pair.speech[:, 2 * start : 2 * middle]))
         reference, target = map(torch.from_numpy, (pair.latents[shown], pair.latents[start:middle]))
-        silent = torch.zeros(len(target))
-        if self.silence is not None:
-            speech, target, silent = with_silence(speech, target, self.silence, self.rests[drawn], generator)
+        rest, silent = target.mean(0) if self.silence is None else self.rests[drawn], torch.zeros(len(target))
         if self.augment:
             difference = torch.from_numpy(self.means[self.balance.draw(generator)] - self.means[drawn])
-            reference, target = as_another_face(reference, target, difference, generator)
+            reference, target, rest = as_another_face(reference, target, rest, difference, generator)
+        if self.silence is not None:
+            speech, target, silent = with_silence(speech, target, self.silence, rest, generator)
         return speech, reference, target, silent
 
 

@@ -45,7 +45,7 @@ class MaskedDenoising(nn.Module):
         model.encoder.requires_grad_(not keep_encoder)
 
     def train(self, mode: bool = True) -> "MaskedDenoising":
-        """As for any module; a kept encoder does not update its statistics."""
+        """As for any module; with a kept encoder the statistics of latents are kept too."""
         super().train(mode)
         if self.keep_encoder:
             self.model.encoder.eval()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.face.turning import turned
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
@@ -83,7 +84,7 @@ class Painter:
         if not self.renderer.config.z_points:
             return latents
         seen, points = np.split(latents, [self.renderer.config.seen_size], axis=1)
-        placed = turned(points.reshape(len(points), -1, 2), self.cameras[frames])
+        placed = turned(points.reshape(len(points), len(MOUTH_REGION), 2), self.cameras[frames])
         return np.concatenate([seen, across(placed, self.clip.size).reshape(points.shape)], axis=1, dtype=np.float32)
 
     @torch.inference_mode()
@@ -92,8 +93,8 @@ class Painter:
         the way to a neutral mouth would be all there is to see.
         """
         motion, origins = self._in_crop(latents_at(latents, when.pts), when.frames), self.z_references
-        if self.clip.source.is_still:
-            origins = np.broadcast_to(motion.mean(0), origins.shape)
+        if self.clip.source.is_still:  # of the whole motion, of which this may be a part
+            origins = np.broadcast_to(self._in_crop(latents.mean(0, keepdims=True), when.frames[:1]), origins.shape)
         z = torch.from_numpy(np.stack([np.vstack([latent, origins]) for latent in motion]))
         return self.renderer.condition(z.to(self.device))
 

@@ -16,7 +16,7 @@ NOISES = (None, -70, -60, -50, -45, -40)  # of the room, in decibels beside the 
 LOUDEST = -40  # the same as loudness
 PITCHES = (90, 130, 210)  # hertz
 FORMANTS = ((500, 80), (1500, 120), (2500, 160))  # hertz, and their width
-SPEAKING, SILENT = 2.0, 3.0  # seconds
+SPEAKING, PAUSE = 2.0, 3.0  # seconds
 EDGE = 2  # feature frames beside a voice that still hear it
 
 
@@ -31,10 +31,10 @@ def silence(model: SpeechModel) -> np.ndarray:
     for noise in NOISES:
         for pitch in (None, *PITCHES):
             voice = np.zeros(round(SPEAKING * SAMPLE_RATE)) if pitch is None else _buzz(pitch, rng)
-            samples = np.concatenate([voice, np.zeros(round(SILENT * SAMPLE_RATE)), voice])
+            samples = np.concatenate([voice, np.zeros(round(PAUSE * SAMPLE_RATE)), voice])
             if noise is not None:
                 samples += VOICE * 10 ** (noise / 20) * rng.standard_normal(len(samples))
-            start, stop = (round(SPEECH_RATE * seconds) for seconds in (SPEAKING, SPEAKING + SILENT))
+            start, stop = (round(SPEECH_RATE * seconds) for seconds in (SPEAKING, SPEAKING + PAUSE))
             heard.append(model.features(samples.astype(np.float32))[:, start + EDGE : stop - EDGE])
     if model.tells_loudness:
         for piece in heard[:]:
