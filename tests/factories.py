@@ -291,6 +291,15 @@ def dummy_latents(count: int, z_size: int = 16, seed: int = 0) -> np.ndarray:
     return (mean + scale * random.standard_normal((count, z_size))).astype(np.float32)
 
 
+def dummy_lips(count: int, z_size: int) -> np.ndarray:
+    """The same noise, but that it ends in points of which chin and corners of the mouth are a frontal face's."""
+    latents, points = dummy_latents(count, z_size), [*range(6, 11), *range(48, 68)]
+    for landmark, place in ((8, (0, 1.9)), (48, (-0.4, 1.1)), (54, (0.4, 1.1))):
+        at = z_size - 50 + 2 * points.index(landmark)
+        latents[:, at : at + 2] = place
+    return latents
+
+
 def dummy_hubert(folder: Path, layers: int = 2, **settings: object) -> Path:
     """A tiny random HuBERT of the large one's design, saved to `folder` as the hub's files would be."""
     import torch

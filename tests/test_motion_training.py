@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 from commands import call
-from factories import dummy_latents, dummy_speech
+from factories import dummy_latents, dummy_lips, dummy_speech
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.formats.arrays import write_array
 from dd_tools.formats.checkpoint import MOTION, read_checkpoint
 from dd_tools.motion.augmentation import TELLING, as_another_face
@@ -106,12 +105,8 @@ def test_lips_that_never_move_can_be_trained_on():
 
 
 def test_latents_without_lips_make_a_model_without():
-    latents, speech = dummy_latents(20, 66), dummy_speech(20)
-    for landmark, place in ((8, (0, 1.9)), (48, (-0.4, 1.1)), (54, (0.4, 1.1))):
-        at = 66 - 50 + 2 * MOUTH_REGION.index(landmark)
-        latents[:, at : at + 2] = place
-    config = PRESETS["default"]
-    assert fitted(config, Pair("a", latents, speech), "mel").z_points
+    config, speech = PRESETS["default"], dummy_speech(20)
+    assert fitted(config, Pair("a", dummy_lips(20, 66), speech), "mel").z_points
     assert not fitted(config, Pair("a", dummy_latents(20, 66), speech), "mel").z_points
     assert not fitted(config, Pair("a", dummy_latents(20, 16), speech), "mel").z_points
 

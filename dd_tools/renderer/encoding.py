@@ -25,13 +25,17 @@ def encode_frames(
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> np.ndarray:
     """Latents (N, Z) float32 of the usable `frames` (N,) of a clip."""
-    renderer, cameras = renderer.to(device).eval(), head_cameras(clip)
+    renderer = renderer.to(device).eval()
+    cameras = head_cameras(clip) if renderer.config.z_points else None
     latents = np.empty((len(frames), renderer.config.z_size), np.float32)
     for start in progress(range(0, len(frames), batch_size)):
         part = slice(start, start + batch_size)
         faces, _ = shown(clip, frames[part], renderer.config.eyes)
-        points = frontal(clip.landmarks[frames[part]][:, MOUTH_REGION], cameras[frames[part]])
-        latents[part] = renderer.encode(faces.to(device), torch.from_numpy(points).float().to(device)).cpu().numpy()
+        points = None
+        if cameras is not None:
+            placed = frontal(clip.landmarks[frames[part]][:, MOUTH_REGION], cameras[frames[part]])
+            points = torch.from_numpy(placed).float().to(device)
+        latents[part] = renderer.encode(faces.to(device), points).cpu().numpy()
     return latents
 
 

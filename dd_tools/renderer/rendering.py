@@ -73,7 +73,7 @@ class Painter:
         references = clip.usable[reference_frames(clip.landmarks[clip.usable], renderer.config.references)]
         images = to_images(np.stack([clip.frames[frame] for frame in references]))
         self.reference = images.flatten(0, 1)[None].to(device)
-        self.cameras = head_cameras(clip)
+        self.cameras = head_cameras(clip) if renderer.config.z_points else None
         compared = references[: renderer.config.compared]
         self.z_references = self._in_crop(encode_frames(renderer, clip, compared, device=device), compared)
 
@@ -95,7 +95,8 @@ class Painter:
         motion, origins = self._in_crop(latents_at(latents, when.pts), when.frames), self.z_references
         if self.clip.source.is_still:  # of the whole motion, of which this may be a part
             origins = np.broadcast_to(self._in_crop(latents.mean(0, keepdims=True), when.frames[:1]), origins.shape)
-        z = torch.from_numpy(np.stack([np.vstack([latent, origins]) for latent in motion]))
+        others = np.broadcast_to(origins, (len(motion), *origins.shape))
+        z = torch.from_numpy(np.concatenate([motion[:, None], others], axis=1))
         return self.renderer.condition(z.to(self.device))
 
     def paint(self, latents: np.ndarray, when: Timeline) -> Iterator[Painted]:

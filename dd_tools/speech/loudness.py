@@ -3,7 +3,7 @@
 import numpy as np
 
 from dd_tools.speech.features import Level
-from dd_tools.speech.windows import FRAME, Window
+from dd_tools.speech.windows import FRAME, Window, padded
 
 SPAN = 2 * FRAME  # samples a frame looks at: its own and half as many on both sides
 FLOOR = -60.0  # decibels
@@ -14,11 +14,8 @@ def loudness(window: Window, level: Level) -> np.ndarray:
     """Of the wanted frames (window.frames,) float32: their power beside that of the whole signal, in units of 20 dB:
     -3, the floor, to about 1. Beyond the signal's ends there is silence.
     """
-    margin = (SPAN - FRAME) // 2
-    frames = window.offset + window.frames
-    missing = max(0, frames * FRAME + margin - len(window.samples))
-    squares = np.square(np.pad(window.samples - np.float32(level.mean), (margin, missing)), dtype=np.float64)
+    squares = np.square(padded(window.samples - np.float32(level.mean), window, SPAN), dtype=np.float64)
     sums = np.concatenate([[0.0], np.cumsum(squares)])
-    starts = FRAME * np.arange(window.offset, frames)
+    starts = FRAME * (window.offset + np.arange(window.frames))
     power = (sums[starts + SPAN] - sums[starts]) / SPAN / max(level.variance, QUIET**2)
     return (np.log10(np.maximum(power, 10 ** (FLOOR / 10))) / 2).astype(np.float32)

@@ -5,7 +5,7 @@ from transformers.audio_utils import mel_filter_bank, spectrogram, window_functi
 
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.speech.features import MEL, Level, SpeechModel
-from dd_tools.speech.windows import FRAME, Window
+from dd_tools.speech.windows import FRAME, Window, padded
 
 BANDS = 80
 LENGTH = 2 * FRAME  # samples a frame looks at: its own and half as many on both sides
@@ -29,12 +29,8 @@ class LogMel(SpeechModel):
         )
 
     def _describe(self, window: Window, level: Level) -> np.ndarray:
-        margin = (LENGTH - FRAME) // 2
-        frames = window.offset + window.frames
-        missing = max(0, frames * FRAME + margin - len(window.samples))
-        samples = np.pad(level.normalise(window.samples), (margin, missing))
         power = spectrogram(
-            samples,
+            padded(level.normalise(window.samples), window, LENGTH),
             self._window,
             LENGTH,
             FRAME,
@@ -44,4 +40,4 @@ class LogMel(SpeechModel):
             mel_filters=self._filters,
             mel_floor=FLOOR,
         )
-        return np.log10(power.T[None, window.offset : frames])
+        return np.log10(power.T[None, window.offset : window.offset + window.frames])

@@ -32,6 +32,15 @@ class Window(NamedTuple):
     frames: int
 
 
+def padded(samples: np.ndarray, window: Window, span: int) -> np.ndarray:
+    """The `samples` of a window with silence around them, so that every wanted frame k sees `span` of them, from
+    `FRAME` · k on, with its own in the middle.
+    """
+    margin = (span - FRAME) // 2
+    missing = max(0, (window.offset + window.frames) * FRAME + margin - len(samples))
+    return np.pad(samples, (margin, missing))
+
+
 def frame_count(samples: int) -> int:
     """Speech frames of a signal: two for every picture at 25 a second that it touches."""
     return 2 * -(-samples // PICTURE)
