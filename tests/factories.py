@@ -300,6 +300,17 @@ def dummy_lips(count: int, z_size: int) -> np.ndarray:
     return latents
 
 
+def dummy_pairs(folder: Path) -> None:
+    """Latents and speech features of the clips a, b and c, of the tiny preset's sizes, in folders by these names."""
+    for seed, name in enumerate("abc"):
+        for kind, array in (
+            ("latents", dummy_latents(30 + seed, seed=seed)),
+            ("speech", dummy_speech(30 + seed, seed=seed)),
+        ):
+            (folder / kind).mkdir(exist_ok=True)
+            np.save(folder / kind / f"{name}.npy", array)
+
+
 def dummy_hubert(folder: Path, layers: int = 2, **settings: object) -> Path:
     """A tiny random HuBERT of the large one's design, saved to `folder` as the hub's files would be."""
     import torch

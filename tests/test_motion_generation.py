@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dd_tools.errors import DataError
-from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION
 from dd_tools.motion.config import PRESETS
-from dd_tools.motion.generation import USUAL, check_fit, fade, generate, overlap_of, window_starts
-from dd_tools.motion.model import Motion, MotionModel, lip_opening
+from dd_tools.motion.generation import check_fit, fade, generate, overlap_of, window_starts
+from dd_tools.motion.model import Motion, MotionModel
 
 TINY = PRESETS["tiny"]
 
@@ -132,77 +131,3 @@ def test_what_does_not_fit_is_refused_by_name(speech, reference, complaint):
         check_fit(
             TINY, speech=np.zeros(speech), reference=np.zeros(reference), names=("s.npy", "r.npy", "m.safetensors")
         )
-
-
-class Chattering(MotionModel):
-    """Opens and shuts the mouth by so much, until it is silent and the mouth hangs open."""
-
-    swing, speaks = 0.1, 400
-
-    def speak(self, speech, reference):
-        length = speech.shape[2] // 2
-        voiced = (torch.arange(length) < self.speaks).float()[None, :, None]
-        movement = torch.zeros(1, length, 66)
-        movement[..., [-50 + 2 * point + 1 for point in LOWER]] = self.swing * torch.arange(length).sin()[None, :, None]
-        return Motion(torch.zeros_like(movement), movement * voiced, torch.inf * (0.5 - voiced))
-
-
-LOWER = [MOUTH_REGION.index(point) for point in LOWER_INNER_LIP]
-
-
-def chatter(swing: float, speaks: int, opening: float, **options) -> np.ndarray:
-    """How far the lips are apart (400,), of a face whose references open by `opening` either way."""
-    model = Chattering(replace(TINY, z_size=66, z_points=True, window=1000)).eval()
-    model.swing, model.speaks = swing, speaks
-    model.opening_deviation.fill_(opening)
-    reference = np.zeros((75, 66), np.float32)
-    reference[:, [-50 + 2 * point + 1 for point in LOWER]] = opening * np.resize([1, -1], 75)[:, None]
-    return lip_opening(torch.from_numpy(generate(model, dummy_speech(400), reference, **options))).numpy()
-
-
-@pytest.mark.parametrize("swing", [0.05, 0.1, 0.12])
-@pytest.mark.parametrize("opening", [0.05, 0.08])
-def test_lips_open_as_far_as_in_the_references_however_sure_the_model_is(swing, opening):
-    usual = USUAL * swing / np.sqrt(2)
-    told = 400 / 425
-    assert chatter(swing, 400, opening).std() == pytest.approx(usual * (opening / usual) ** told, rel=0.02)
-    assert chatter(swing, 400, opening, expression=2).std() == pytest.approx(
-        2 * chatter(swing, 400, opening).std(), rel=1e-3
-    )
-
-
-def test_silence_neither_tells_nor_is_exaggerated():
-    opening = chatter(0.1, 200, 0.2)
-    assert opening[:200].std() == pytest.approx(chatter(0.1, 400, 0.2)[:200].std(), rel=0.1)
-    np.testing.assert_allclose(opening[200:], 0, atol=1e-6)
-
-
-def test_a_word_moves_as_words_usually_do():
-    """Nearly, and not as the references do, which is many times more."""
-    assert np.ptp(chatter(0.1, 3, 0.5)[:3]) == pytest.approx(USUAL * 0.1 * np.sin(2), rel=0.15)
-
-
-def test_no_voice_is_magnified_without_bound():
-    assert chatter(1e-4, 400, 0.2).std() < 3 * USUAL * 1e-4
-
-
-def test_the_mouth_is_on_the_whole_as_open_as_in_the_references():
-    """Whatever the model thinks, while the face speaks; less so as references are few, and not at all in silence."""
-
-    class Gaping(Chattering):
-        def speak(self, speech, reference):
-            motion = super().speak(speech, reference)
-            gape = 0.5 * motion.voiced * (torch.arange(66) % 2)  # y of even values of the points
-            gape[..., [-50 + 2 * point + 1 for point in LOWER]] *= 2
-            return replace(motion, movement=motion.movement + gape)
-
-    model = Gaping(replace(TINY, z_size=66, z_points=True, window=1000)).eval()
-    model.speaks = 300
-    means = []
-    for count in (1, 15, 400):
-        motion = generate(model, dummy_speech(400), np.zeros((count, 66), np.float32))
-        lips = lip_opening(torch.from_numpy(motion)).numpy()
-        np.testing.assert_allclose(lips[300:], 0, atol=1e-6)
-        means.append(lips[:300].mean())
-    told = 300 / 325
-    np.testing.assert_allclose(means, [0.5 * (1 - told * count / (count + 15)) for count in (1, 15, 400)], atol=0.01)

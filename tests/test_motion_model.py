@@ -11,7 +11,8 @@ from dd_tools.errors import DataError, UsageError
 from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION, UPPER_INNER_LIP
 from dd_tools.formats.checkpoint import MOTION, RENDERER, Checkpoint, write_checkpoint
 from dd_tools.motion.config import PRESETS, MotionConfig
-from dd_tools.motion.model import MotionModel, at_rest, lip_opening, load_motion_model
+from dd_tools.motion.lips import at_rest, lip_opening
+from dd_tools.motion.model import MotionModel, load_motion_model
 
 TINY = PRESETS["tiny"]
 LIPS = 66  # values of a latent that ends in points

@@ -14,7 +14,8 @@ from dd_tools.formats.arrays import write_array
 from dd_tools.motion.augmentation import CLOSING, LASTING, SILENT, with_silence
 from dd_tools.motion.config import PRESETS
 from dd_tools.motion.generation import generate
-from dd_tools.motion.model import MotionModel, at_rest, lip_opening
+from dd_tools.motion.lips import at_rest, lip_opening
+from dd_tools.motion.model import MotionModel
 from dd_tools.motion.objective import LatentError
 from dd_tools.motion.training import MotionData, Pair
 from dd_tools.speech.features import open_speech_model

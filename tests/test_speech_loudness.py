@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dd_tools.speech.features import measure
-from dd_tools.speech.loudness import loudness
+from dd_tools.speech.loudness import amplitude, loudness, rhythm
 from dd_tools.speech.windows import FRAME, Window, frame_count, windows
 
 SIGNAL = np.random.default_rng(0).standard_normal(20_000).astype(np.float32) * np.linspace(0, 0.4, 20_000, dtype="f4")
@@ -46,3 +46,23 @@ def test_a_pause_beside_a_voice_is_the_floor():
     found = whole(np.concatenate([voice, np.zeros(6400, np.float32)]))
     assert abs(found[1:19] - 0.15).max() < 0.1
     np.testing.assert_allclose(found[21:], -3, atol=0.02)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 39, 40])
+def test_amplitude_is_the_mean_of_pairs_of_frames(frames):
+    told = np.random.default_rng(0).uniform(-3, 1, frames)
+    expected = [np.mean([10**value for value in told[place : place + 2]]) for place in range(0, frames, 2)]
+    np.testing.assert_allclose(amplitude(told, -(-frames // 2)), expected, rtol=1e-5)
+
+
+def test_rhythm_is_what_goes_two_to_seven_times_a_second():
+    """Against the waves a track was put together from, on whole numbers of periods."""
+    seconds = np.arange(500) / 25
+    waves = {hertz: np.sin(2 * np.pi * hertz * seconds + hertz) for hertz in (0.05, 0.5, 1.9, 2, 3, 6.5, 7, 7.1, 12)}
+    expected = sum(wave for hertz, wave in waves.items() if 2 <= hertz <= 7)
+    np.testing.assert_allclose(rhythm(4 + sum(waves.values())), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 10])
+def test_a_word_has_as_long_a_rhythm(length):
+    assert rhythm(np.arange(float(length))).shape == (length,)

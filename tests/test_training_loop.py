@@ -9,6 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -165,6 +166,7 @@ def test_speakers_are_drawn_evenly_however_many_clips_they_have():
     draws = [names[balance.draw(generator)][0] for _ in range(3000)]
     for speaker in "abl":
         assert draws.count(speaker) / 3000 == pytest.approx(1 / 3, abs=0.04)
+    np.testing.assert_allclose(balance.shares, [1 / 150] * 50 + [1 / 3] * 2)
 
 
 def test_fractions_are_nested_and_never_empty():

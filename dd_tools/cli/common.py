@@ -44,6 +44,12 @@ Expression = Annotated[
     float | None,
     typer.Option(min=0, max=5, help="Move so many times as far as the model says.  [default: the model's own]"),
 ]
+FollowSyllables = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=0.9, help="Open the mouth with the syllables, to correlate so far.  [default: the model's own]"
+    ),
+]
 Device = Annotated[
     str, typer.Option(metavar="auto|cpu|cuda|mps", help="Compute here; auto takes a GPU if there is one.")
 ]

@@ -9,6 +9,7 @@ from dd_tools import __version__
 from dd_tools.cli.common import (
     Device,
     Expression,
+    FollowSyllables,
     Seed,
     Session,
     console_command,
@@ -57,6 +58,7 @@ def dub(
     motion: MotionFile = None,
     references: References = 75,
     expression: Expression = None,
+    follow_syllables: FollowSyllables = None,
     adapt: Adapt = 0,
     face: Face = "prominent",
     at: At = None,
@@ -111,7 +113,9 @@ def dub(
     key = {
         "program": __version__,
         "files": [stamp(path) for path in (video, audio, *weights)],
-        "settings": repr((wanted, face, at, references, expression, adapt, steps, seed, batch_size, place)),
+        "settings": repr(
+            (wanted, face, at, references, expression, follow_syllables, adapt, steps, seed, batch_size, place)
+        ),
     }
     with parts_folder(output, key, resume=resume) as folder:
         if not (folder / "clip.h5").exists():
@@ -122,7 +126,8 @@ def dub(
             samples = _samples_heard(session, voice.samples, clip, audio, loop, tail)
             if not (folder / "speech.npy").exists():
                 _listen(session, audio, voice, samples, folder / "speech.npy", moving, place)
-            latents = _motion(clip, folder / "speech.npy", painting, moving, references, expression, place)
+            delivery = {"expression": expression, "following": follow_syllables}
+            latents = _motion(clip, folder / "speech.npy", painting, moving, references, place, **delivery)
             painter = Painter(
                 painting, clip, shared_noise(clip.size, seed), num_steps=steps, batch_size=batch_size, device=place
             )
@@ -172,8 +177,8 @@ def _samples_heard(session: Session, samples: int, clip, audio: Path, loop: str,
     return max(samples, length) if tail == SILENCE else samples
 
 
-def _motion(clip, speech: Path, painting, moving, references: int, expression: float | None, device):
-    """The latents (T, Z) of the voice whose features are in the file `speech`, on this face."""
+def _motion(clip, speech: Path, painting, moving, references: int, device, **delivery: float | None):
+    """The latents (T, Z) of the voice whose features are in the file `speech`; delivery: see `generate`."""
     from dd_tools.formats.arrays import read_speech
     from dd_tools.motion.generation import check_fit, generate
     from dd_tools.renderer.encoding import encode_references
@@ -186,7 +191,7 @@ def _motion(clip, speech: Path, painting, moving, references: int, expression: f
         reference=reference,
         names=(moving.config.speech_model, clip.source.name, "the motion model"),
     )
-    return generate(moving, features, reference, expression=expression, device=device)
+    return generate(moving, features, reference, device=device, **delivery)
 
 
 def _listen(session: Session, audio: Path, level, samples: int, target: Path, moving, device) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Expression, Session, console_command, torch_device
+from dd_tools.cli.common import Device, Expression, FollowSyllables, Session, console_command, torch_device
 from dd_tools.errors import UsageError
 
 Speech = Annotated[str, typer.Argument(metavar="SPEECH.npy|-", help="Speak this; - is standard input.")]
@@ -28,6 +28,7 @@ def generate_motion(
     motion: MotionFile = None,
     references: References = 75,
     expression: Expression = None,
+    follow_syllables: FollowSyllables = None,
     device: Device = "auto",
 ) -> None:
     """Generate the latents of a face that speaks, 25 a second: what dd-render paints.
@@ -54,6 +55,7 @@ def generate_motion(
         heard,
         shown,
         expression=expression,
+        following=follow_syllables,
         device=torch_device(device),
         progress=lambda starts: session.progress(starts, len(starts), "windows"),
     )

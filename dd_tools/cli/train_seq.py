@@ -135,6 +135,7 @@ def train_seq(
         "clips": [pair.name for pair in pairs],
         "init": init.name if init else None,
         "augment": data.augment,
+        "silence": silence is not None,
         "delays": {pair.name: late[pair.name] for pair in pairs if pair.name in late},
     }
     checkpoint = Checkpoint(

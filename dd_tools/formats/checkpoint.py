@@ -97,7 +97,9 @@ def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path:
         wanted = tuple(expected[name].shape) if name in expected else "none"
         found = tuple(tensors[name].shape) if name in tensors else "missing"
         if wanted != found:
-            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}")
+            raise DataError(
+                f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}; was it made by another version?"
+            )
     fitting = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     module.load_state_dict(fitting, assign=True)
     return module.eval()

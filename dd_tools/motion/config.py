@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.landmarks import REGION_VALUES
+from dd_tools.speech.features import TELLING_LOUDNESS
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class MotionConfig:
     mouth opens and when it is shut; needs residual, and is not in the paper either.
     window: latents it makes at once; a longer voice goes in overlapping windows. expression: where the user does not
     say, see `generate`; without z_points above 1 makes up for the mean squared error, which has models move less than
-    people do.
+    people do. following: the same, for how far the mouth opens with the syllables.
     """
 
     speech_model: str = "TencentGameMate/chinese-hubert-large"
@@ -41,6 +42,7 @@ class MotionConfig:
     z_points: bool = False
     window: int = 1500
     expression: float = 1.0
+    following: float = 0.0
 
     def __post_init__(self):
         for field in fields(self):
@@ -61,8 +63,15 @@ class MotionConfig:
             )
         if not self.expression >= 0:
             raise UsageError(f"motion model expression must be 0 or more, got {self.expression}")
+        if not 0 <= self.following < 1:
+            raise UsageError(f"motion model following must be from 0 to below 1, got {self.following}")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"motion model dropout must be from 0 to below 1, got {self.dropout}")
+
+    @property
+    def hears_loudness(self) -> bool:
+        """Whether the last of the speech features is the voice's loudness."""
+        return self.speech_model in TELLING_LOUDNESS
 
     def to_json(self) -> dict:
         """Plain values for a checkpoint's metadata."""
@@ -99,6 +108,7 @@ PRESETS = {
         residual=True,
         z_points=True,
         window=125,
+        following=0.65,
     ),
     # For tests.
     "tiny": MotionConfig(

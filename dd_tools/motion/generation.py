@@ -8,12 +8,12 @@ from torch import Tensor
 
 from dd_tools.errors import DataError
 from dd_tools.motion.config import MotionConfig
-from dd_tools.motion.model import MotionModel, end_in_lips, lip_opening
+from dd_tools.motion.delivery import Delivery
+from dd_tools.motion.lips import end_in_lips
+from dd_tools.motion.model import MotionModel
+from dd_tools.speech.loudness import amplitude
 
 ONE_SHOT_REPEATS = 75  # how often the authors show a single reference
-USUAL = 1.75  # times as far as models say: trained on the squared error, they move less than people
-MOST = 3.0  # times more or less than usual
-FEW = 25  # latents: a voice of fewer tells little about how far and how wide it opens a mouth
 
 
 def check_fit(config: MotionConfig, *, speech: np.ndarray, reference: np.ndarray, names: Sequence) -> None:
@@ -47,6 +47,7 @@ def generate(
     reference: np.ndarray,
     *,
     expression: float | None = None,
+    following: float | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[range], Iterable[int]] = iter,
 ) -> np.ndarray:
@@ -54,25 +55,22 @@ def generate(
 
     speech (L, T50, D): all layers of the model's speech features, or their weighted sum as L = 1. reference (N, Z): the
     speaker's latents, any number. expression: how many times as far as the model says the face moves from its mean
-    while it speaks; None for the model's own. With z_points the model says as far as in the references (`likeness`)
-    and, on the whole, as open: how sure it is of a voice must not decide that. A voice longer than the model's window
-    goes in windows that overlap and are cross-faded; progress wraps their `window_starts`.
+    while it speaks; with z_points it says as far as in the references. following: how far at least the mouth opens with
+    the syllables, where the features tell loudness (`Delivery` has both). None is the model's own. A voice longer than
+    the model's window goes in windows that overlap and are cross-faded; progress wraps their `window_starts`.
     """
-    model = model.to(device).eval()
-    if len(reference) == 1 and not model.config.residual:
+    model, config = model.to(device).eval(), model.config
+    if len(reference) == 1 and not config.residual:
         reference = np.repeat(reference, ONE_SHOT_REPEATS, axis=0)
     shown = torch.from_numpy(reference).to(device, torch.float32)[None]
-    base, movement, voiced = _in_windows(model, speech, shown, progress)
-    # Not about the references' mean: there the mouth is half open, and shut lips would be pushed through each other.
-    usual = np.average(movement, axis=0, weights=voiced[:, 0] + 1e-6)
-    spoken = voiced * (movement - usual)
-    expression = model.config.expression if expression is None else expression
-    if model.config.z_points:
-        told = float(voiced.sum() / (voiced.sum() + FEW))
-        movement -= told * model.trust(len(reference)) * voiced * usual
-        expression *= likeness(base + movement, spoken, voiced[:, 0], float(model.opening_reach(shown))) ** told
-        expression *= USUAL ** (1 - told)
-    return base + movement + (expression - 1) * spoken
+    delivery = Delivery(*_in_windows(model, speech, shown, progress))
+    least = config.following if following is None else following
+    if least and config.hears_loudness and config.z_points:
+        loud = amplitude(speech[0, :, -1], len(delivery.voiced))
+        delivery.follow(loud, least, model.opening_way.cpu().numpy())
+    if config.z_points:
+        delivery.open_like(model, shown)
+    return delivery.latents(config.expression if expression is None else expression)
 
 
 def _in_windows(
@@ -89,20 +87,6 @@ def _in_windows(
         for whole, part in ((base, made.base), (movement, made.movement), (voiced, made.voiced)):
             whole[start:stop] += weights[:, None] * part[0].cpu().numpy()
     return base, movement, voiced
-
-
-def likeness(motion: np.ndarray, spoken: np.ndarray, voiced: np.ndarray, reach: float) -> float:
-    """How many times as far the face must move for its lips to open and shut as far as they do in the references.
-
-    Of latents with z_points: motion (T, Z), what of it is speech and will be multiplied (T, Z), how much of each moment
-    is speech, 0 to 1 (T,), and the deviation of the lips' opening in the references. Between `MOST` times less and more
-    than the `USUAL`.
-    """
-    whole, part = (lip_opening(torch.from_numpy(latents)).numpy() for latents in (motion, spoken))
-    (varying, common), (_, own) = np.cov(whole, part, bias=True, aweights=voiced + 1e-6)
-    # whole + k part has the variance varying + 2 k common + k² own, which is to be reach².
-    root = np.sqrt(max(common**2 - own * (varying - reach**2), 0))
-    return float(np.clip(1 + (root - common) / max(own, 1e-12), USUAL / MOST, USUAL * MOST))
 
 
 def overlap_of(window: int) -> int:

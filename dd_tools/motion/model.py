@@ -3,20 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dd_tools.face.landmarks import CHIN, LOWER_INNER_LIP, MOUTH_CORNERS, MOUTH_REGION, REGION_VALUES, UPPER_INNER_LIP
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, module_with, read_checkpoint
 from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.conformer import Conformer
+from dd_tools.motion.lips import at_rest, lip_opening, mean_over
 
 PRIOR = 15  # references' worth of the training data's deviation
-RESTING = 0.1  # the share of references that tell what the shut mouth looks like
-
-_UPPER, _LOWER = ([MOUTH_REGION.index(point) for point in lip] for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
 
 
 class CrossAttention(nn.Module):
@@ -81,7 +77,9 @@ class MotionModel(nn.Module):
             self.register_buffer("latent_deviation", torch.ones(config.z_size))
         if config.z_points:
             self.silence = nn.Linear(config.width, 1)
+            self.register_buffer("opening_mean", torch.zeros(()))
             self.register_buffer("opening_deviation", torch.ones(()))
+            self.register_buffer("opening_way", torch.zeros(config.z_size))
 
     def forward(
         self,
@@ -120,7 +118,7 @@ class MotionModel(nn.Module):
         base = mean_over(reference, reference_valid)[:, None].expand_as(movement)
         if self.config.z_points:
             silence = self.silence(features)
-            base = base + torch.sigmoid(silence) * (at_rest(reference, reference_valid)[:, None] - base)
+            base = base + torch.sigmoid(silence) * (self.shut(reference, reference_valid)[:, None] - base)
         return Motion(base, movement * self.reach(reference, reference_valid), silence)
 
     def reach(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -132,9 +130,24 @@ class MotionModel(nn.Module):
         return _deviation(reference, valid, self.latent_deviation)
 
     @staticmethod
-    def trust(references: int) -> float:
+    def trust(references: int | Tensor) -> float | Tensor:
         """How far so many references tell what is usual for a face, 0 to 1."""
         return references / (references + PRIOR)
+
+    def shut(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
+        """The face with its mouth shut (B, Z), of a model with z_points: `at_rest` in the references, and as far as so
+        few do not tell that these lips never meet, as of one smile, the rest of the way.
+        """
+        rest = at_rest(reference, valid)
+        count = reference.new_full((len(reference), 1), reference.shape[1]) if valid is None else valid.sum(1, True)
+        ajar = lip_opening(rest).clamp(min=0)[:, None]
+        return rest - (1 - self.trust(count)) * ajar * self.opening_way
+
+    def usual_opening(self, reference: Tensor) -> Tensor:
+        """How far the lips of this face are apart on the whole while it speaks (B,), of a model with z_points: as in
+        the references (B, N, Z) and, as far as these do not tell, in the training data.
+        """
+        return torch.lerp(self.opening_mean, lip_opening(reference).mean(1), self.trust(reference.shape[1]))
 
     def opening_reach(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
         """How far the lips of this face open and shut, (B, 1, 1), of a model with z_points: as `reach` does."""
@@ -152,36 +165,6 @@ class MotionModel(nn.Module):
         return self.downsample(voice.transpose(1, 2)).transpose(1, 2), valid
 
 
-def lip_opening(latents: Tensor) -> Tensor:
-    """How far the inner rims of the lips are apart (...), interocular distances, below 0 where they overlap; of latents
-    (..., Z) with z_points.
-    """
-    height = latents[..., -REGION_VALUES + 1 :: 2]
-    return (height[..., _LOWER] - height[..., _UPPER]).mean(-1)
-
-
-def end_in_lips(latents: np.ndarray) -> bool:
-    """Whether latents (N, Z) are of a renderer with z_points: the corners of the mouth on either side of the nose, on
-    the whole, and the chin below, about where they are in frontal faces.
-    """
-    if latents.shape[1] <= REGION_VALUES:
-        return False
-    points = latents[:, -REGION_VALUES:].mean(0).reshape(-1, 2)
-    right, left, chin = (points[MOUTH_REGION.index(landmark)] for landmark in (*MOUTH_CORNERS, CHIN))
-    return bool(-1 < right[0] < 0 < left[0] < 1 and max(right[1], left[1], 1) < chin[1] < 3)
-
-
-def at_rest(latents: Tensor, valid: Tensor | None = None) -> Tensor:
-    """The face with its mouth shut, (B, Z): the mean of the `RESTING` share of latents (B, N, Z) whose lips are
-    closest, at least one, among the valid (B, N).
-    """
-    opening = lip_opening(latents)
-    if valid is None:
-        valid = torch.ones_like(opening, dtype=torch.bool)
-    rank = torch.where(valid, opening, torch.inf).argsort(1).argsort(1)
-    return mean_over(latents, rank < (RESTING * valid.sum(1, True)).clamp(min=1))
-
-
 def _deviation(sequence: Tensor, valid: Tensor | None, typical: Tensor) -> Tensor:
     """The deviation (B, 1, C) of a sequence (B, N, C) over its valid positions (B, N).
 
@@ -191,13 +174,6 @@ def _deviation(sequence: Tensor, valid: Tensor | None, typical: Tensor) -> Tenso
     count = sequence.new_full((len(sequence), 1), sequence.shape[1]) if valid is None else valid.sum(1, True)
     variance = mean_over((sequence - mean_over(sequence, valid)[:, None]).square(), valid)
     return ((PRIOR * typical.square() + count * variance) / (PRIOR + count)).sqrt()[:, None]
-
-
-def mean_over(sequence: Tensor, valid: Tensor | None) -> Tensor:
-    """The mean (B, C) of a sequence (B, N, C) over its valid positions (B, N)."""
-    if valid is None:
-        return sequence.mean(1)
-    return (sequence * valid[..., None]).sum(1) / valid.sum(1, keepdim=True)
 
 
 def load_motion_model(path: str | Path) -> MotionModel:

@@ -1,10 +1,10 @@
 """What stage 2 minimises."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dd_tools.motion.model import MotionModel
+from dd_tools.motion.padding import masked_mean_square
 
 TELLING = 0.1  # weight of telling silence from speech
 
@@ -36,8 +36,3 @@ class LatentError(nn.Module):
             silence = motion.silence[..., 0].float()
             loss = loss + TELLING * F.binary_cross_entropy_with_logits(silence[shown], batch["silent"][shown])
         return loss
-
-
-def masked_mean_square(error: Tensor, valid: Tensor) -> Tensor:
-    """Mean over the valid positions (B, T) of error² (B, T, Z)."""
-    return torch.where(valid[..., None], error, 0).square().sum() / (valid.sum() * error.shape[-1])

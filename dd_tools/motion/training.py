@@ -1,6 +1,6 @@
 """Training data of stage 2, and its presets for the training loop."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,9 @@ from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.arrays import LATENT_RATE, SPEECH_RATE, read_latents, read_speech
 from dd_tools.motion.augmentation import as_another_face, with_silence
 from dd_tools.motion.config import MotionConfig
-from dd_tools.motion.model import MotionModel, at_rest, end_in_lips, lip_opening
+from dd_tools.motion.lips import at_rest, end_in_lips, lip_opening
+from dd_tools.motion.model import MotionModel
+from dd_tools.motion.padding import padded
 from dd_tools.training.clips import SpeakerBalance
 from dd_tools.training.settings import TrainingSettings
 
@@ -130,17 +132,24 @@ class MotionData:
         return torch.stack([at_rest(torch.from_numpy(pair.latents)[None])[0] for pair in self.pairs])
 
     def fit(self, model: MotionModel) -> None:
-        """Tell a new model with residuals the mean and deviation of the latents, and how far lips open and shut, every
-        clip counted alike.
+        """Tell a new model with residuals the mean and deviation of the latents, every clip counted alike, and how lips
+        open and shut, every speaker counted alike.
         """
         mean = self.means.mean(0)
         square = np.mean([np.square(pair.latents).mean(0) for pair in self.pairs], axis=0)
         model.latent_mean.copy_(torch.from_numpy(mean))
         model.latent_deviation.copy_(torch.from_numpy(np.sqrt(np.maximum(square - mean**2, 1e-6))))
         if model.config.z_points:
-            openings = [lip_opening(torch.from_numpy(pair.latents)) for pair in self.pairs]
-            variance = torch.stack([opening.var(correction=0) for opening in openings]).mean()
-            model.opening_deviation.copy_(variance.clamp(min=1e-6).sqrt())
+            openings = [lip_opening(torch.from_numpy(pair.latents)).numpy() for pair in self.pairs]
+            along = self._average(map(_covariance, openings, (pair.latents for pair in self.pairs)))
+            variance = max(self._average(opening.var() for opening in openings), 1e-6)
+            model.opening_mean.fill_(self._average(opening.mean() for opening in openings))
+            model.opening_deviation.fill_(variance**0.5)
+            model.opening_way.copy_(torch.from_numpy(along / variance))
+
+    def _average(self, values: Iterable) -> np.ndarray:
+        """Over one value a clip, every speaker counted alike."""
+        return np.average(list(values), axis=0, weights=self.balance.shares)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
         """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z) and, where silence is
@@ -148,16 +157,16 @@ class MotionData:
         (B, N).
         """
         speech, reference, target, silent = zip(*(self._sample(generator) for _ in range(size)), strict=True)
-        voices, speech_valid = _padded([voice.transpose(0, 1) for voice in speech])
-        references, reference_valid = _padded(reference)
+        voices, speech_valid = padded([voice.transpose(0, 1) for voice in speech])
+        references, reference_valid = padded(reference)
         batch = {
             "speech": voices.transpose(1, 2),
             "speech_valid": speech_valid,
             "reference": references,
             "reference_valid": reference_valid,
-            "target": _padded(target)[0],
+            "target": padded(target)[0],
         }
-        return batch if self.silence is None else batch | {"silent": _padded(silent)[0]}
+        return batch if self.silence is None else batch | {"silent": padded(silent)[0]}
 
     def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Speech (L, 2 T, D), reference (N, Z), target (T, Z) and where it is silent (T,) of one clip."""
@@ -183,16 +192,14 @@ class MotionData:
         return speech, reference, target, silent
 
 
+def _covariance(track: np.ndarray, latents: np.ndarray) -> np.ndarray:
+    """(Z,) of a track (T,) with latents (T, Z)."""
+    return (track - track.mean()) @ (latents - latents.mean(0)) / len(track)
+
+
 def _words(sizes: tuple[int, int, int]) -> str:
     return "{} layers of {} speech features and latents of {}".format(*sizes)
 
 
 def _below(limit: int, generator: torch.Generator) -> int:
     return int(torch.randint(limit, (), generator=generator))
-
-
-def _padded(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Sequences (T_i, ...) zero-padded to the longest, (B, T, ...), and which of it is data, (B, T)."""
-    lengths = torch.tensor([len(sequence) for sequence in sequences])
-    valid = torch.arange(int(lengths.max())) < lengths[:, None]
-    return torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True), valid

@@ -89,14 +89,10 @@ class Painter:
 
     @torch.inference_mode()
     def _conditions(self, latents: np.ndarray, when: Timeline) -> Tensor:
-        """What the U-Net is told (N, `condition_size`). A still picture speaks about its own expression: of a smile,
-        the way to a neutral mouth would be all there is to see.
-        """
-        motion, origins = self._in_crop(latents_at(latents, when.pts), when.frames), self.z_references
-        if self.clip.source.is_still:  # of the whole motion, of which this may be a part
-            origins = np.broadcast_to(self._in_crop(latents.mean(0, keepdims=True), when.frames[:1]), origins.shape)
-        others = np.broadcast_to(origins, (len(motion), *origins.shape))
-        z = torch.from_numpy(np.concatenate([motion[:, None], others], axis=1))
+        """What the U-Net is told (N, `condition_size`)."""
+        motion = self._in_crop(latents_at(latents, when.pts), when.frames)
+        references = np.broadcast_to(self.z_references, (len(motion), *self.z_references.shape))
+        z = torch.from_numpy(np.concatenate([motion[:, None], references], axis=1))
         return self.renderer.condition(z.to(self.device))
 
     def paint(self, latents: np.ndarray, when: Timeline) -> Iterator[Painted]:

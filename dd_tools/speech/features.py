@@ -11,6 +11,7 @@ from dd_tools.speech.windows import Window, windows
 
 MEL, MOONSHINE = EMBEDDED = "mel", "moonshine"
 DEFAULT_MODEL = MOONSHINE
+TELLING_LOUDNESS = (MOONSHINE,)  # whose last value is the voice's `loudness`
 
 QUIETEST_SPEECH = 1e-4  # RMS, −80 dB below full scale
 
@@ -46,14 +47,17 @@ def measure(blocks: Iterable[np.ndarray]) -> Level:
 class SpeechModel(ABC):
     """Turns a voice into features (L, T, D): L layers, T = `frame_count` frames at 50 a second, D values.
 
-    name: what `open_speech_model` opens it by. layers: L. width: D. tells_loudness: whether the last value is the
-    voice's `loudness`.
+    name: what `open_speech_model` opens it by. layers: L. width: D.
     """
 
     name: str
     layers: int
     width: int
-    tells_loudness = False
+
+    @property
+    def tells_loudness(self) -> bool:
+        """Whether the last value is the voice's loudness."""
+        return self.name in TELLING_LOUDNESS
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Features float16 (L, T, D) of a whole signal float32 (N,), N ≥ 1, 16 kHz mono."""

@@ -34,7 +34,7 @@ class Moonshine(SpeechModel):
     second, and the `loudness`.
     """
 
-    name, layers, width, tells_loudness = MOONSHINE, 1, WIDTH + 1, True
+    name, layers, width = MOONSHINE, 1, WIDTH + 1
 
     def __init__(self):
         import onnxruntime

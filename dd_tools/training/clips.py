@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dd_tools.errors import DataError, UsageError
@@ -72,6 +73,14 @@ class SpeakerBalance:
         for index, name in enumerate(names):
             groups.setdefault(speakers.get(name, f"clip {name}"), []).append(index)
         self._groups = list(groups.values())
+
+    @property
+    def shares(self) -> np.ndarray:
+        """How often each clip is drawn, (clips,), 1 in all."""
+        shares = np.empty(sum(map(len, self._groups)))
+        for group in self._groups:
+            shares[group] = 1 / (len(self._groups) * len(group))
+        return shares
 
     def draw(self, generator: torch.Generator) -> int:
         """Index of a clip: an even choice among speakers, then among the speaker's clips."""

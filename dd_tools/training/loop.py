@@ -64,6 +64,16 @@ def ema_update(most: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     return update
 
 
+def new_state(objective: nn.Module, settings: TrainingSettings, device: torch.device, dtype: str) -> TrainingState:
+    """Everything that changes while ``objective.model`` is trained, before the first step."""
+    average = AveragedModel(objective.model, avg_fn=ema_update(settings.ema))
+    optimizer = torch.optim.AdamW(
+        objective.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == "fp16")
+    return TrainingState(objective.model, average, optimizer, scaler)
+
+
 def train(
     objective: nn.Module,
     data: TrainingData,
@@ -87,12 +97,7 @@ def train(
     state_file = state_path(output)
     with workers(device) as (team, device), _stop_on_signals() as stopped:
         objective = objective.to(device).train()
-        average = AveragedModel(objective.model, avg_fn=ema_update(settings.ema))
-        optimizer = torch.optim.AdamW(
-            objective.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        scaler = torch.amp.GradScaler(device.type, enabled=dtype == "fp16")
-        state = TrainingState(objective.model, average, optimizer, scaler)
+        state = new_state(objective, settings, device, dtype)
         if resume and state_file.exists():
             state.load(state_file, checkpoint.kind, checkpoint.config)
         notes = checkpoint.training | {"settings": asdict(settings), "processes": team.count}
@@ -136,7 +141,7 @@ def train(
             log.close()
         finished = state.step >= settings.steps
         if team.leads and finished:
-            checkpoint.tensors = average.module.state_dict()
+            checkpoint.tensors = state.average.module.state_dict()
             checkpoint.training = notes | {"steps done": state.step}
             write_checkpoint(output, checkpoint)
             state_file.unlink(missing_ok=True)

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/following_voices.py VIDEO... --voices VOICE... [--renderer FILE] [--motion FILE]
 
-The first row of each video is what its own lips do with its own voice, which is no more than a measure of the measure:
-people also open the mouth before they speak, and speak loudly with lips nearly shut. Loudness is the root mean square
-of 40 ms, smoothed over five of them.
+Two correlations: in the syllables, 2 to 7 Hz, where mouths go with the voice (Chandrasekaran et al. 2009), and of
+the tracks as they are. Loudness is the root mean square of 40 ms, for the latter smoothed over five of them. The first
+row of each video is what its own lips do with its own voice, which is no more than a measure of the measure: people
+also open the mouth before they speak, and speak loudly with lips nearly shut.
 """
 
 import argparse
@@ -24,20 +25,32 @@ from dd_tools.renderer.encoding import encode_references
 from dd_tools.speech.features import open_speech_model
 
 STEP = 0.04  # seconds
+SYLLABLES = 2, 7  # hertz
 
 
-def loudness_at(voice: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Of samples in [-1, 1], at `times` (N,) in seconds."""
+def loudness(voice: np.ndarray) -> np.ndarray:
+    """Of samples in [-1, 1], at 25 a second."""
     samples = round(STEP * SAMPLE_RATE)
     count = len(voice) // samples
-    each = np.sqrt(np.square(voice[: count * samples]).reshape(count, samples).mean(1))
-    return np.interp(times, (np.arange(count) + 0.5) * STEP, np.convolve(each, np.ones(5) / 5, "same"))
+    return np.sqrt(np.square(voice[: count * samples]).reshape(count, samples).mean(1))
 
 
-def correlation(times: np.ndarray, apertures: np.ndarray, voice: np.ndarray) -> float:
-    """Of lip apertures with the voice's loudness, as long as both last."""
-    heard = times < len(voice) / SAMPLE_RATE
-    return float(np.corrcoef(apertures[heard], loudness_at(voice, times[heard]))[0, 1])
+def syllables(track: np.ndarray) -> np.ndarray:
+    """What of a track at 25 a second lies from 2 to 7 Hz."""
+    spectrum, hertz = np.fft.rfft(track - track.mean()), np.fft.rfftfreq(len(track), STEP)
+    spectrum[(hertz < SYLLABLES[0]) | (hertz > SYLLABLES[1])] = 0
+    return np.fft.irfft(spectrum, len(track))
+
+
+def correlations(times: np.ndarray, apertures: np.ndarray, voice: np.ndarray) -> tuple[float, float]:
+    """Of lip apertures with the voice's loudness, as long as both last: in the syllables, and as they are."""
+    loud = loudness(voice)
+    moments = (np.arange(len(loud)) + 0.5) * STEP
+    loud = loud[moments <= times[-1]]
+    lips = np.interp(moments[: len(loud)], times, apertures)
+    smooth = np.convolve(loud, np.ones(5) / 5, "same")
+    pairs = (syllables(lips), syllables(loud)), (lips, smooth)
+    return tuple(float(np.corrcoef(*pair)[0, 1]) for pair in pairs)
 
 
 def lips_of(video: Path, clip: Clip, renderer, latents: np.ndarray, detector) -> tuple[np.ndarray, np.ndarray]:
@@ -50,6 +63,11 @@ def lips_of(video: Path, clip: Clip, renderer, latents: np.ndarray, detector) ->
     return tuple(np.array(rows).T)
 
 
+def report(video: Path, voice: str, found: tuple[float, float]) -> None:
+    """One line."""
+    print(f"{video.stem[:24]:24} {voice[:24]:24} " + " ".join(f"{r:6.2f}" for r in found), flush=True)
+
+
 def main() -> None:
     """Print a line for each video and voice."""
     parser = argparse.ArgumentParser()
@@ -59,14 +77,13 @@ def main() -> None:
     ear = open_speech_model(motion.config.speech_model)
     for video, clip in prepared(options.videos, renderer, detector):
         usable, reference = clip.usable, encode_references(renderer, clip, 75, anywhere=motion.config.residual)
-        own = correlation(clip.pts[usable], lip_aperture(clip.landmarks[usable]), read_audio(video))
-        print(f"{video.stem[:24]:24} {'as filmed':24} {own:6.2f}", flush=True)
+        own = correlations(clip.pts[usable], lip_aperture(clip.landmarks[usable]), read_audio(video))
+        report(video, "as filmed", own)
         for path in options.voices:
             voice = read_audio(path)[: round((clip.pts[-1] + STEP) * SAMPLE_RATE)]
             latents = generate(motion, ear.features(voice), reference)
             times, apertures = lips_of(video, clip, renderer, latents, detector)
-            r = correlation(times, apertures, voice)
-            print(f"{video.stem[:24]:24} {path.stem[:24]:24} {r:6.2f}", flush=True)
+            report(video, path.stem, correlations(times, apertures, voice))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""How a face delivers what the voice makes of it: how wide its mouth is open on the whole, how far it opens and shuts,
+and how much of that goes with the voice's syllables.
+
+A model trained on the squared error says less of all that than people do, and how sure it is of a voice must not decide
+it. The paper has nothing of this; it needs latents with z_points, but for the expression.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dd_tools.motion.lips import lip_opening
+from dd_tools.motion.model import MotionModel
+from dd_tools.speech.loudness import rhythm
+
+USUAL = 1.75  # times as far as models say: trained on the squared error, they move less than people
+MOST = 3.0  # times more or less than usual
+FEW = 25  # latents: a voice of fewer tells little about how far and how wide it opens a mouth
+
+
+class Delivery:
+    """A motion and the part of it that is speech, which is what all here is about.
+
+    base (T, Z): the face when it says nothing. movement (T, Z): what the voice adds. voiced (T, 1): how much of each
+    moment is speech, 0 to 1.
+    """
+
+    def __init__(self, base: np.ndarray, movement: np.ndarray, voiced: np.ndarray):
+        self.voiced, self.weights = voiced, voiced[:, 0] + 1e-6
+        self.motion, self.factor = base + movement, 1.0
+        # Not about the references' mean: there the mouth is half open, and shut lips would be pushed past each other.
+        self.usual = np.average(movement, axis=0, weights=self.weights)
+        self.spoken = voiced * (movement - self.usual)
+        self.told = float(voiced.sum() / (voiced.sum() + FEW))  # how far so much speech tells how this voice moves it
+
+    def follow(self, amplitude: np.ndarray, least: float, way: np.ndarray) -> None:
+        """Open the mouth with the voice's `amplitude` (T,), until the `rhythm` of both correlates by `least` (0 to
+        below 1) while it speaks.
+
+        A recogniser that knows one language makes of another's syllables what it may; that mouths open with them holds
+        in all. way (Z,): how latents change as the lips open by one unit.
+        """
+        loud, opening = (self._centred(rhythm(track)) for track in (amplitude, _opening(self.motion)))
+        loud /= max(np.sqrt(np.average(loud**2, weights=self.weights)), 1e-6)
+        common, variance = (np.average(opening * other, weights=self.weights) for other in (loud, opening))
+        # (common + k) / √(variance + 2 k common + k²) is to be `least`; what of the opening is not loudness stays.
+        remaining = np.sqrt(max(variance - common**2, 0))
+        share = max(least / np.sqrt(1 - least**2) * remaining - common, 0)
+        heard = (self.told * share * self.voiced * loud[:, None] * way).astype(np.float32)
+        self.motion, self.spoken = self.motion + heard, self.spoken + heard
+
+    def _centred(self, track: np.ndarray) -> np.ndarray:
+        """Beside its mean while the voice speaks."""
+        return track - np.average(track, weights=self.weights)
+
+    def open_like(self, model: MotionModel, reference: Tensor) -> None:
+        """Have the lips as far apart on the whole as the references (1, N, Z) tell, and open and shut as far."""
+        self.motion = self.motion - self.told * model.trust(reference.shape[1]) * self.voiced * self.usual
+        apart = np.average(_opening(self.motion), weights=self.weights)
+        wider = self.told * (float(model.usual_opening(reference)) - apart)
+        self.motion = self.motion + wider * self.voiced * model.opening_way.cpu().numpy()
+        times = self._times(float(model.opening_reach(reference)))
+        self.factor = times**self.told * USUAL ** (1 - self.told)
+
+    def _times(self, reach: float) -> float:
+        """How many times as far the speech must move the face for the lips' opening to deviate by `reach`, between
+        `MOST` times less and more than the `USUAL`."""
+        whole, part = _opening(self.motion), _opening(self.spoken)
+        (varying, common), (_, own) = np.cov(whole, part, bias=True, aweights=self.weights)
+        # whole + k part has the variance varying + 2 k common + k² own, which is to be reach².
+        root = np.sqrt(max(common**2 - own * (varying - reach**2), 0))
+        return float(np.clip(1 + (root - common) / max(own, 1e-12), USUAL / MOST, USUAL * MOST))
+
+    def latents(self, expression: float) -> np.ndarray:
+        """The latents (T, Z) of the face, moved by `expression` times as much from its mean while it speaks."""
+        return self.motion + (expression * self.factor - 1) * self.spoken
+
+
+def _opening(latents: np.ndarray) -> np.ndarray:
+    return lip_opening(torch.from_numpy(latents)).numpy()
