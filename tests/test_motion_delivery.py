@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION
 from dd_tools.motion.config import PRESETS
-from dd_tools.motion.delivery import USUAL, Delivery
+from dd_tools.motion.delivery import PRESSED, USUAL, Delivery
 from dd_tools.motion.generation import generate
 from dd_tools.motion.lips import lip_opening
 from dd_tools.motion.model import Motion, MotionModel
@@ -131,7 +131,7 @@ class Smiling(Chattering):
 def delivery_of(opening: np.ndarray, voiced: np.ndarray) -> Delivery:
     """A face whose lips do nothing but open by `opening` (T,) while it speaks."""
     movement = (opening * voiced)[:, None].astype(np.float32) * DOWN
-    return Delivery(np.zeros_like(movement), movement, voiced[:, None].astype(np.float32))
+    return Delivery(np.zeros_like(movement), movement, voiced[:, None].astype(np.float32), DOWN)
 
 
 @given(seed=st.integers(0, 2**31), kin=st.floats(-0.9, 0.9), least=st.floats(0, 0.8))
@@ -139,10 +139,10 @@ def delivery_of(opening: np.ndarray, voiced: np.ndarray) -> Delivery:
 def test_a_mouth_follows_the_syllables_as_far_as_asked_or_as_it_did(seed, kin, least):
     """Against the plain correlation coefficient of what is quick in both; of a long voice nearly all is done."""
     amplitude, other = np.random.default_rng(seed).standard_normal((2, 5000))
-    slow = 5 * np.sin(np.arange(5000) / 100)
-    opening, voice = 0.1 * (kin * amplitude + np.sqrt(1 - kin**2) * other) + slow, 3 * amplitude + 7 + slow
+    slow = 7 + 5 * np.sin(np.arange(5000) / 100)  # a mouth that never shuts
+    opening, voice = 0.1 * (kin * amplitude + np.sqrt(1 - kin**2) * other) + slow, 3 * amplitude + slow
     delivery = delivery_of(opening, np.ones(5000))
-    delivery.follow(voice, least, DOWN)
+    delivery.follow(voice, least)
     moved = lip_opening(torch.from_numpy(delivery.latents(1.0))).numpy()
     before, after = (np.corrcoef(rhythm(track), rhythm(voice))[0, 1] for track in (opening, moved))
     assert after == pytest.approx(max(before, least), abs=0.01)
@@ -150,14 +150,14 @@ def test_a_mouth_follows_the_syllables_as_far_as_asked_or_as_it_did(seed, kin, l
 
 def test_silence_follows_nothing_and_a_word_little():
     loudness, voiced = np.sin(np.arange(400.0)), (np.arange(400) < 200).astype(float)
-    delivery = delivery_of(0.1 * np.cos(np.arange(400.0)), voiced)
-    delivery.follow(loudness, 0.5, DOWN)
+    delivery = delivery_of(0.3 + 0.1 * np.cos(np.arange(400.0)), voiced)
+    delivery.follow(loudness, 0.5)
     np.testing.assert_array_equal(delivery.latents(1.0)[200:], 0)
     shares = []
     for length in (5, 100, 5000):
-        delivery = delivery_of(0.1 * np.cos(np.arange(length)), np.ones(length))
+        delivery = delivery_of(0.3 + 0.1 * np.cos(np.arange(length)), np.ones(length))
         before = delivery.motion.copy()
-        delivery.follow(np.sin(np.arange(length)), 0.5, DOWN)
+        delivery.follow(np.sin(np.arange(length)), 0.5)
         shares.append(np.abs(delivery.motion - before).max())
     assert shares[0] < 0.5 * shares[1] < shares[2] * 0.6
 
@@ -180,3 +180,11 @@ def test_the_loudness_is_the_last_of_the_features_that_tell_it():
     assert np.corrcoef(openings["moonshine", None], loud)[0, 1] > 0.5 > np.corrcoef(openings["mel", None], loud)[0, 1]
     for other in (("moonshine", 0.0), ("mel", 0.0)):
         np.testing.assert_array_equal(openings[other], openings["mel", None])
+
+
+@pytest.mark.parametrize("expression", [0.0, 1.0, 3.0])
+def test_lips_that_shut_do_not_go_through_each_other(expression):
+    opening = 0.2 * np.sin(np.arange(200.0))
+    lips = lip_opening(torch.from_numpy(delivery_of(opening, np.ones(200)).latents(expression))).numpy()
+    mean = opening.mean()
+    np.testing.assert_allclose(lips, np.maximum(mean + expression * (opening - mean), PRESSED), atol=1e-6)

@@ -15,6 +15,7 @@ from dd_tools.speech.loudness import rhythm
 
 USUAL = 1.75  # times as far as models say: trained on the squared error, they move less than people
 MOST = 3.0  # times more or less than usual
+PRESSED = -0.02  # opening of lips that are pressed together, as the detector sees it; less is not seen
 FEW = 25  # latents: a voice of fewer tells little about how far and how wide it opens a mouth
 
 
@@ -22,10 +23,11 @@ class Delivery:
     """A motion and the part of it that is speech, which is what all here is about.
 
     base (T, Z): the face when it says nothing. movement (T, Z): what the voice adds. voiced (T, 1): how much of each
-    moment is speech, 0 to 1.
+    moment is speech, 0 to 1. way (Z,): how latents with z_points change as the lips open by one unit.
     """
 
-    def __init__(self, base: np.ndarray, movement: np.ndarray, voiced: np.ndarray):
+    def __init__(self, base: np.ndarray, movement: np.ndarray, voiced: np.ndarray, way: np.ndarray | None = None):
+        self.way = way
         self.voiced, self.weights = voiced, voiced[:, 0] + 1e-6
         self.motion, self.factor = base + movement, 1.0
         # Not about the references' mean: there the mouth is half open, and shut lips would be pushed past each other.
@@ -33,12 +35,12 @@ class Delivery:
         self.spoken = voiced * (movement - self.usual)
         self.told = float(voiced.sum() / (voiced.sum() + FEW))  # how far so much speech tells how this voice moves it
 
-    def follow(self, amplitude: np.ndarray, least: float, way: np.ndarray) -> None:
+    def follow(self, amplitude: np.ndarray, least: float) -> None:
         """Open the mouth with the voice's `amplitude` (T,), until the `rhythm` of both correlates by `least` (0 to
         below 1) while it speaks.
 
         A recogniser that knows one language makes of another's syllables what it may; that mouths open with them holds
-        in all. way (Z,): how latents change as the lips open by one unit.
+        in all.
         """
         loud, opening = (self._centred(rhythm(track)) for track in (amplitude, _opening(self.motion)))
         loud /= max(np.sqrt(np.average(loud**2, weights=self.weights)), 1e-6)
@@ -46,7 +48,7 @@ class Delivery:
         # (common + k) / √(variance + 2 k common + k²) is to be `least`; what of the opening is not loudness stays.
         remaining = np.sqrt(max(variance - common**2, 0))
         share = max(least / np.sqrt(1 - least**2) * remaining - common, 0)
-        heard = (self.told * share * self.voiced * loud[:, None] * way).astype(np.float32)
+        heard = (self.told * share * self.voiced * loud[:, None] * self.way).astype(np.float32)
         self.motion, self.spoken = self.motion + heard, self.spoken + heard
 
     def _centred(self, track: np.ndarray) -> np.ndarray:
@@ -58,7 +60,7 @@ class Delivery:
         self.motion = self.motion - self.told * model.trust(reference.shape[1]) * self.voiced * self.usual
         apart = np.average(_opening(self.motion), weights=self.weights)
         wider = self.told * (float(model.usual_opening(reference)) - apart)
-        self.motion = self.motion + wider * self.voiced * model.opening_way.cpu().numpy()
+        self.motion = self.motion + wider * self.voiced * self.way
         times = self._times(float(model.opening_reach(reference)))
         self.factor = times**self.told * USUAL ** (1 - self.told)
 
@@ -72,8 +74,12 @@ class Delivery:
         return float(np.clip(1 + (root - common) / max(own, 1e-12), USUAL / MOST, USUAL * MOST))
 
     def latents(self, expression: float) -> np.ndarray:
-        """The latents (T, Z) of the face, moved by `expression` times as much from its mean while it speaks."""
-        return self.motion + (expression * self.factor - 1) * self.spoken
+        """The latents (T, Z) of the face, moved by `expression` times as much from its mean while it speaks, but that
+        shut lips do not go through each other."""
+        moved = self.motion + (expression * self.factor - 1) * self.spoken
+        if self.way is None:
+            return moved
+        return moved + np.maximum(PRESSED - _opening(moved), 0)[:, None] * self.way
 
 
 def _opening(latents: np.ndarray) -> np.ndarray:

@@ -63,12 +63,12 @@ def generate(
     if len(reference) == 1 and not config.residual:
         reference = np.repeat(reference, ONE_SHOT_REPEATS, axis=0)
     shown = torch.from_numpy(reference).to(device, torch.float32)[None]
-    delivery = Delivery(*_in_windows(model, speech, shown, progress))
-    least = config.following if following is None else following
-    if least and config.hears_loudness and config.z_points:
-        loud = amplitude(speech[0, :, -1], len(delivery.voiced))
-        delivery.follow(loud, least, model.opening_way.cpu().numpy())
+    way = model.opening_way.cpu().numpy() if config.z_points else None
+    delivery = Delivery(*_in_windows(model, speech, shown, progress), way)
     if config.z_points:
+        least = config.following if following is None else following
+        if least and config.hears_loudness:
+            delivery.follow(amplitude(speech[0, :, -1], len(delivery.voiced)), least)
         delivery.open_like(model, shown)
     return delivery.latents(config.expression if expression is None else expression)
 
