@@ -301,7 +301,7 @@ def dummy_lips(count: int, z_size: int) -> np.ndarray:
 
 
 def dummy_pairs(folder: Path) -> None:
-    """Latents and speech features of the clips a, b and c, of the tiny preset's sizes, in folders by these names."""
+    """Folders ``latents`` and ``speech`` of the clips a, b and c, of the tiny preset's sizes."""
     for seed, name in enumerate("abc"):
         for kind, array in (
             ("latents", dummy_latents(30 + seed, seed=seed)),

@@ -156,6 +156,24 @@ def test_where_lips_are_known_the_reach_is_that_of_their_opening(knowing):
     assert (knowing.reach(narrow) < 0.5 * knowing.reach(wide)).all()
 
 
+def test_a_mouth_that_was_never_seen_shut_shuts_the_more_the_fewer_its_pictures_are(knowing):
+    way = torch.zeros(LIPS)
+    way[[-50 + 2 * MOUTH_REGION.index(point) + 1 for point in LOWER_INNER_LIP]] = 1
+    knowing.opening_way.copy_(way)
+    for count in (1, 15, 60):
+        ajar, pressed = (faces([opening]).repeat(1, count, 1) for opening in (0.32, -0.01))
+        torch.testing.assert_close(knowing.shut(ajar), ajar.mean(1) - 0.32 * 15 / (15 + count) * way)
+        torch.testing.assert_close(knowing.shut(pressed), pressed.mean(1))
+    longer = torch.cat([ajar[:, :15], torch.full((1, 4, LIPS), 9.0)], dim=1)
+    torch.testing.assert_close(knowing.shut(longer, torch.arange(19)[None] < 15), knowing.shut(ajar[:, :15]))
+
+
+def test_how_open_a_mouth_is_on_the_whole_is_told_by_many_pictures(knowing):
+    knowing.opening_mean.fill_(0.1)
+    found = [float(knowing.usual_opening(faces([0.2] * count))) for count in (1, 15, 135)]
+    assert found == pytest.approx([0.1 + 0.1 / 16, 0.15, 0.19], abs=1e-5)
+
+
 @pytest.mark.parametrize(("bias", "voiced"), [(-30.0, 1.0), (30.0, 0.0), (0.0, 0.5)])
 def test_a_silent_face_goes_to_rest(knowing, bias, voiced):
     torch.nn.init.zeros_(knowing.silence.weight)

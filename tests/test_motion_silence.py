@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION
 from dd_tools.formats.arrays import write_array
+from dd_tools.formats.checkpoint import MOTION, read_checkpoint
 from dd_tools.motion.augmentation import CLOSING, LASTING, SILENT, with_silence
 from dd_tools.motion.config import PRESETS
 from dd_tools.motion.generation import generate
@@ -152,3 +153,4 @@ def test_where_nothing_can_be_heard_training_says_so_and_goes_on(tmp_path):
     )  # fmt: skip
     assert result.status == 0, result.errors
     assert "training without silence" in result.errors
+    assert read_checkpoint(tmp_path / "m.safetensors", MOTION).training["silence"] is False

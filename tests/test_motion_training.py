@@ -14,7 +14,8 @@ from dd_tools.motion.config import PRESETS
 from dd_tools.motion.generation import generate
 from dd_tools.motion.lips import lip_opening
 from dd_tools.motion.model import MotionModel
-from dd_tools.motion.objective import LatentError, masked_mean_square
+from dd_tools.motion.objective import LatentError
+from dd_tools.motion.padding import masked_mean_square
 from dd_tools.motion.training import MotionData, Pair, fitted, read_pair, read_pairs
 
 TINY = PRESETS["tiny"]
@@ -212,15 +213,14 @@ def test_a_small_problem_is_learnt(residual):
 
 
 @pytest.fixture
-def folders(tmp_path, monkeypatch):
-    """Folders ``latents`` and ``speech`` of the clips a, b and c; we are in their parent."""
-    monkeypatch.chdir(tmp_path)
+def folders(tmp_path):
+    """The parent of folders ``latents`` and ``speech`` of the clips a, b and c."""
     dummy_pairs(tmp_path)
     return tmp_path
 
 
 def test_pairs_are_cut_to_the_shorter(folders):
-    write_array("speech/a.npy", dummy_speech(34))
+    write_array(folders / "speech/a.npy", dummy_speech(34))
     pair = read_pair(folders / "latents/a.npy", folders / "speech/a.npy")
     assert (pair.name, pair.sizes, len(pair.latents), pair.speech.shape[1]) == ("a", (1, 80, 16), 30, 60)
 
@@ -229,8 +229,8 @@ def test_pairs_are_cut_to_the_shorter(folders):
 def test_a_delay_is_undone(folders, delay):
     motion = np.repeat(np.arange(30, dtype=np.float32)[:, None], 16, axis=1)
     voice = np.repeat((np.arange(60) // 2 + delay)[None, :, None], 80, axis=2)  # says which latent belongs to it
-    write_array("latents/a.npy", motion)
-    write_array("speech/a.npy", voice.astype(np.float16))
+    write_array(folders / "latents/a.npy", motion)
+    write_array(folders / "speech/a.npy", voice.astype(np.float16))
     pair = read_pairs([folders / "latents/a.npy"], folders / "speech", {"a": delay})[0]
     assert len(pair.latents) == 30 - abs(delay)
     assert (pair.speech[0, ::2, 0] == pair.latents[:, 0]).all()
@@ -238,8 +238,8 @@ def test_a_delay_is_undone(folders, delay):
 
 @pytest.mark.parametrize(("latents", "pictures"), [(30, 36), (36, 30)])
 def test_pairs_of_different_length_are_refused(folders, latents, pictures):
-    write_array("latents/a.npy", dummy_latents(latents))
-    write_array("speech/a.npy", dummy_speech(pictures))
+    write_array(folders / "latents/a.npy", dummy_latents(latents))
+    write_array(folders / "speech/a.npy", dummy_speech(pictures))
     with pytest.raises(DataError, match=r"'.*latents/a.npy' lasts .* s and '.*speech/a.npy' .* s: not the same clip"):
         read_pair(folders / "latents/a.npy", folders / "speech/a.npy")
 

@@ -39,3 +39,16 @@ def test_the_number_of_steps_follows_from_the_minutes(tmp_path, quick, monkeypat
     for minutes in (0.001, 2):
         adaptation.adapt(renderer, clip, tmp_path / "o.safetensors", minutes, device=torch.device("cpu"), seed=7)
     assert [(settings.steps, settings.seed) for settings in asked] == [(1, 7), (120, 7)]
+
+
+def test_a_step_is_as_long_as_it_takes_once_warm_and_changes_nothing(tmp_path, monkeypatch):
+    """By a clock that says nine seconds for the first and two for every other."""
+    times = iter([0, 9] + [moment for step in range(20) for moment in (10 + 5 * step, 12 + 5 * step)])
+    monkeypatch.setattr(adaptation.time, "monotonic", lambda: next(times))
+    renderer = load_renderer(dummy_renderer(tmp_path / "r.safetensors"))
+    before = {name: tensor.clone() for name, tensor in renderer.state_dict().items()}
+    data = RendererData([dummy_clip(tmp_path / "c.h5")], renderer.config, Recipe())
+    objective = MaskedDenoising(renderer, keep_encoder=True)
+    assert adaptation._seconds_a_step(objective, data, torch.device("cpu")) == 2
+    assert all(torch.equal(tensor, renderer.state_dict()[name]) for name, tensor in before.items())
+    assert all(parameter.grad is None for parameter in renderer.parameters())

@@ -47,7 +47,7 @@ Expression = Annotated[
 FollowSyllables = Annotated[
     float | None,
     typer.Option(
-        min=0, max=0.9, help="Open the mouth with the syllables, to correlate so far.  [default: the model's own]"
+        min=0, max=0.9, help="Have the mouth open with the syllables, by this correlation.  [default: the model's own]"
     ),
 ]
 Device = Annotated[

@@ -126,8 +126,8 @@ def dub(
             samples = _samples_heard(session, voice.samples, clip, audio, loop, tail)
             if not (folder / "speech.npy").exists():
                 _listen(session, audio, voice, samples, folder / "speech.npy", moving, place)
-            delivery = {"expression": expression, "following": follow_syllables}
-            latents = _motion(clip, folder / "speech.npy", painting, moving, references, place, **delivery)
+            speech, manner = folder / "speech.npy", {"expression": expression, "following": follow_syllables}
+            latents = _motion(clip, speech, painting, moving, references, place, manner)
             painter = Painter(
                 painting, clip, shared_noise(clip.size, seed), num_steps=steps, batch_size=batch_size, device=place
             )
@@ -177,8 +177,8 @@ def _samples_heard(session: Session, samples: int, clip, audio: Path, loop: str,
     return max(samples, length) if tail == SILENCE else samples
 
 
-def _motion(clip, speech: Path, painting, moving, references: int, device, **delivery: float | None):
-    """The latents (T, Z) of the voice whose features are in the file `speech`; delivery: see `generate`."""
+def _motion(clip, speech: Path, painting, moving, references: int, device, manner: dict[str, float | None]):
+    """The latents (T, Z) of the voice whose features are in the file `speech`; manner: options of `generate`."""
     from dd_tools.formats.arrays import read_speech
     from dd_tools.motion.generation import check_fit, generate
     from dd_tools.renderer.encoding import encode_references
@@ -191,7 +191,7 @@ def _motion(clip, speech: Path, painting, moving, references: int, device, **del
         reference=reference,
         names=(moving.config.speech_model, clip.source.name, "the motion model"),
     )
-    return generate(moving, features, reference, device=device, **delivery)
+    return generate(moving, features, reference, device=device, **manner)
 
 
 def _listen(session: Session, audio: Path, level, samples: int, target: Path, moving, device) -> None:

@@ -22,7 +22,7 @@ class MotionConfig:
     mouth opens and when it is shut; needs residual, and is not in the paper either.
     window: latents it makes at once; a longer voice goes in overlapping windows. expression: where the user does not
     say, see `generate`; without z_points above 1 makes up for the mean squared error, which has models move less than
-    people do. following: the same, for how far the mouth opens with the syllables.
+    people do. following: also where the user does not say, 0 to below 1, see `generate`.
     """
 
     speech_model: str = "TencentGameMate/chinese-hubert-large"

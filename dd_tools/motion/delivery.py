@@ -7,10 +7,8 @@ it. The paper has nothing of this; it needs latents with z_points, but for the e
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dd_tools.motion.lips import lip_opening
-from dd_tools.motion.model import MotionModel
 from dd_tools.speech.loudness import rhythm
 
 USUAL = 1.75  # times as far as models say: trained on the squared error, they move less than people
@@ -20,10 +18,11 @@ FEW = 25  # latents: a voice of fewer tells little about how far and how wide it
 
 
 class Delivery:
-    """A motion and the part of it that is speech, which is what all here is about.
+    """A motion, and the part of it that is speech: `follow`, `open_like` and `latents`, in this order, move that alone,
+    but that the lips never go through each other.
 
     base (T, Z): the face when it says nothing. movement (T, Z): what the voice adds. voiced (T, 1): how much of each
-    moment is speech, 0 to 1. way (Z,): how latents with z_points change as the lips open by one unit.
+    moment is speech, 0 to 1. way (Z,): how latents with z_points change as the lips open by one unit; None for others.
     """
 
     def __init__(self, base: np.ndarray, movement: np.ndarray, voiced: np.ndarray, way: np.ndarray | None = None):
@@ -31,13 +30,13 @@ class Delivery:
         self.voiced, self.weights = voiced, voiced[:, 0] + 1e-6
         self.motion, self.factor = base + movement, 1.0
         # Not about the references' mean: there the mouth is half open, and shut lips would be pushed past each other.
-        self.usual = np.average(movement, axis=0, weights=self.weights)
-        self.spoken = voiced * (movement - self.usual)
+        self.mean_movement = np.average(movement, axis=0, weights=self.weights)
+        self.spoken = voiced * (movement - self.mean_movement)
         self.told = float(voiced.sum() / (voiced.sum() + FEW))  # how far so much speech tells how this voice moves it
 
     def follow(self, amplitude: np.ndarray, least: float) -> None:
-        """Open the mouth with the voice's `amplitude` (T,), until the `rhythm` of both correlates by `least` (0 to
-        below 1) while it speaks.
+        """Open the mouth with the voice's `amplitude` (T,), until the `rhythm` of both correlates by `least` (above 0,
+        below 1) while it speaks; by less where it speaks for a few seconds only (`told`).
 
         A recogniser that knows one language makes of another's syllables what it may; that mouths open with them holds
         in all.
@@ -55,14 +54,15 @@ class Delivery:
         """Beside its mean while the voice speaks."""
         return track - np.average(track, weights=self.weights)
 
-    def open_like(self, model: MotionModel, reference: Tensor) -> None:
-        """Have the lips as far apart on the whole as the references (1, N, Z) tell, and open and shut as far."""
-        self.motion = self.motion - self.told * model.trust(reference.shape[1]) * self.voiced * self.usual
-        apart = np.average(_opening(self.motion), weights=self.weights)
-        wider = self.told * (float(model.usual_opening(reference)) - apart)
-        self.motion = self.motion + wider * self.voiced * self.way
-        times = self._times(float(model.opening_reach(reference)))
-        self.factor = times**self.told * USUAL ** (1 - self.told)
+    def open_like(self, opening: float, reach: float, trust: float) -> None:
+        """Have the lips apart by `opening` on the whole, and that deviate by `reach`; trust: how far these are known
+        from this very face, 0 to 1.
+        """
+        # Where the face is known, all of it goes about its own mean, not only the lips.
+        self.motion = self.motion - self.told * trust * self.voiced * self.mean_movement
+        wider = opening - np.average(_opening(self.motion), weights=self.weights)
+        self.motion = self.motion + self.told * wider * self.voiced * self.way
+        self.factor = self._times(reach) ** self.told * USUAL ** (1 - self.told)
 
     def _times(self, reach: float) -> float:
         """How many times as far the speech must move the face for the lips' opening to deviate by `reach`, between

@@ -55,9 +55,10 @@ def generate(
 
     speech (L, T50, D): all layers of the model's speech features, or their weighted sum as L = 1. reference (N, Z): the
     speaker's latents, any number. expression: how many times as far as the model says the face moves from its mean
-    while it speaks; with z_points it says as far as in the references. following: how far at least the mouth opens with
-    the syllables, where the features tell loudness (`Delivery` has both). None is the model's own. A voice longer than
-    the model's window goes in windows that overlap and are cross-faded; progress wraps their `window_starts`.
+    while it speaks; with z_points it says as far as in the references. following: the correlation, 0 to below 1, by
+    which the mouth is at least to open with the syllables; 0 does nothing, and it needs z_points and features that tell
+    loudness. None is the model's own. A voice longer than the model's window goes in windows that overlap and are
+    cross-faded; progress wraps their `window_starts`.
     """
     model, config = model.to(device).eval(), model.config
     if len(reference) == 1 and not config.residual:
@@ -69,7 +70,8 @@ def generate(
         least = config.following if following is None else following
         if least and config.hears_loudness:
             delivery.follow(amplitude(speech[0, :, -1], len(delivery.voiced)), least)
-        delivery.open_like(model, shown)
+        opening, reach = (float(value) for value in (model.usual_opening(shown), model.opening_reach(shown)))
+        delivery.open_like(opening, reach, model.trust(len(reference)))
     return delivery.latents(config.expression if expression is None else expression)
 
 

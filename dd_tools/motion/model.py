@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, module_with, read_checkpoint
 from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.conformer import Conformer
-from dd_tools.motion.lips import at_rest, lip_opening, mean_over
+from dd_tools.motion.lips import at_rest, lip_opening
+from dd_tools.motion.padding import mean_over
 
 PRIOR = 15  # references' worth of the training data's deviation
 

@@ -132,8 +132,10 @@ class MotionData:
         return torch.stack([at_rest(torch.from_numpy(pair.latents)[None])[0] for pair in self.pairs])
 
     def fit(self, model: MotionModel) -> None:
-        """Tell a new model with residuals the mean and deviation of the latents, every clip counted alike, and how lips
-        open and shut, every speaker counted alike.
+        """Tell a new model with residuals the mean and deviation of the latents and how lips open and shut.
+
+        Of lips every speaker counts alike, as it is about people. Of latents every clip does: among few speakers, the
+        unit would else be how much these differ, which is more than they move.
         """
         mean = self.means.mean(0)
         square = np.mean([np.square(pair.latents).mean(0) for pair in self.pairs], axis=0)

@@ -23,9 +23,9 @@ from dd_tools.motion.model import load_motion_model
 from dd_tools.renderer.autoencoder import load_renderer
 from dd_tools.renderer.encoding import encode_references
 from dd_tools.speech.features import open_speech_model
+from dd_tools.speech.loudness import rhythm
 
 STEP = 0.04  # seconds
-SYLLABLES = 2, 7  # hertz
 
 
 def loudness(voice: np.ndarray) -> np.ndarray:
@@ -35,13 +35,6 @@ def loudness(voice: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(voice[: count * samples]).reshape(count, samples).mean(1))
 
 
-def syllables(track: np.ndarray) -> np.ndarray:
-    """What of a track at 25 a second lies from 2 to 7 Hz."""
-    spectrum, hertz = np.fft.rfft(track - track.mean()), np.fft.rfftfreq(len(track), STEP)
-    spectrum[(hertz < SYLLABLES[0]) | (hertz > SYLLABLES[1])] = 0
-    return np.fft.irfft(spectrum, len(track))
-
-
 def correlations(times: np.ndarray, apertures: np.ndarray, voice: np.ndarray) -> tuple[float, float]:
     """Of lip apertures with the voice's loudness, as long as both last: in the syllables, and as they are."""
     loud = loudness(voice)
@@ -49,7 +42,7 @@ def correlations(times: np.ndarray, apertures: np.ndarray, voice: np.ndarray) ->
     loud = loud[moments <= times[-1]]
     lips = np.interp(moments[: len(loud)], times, apertures)
     smooth = np.convolve(loud, np.ones(5) / 5, "same")
-    pairs = (syllables(lips), syllables(loud)), (lips, smooth)
+    pairs = (rhythm(lips), rhythm(loud)), (lips, smooth)
     return tuple(float(np.corrcoef(*pair)[0, 1]) for pair in pairs)
 
 
