@@ -108,7 +108,7 @@ PRESETS = {
         residual=True,
         z_points=True,
         window=125,
-        following=0.65,
+        following=0.7,
     ),
     # For tests.
     "tiny": MotionConfig(
