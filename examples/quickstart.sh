@@ -54,7 +54,7 @@ from dd_tools.media.video import read_frames
 
 folder = Path(sys.argv[1])
 frames = [frame.image for frame in read_frames(folder / "astronaut.mp4")]
-faces = [frames[index][20:220, 130:330] for index in np.linspace(0, len(frames) - 1, 10).astype(int)]
+faces = [frames[index][80:200, 164:284] for index in np.linspace(0, len(frames) - 1, 10).astype(int)]
 skimage.io.imsave(folder / "strip.png", np.hstack(faces))
 PYTHON
 fi
