@@ -303,12 +303,9 @@ def dummy_lips(count: int, z_size: int) -> np.ndarray:
 def dummy_pairs(folder: Path) -> None:
     """Folders ``latents`` and ``speech`` of the clips a, b and c, of the tiny preset's sizes."""
     for seed, name in enumerate("abc"):
-        for kind, array in (
-            ("latents", dummy_latents(30 + seed, seed=seed)),
-            ("speech", dummy_speech(30 + seed, seed=seed)),
-        ):
+        for kind, make in (("latents", dummy_latents), ("speech", dummy_speech)):
             (folder / kind).mkdir(exist_ok=True)
-            np.save(folder / kind / f"{name}.npy", array)
+            np.save(folder / kind / f"{name}.npy", make(30 + seed, seed=seed))
 
 
 def dummy_hubert(folder: Path, layers: int = 2, **settings: object) -> Path:

@@ -268,6 +268,16 @@ def test_a_source_that_changed_is_refused(clip, tmp_path):
         find_source(clip, video)
 
 
+def test_a_still_picture_speaks_the_same_in_parts(renderer, tmp_path):
+    with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
+        motion = latents_for(still, renderer).repeat(6, axis=0) * np.arange(1, 7, dtype=np.float32)[:, None]
+        painter, when = Painter(renderer, still, shared_noise(still.size, 0)), timeline(still, 6)
+        whole = painter._conditions(motion, when)
+        parts = [painter._conditions(motion, when.part(span)) for span in (slice(0, 2), slice(2, 6))]
+    torch.testing.assert_close(torch.cat(parts), whole, atol=1e-5, rtol=1e-4)
+    assert whole.std(0).max() > 0.1
+
+
 def test_a_renderer_may_be_told_the_points_as_they_are(clip):
     """Where latents are not compared with the references', it is the image's own, its points in the crop."""
     renderer = Renderer(replace(FULL, z_relative=False)).eval()

@@ -100,12 +100,7 @@ def dub(
     place = torch_device(device)
     weights = renderer or default_weights("renderer"), motion or default_weights("motion")
     painting, moving = load_renderer(weights[0]), load_motion_model(weights[1])
-    if painting.config.z_size != moving.config.z_size:
-        raise UsageError(
-            f"renderer has latents of {painting.config.z_size} values, motion model of {moving.config.z_size}"
-        )
-    if moving.config.z_points and not painting.config.z_points:
-        raise UsageError("motion model wants latents that end in landmarks (z_points), the renderer's do not")
+    _check_pair(painting.config, moving.config)
     wanted = Wanted(
         None if crop_only else video, audio, slice(None), loop, tail, codec, quality, pixel_format, lossless,
         parse_tags(metadata),
@@ -124,14 +119,23 @@ def dub(
             painting = _adapted(session, weights[0], folder, adapt, seed, place)
         with Clip(folder / "clip.h5") as clip:
             samples = _samples_heard(session, voice.samples, clip, audio, loop, tail)
-            if not (folder / "speech.npy").exists():
-                _listen(session, audio, voice, samples, folder / "speech.npy", moving, place)
-            speech, manner = folder / "speech.npy", {"expression": expression, "following": follow_syllables}
+            speech = folder / "speech.npy"
+            if not speech.exists():
+                _listen(session, audio, voice, samples, speech, moving, place)
+            manner = {"expression": expression, "following": follow_syllables}
             latents = _motion(clip, speech, painting, moving, references, place, manner)
             painter = Painter(
                 painting, clip, shared_noise(clip.size, seed), num_steps=steps, batch_size=batch_size, device=place
             )
             write_result(session, [Speaker(painter, latents)], output, wanted, folder)
+
+
+def _check_pair(painting, moving) -> None:
+    """Raise `UsageError` unless a renderer and a motion model of these configurations speak of the same latents."""
+    if painting.z_size != moving.z_size:
+        raise UsageError(f"renderer has latents of {painting.z_size} values, motion model of {moving.z_size}")
+    if moving.z_points and not painting.z_points:
+        raise UsageError("motion model wants latents that end in landmarks (z_points), the renderer's do not")
 
 
 def _prepare(session: Session, video: Path, folder: Path, config, face: str, at) -> None:

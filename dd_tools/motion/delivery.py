@@ -38,8 +38,8 @@ class Delivery:
         """Open the mouth with the voice's `amplitude` (T,), until the `rhythm` of both correlates by `least` (above 0,
         below 1) while it speaks; by less where it speaks for a few seconds only (`told`).
 
-        A recogniser that knows one language makes of another's syllables what it may; that mouths open with them holds
-        in all.
+        A recogniser that knows one language makes of another's syllables what it may; that mouths open with them is not
+        a matter of one language.
         """
         loud, opening = (self._centred(rhythm(track)) for track in (amplitude, _opening(self.motion)))
         loud /= max(np.sqrt(np.average(loud**2, weights=self.weights)), 1e-6)

@@ -11,7 +11,7 @@ from dd_tools.formats.checkpoint import MOTION, Checkpoint, module_with, read_ch
 from dd_tools.motion.config import MotionConfig
 from dd_tools.motion.conformer import Conformer
 from dd_tools.motion.lips import at_rest, lip_opening
-from dd_tools.motion.padding import mean_over
+from dd_tools.motion.padding import counts, mean_over
 
 PRIOR = 15  # references' worth of the training data's deviation
 
@@ -140,9 +140,8 @@ class MotionModel(nn.Module):
         few do not tell that these lips never meet, as of one smile, the rest of the way.
         """
         rest = at_rest(reference, valid)
-        count = reference.new_full((len(reference), 1), reference.shape[1]) if valid is None else valid.sum(1, True)
         ajar = lip_opening(rest).clamp(min=0)[:, None]
-        return rest - (1 - self.trust(count)) * ajar * self.opening_way
+        return rest - (1 - self.trust(counts(reference, valid))) * ajar * self.opening_way
 
     def usual_opening(self, reference: Tensor) -> Tensor:
         """How far the lips of this face are apart on the whole while it speaks (B,), of a model with z_points: as in
@@ -172,7 +171,7 @@ def _deviation(sequence: Tensor, valid: Tensor | None, typical: Tensor) -> Tenso
     Few do not tell, so it is as if `PRIOR` more had the `typical` one; so a face that was at rest in all of them can
     speak nevertheless.
     """
-    count = sequence.new_full((len(sequence), 1), sequence.shape[1]) if valid is None else valid.sum(1, True)
+    count = counts(sequence, valid)
     variance = mean_over((sequence - mean_over(sequence, valid)[:, None]).square(), valid)
     return ((PRIOR * typical.square() + count * variance) / (PRIOR + count)).sqrt()[:, None]
 

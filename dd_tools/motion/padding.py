@@ -13,6 +13,13 @@ def padded(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True), valid
 
 
+def counts(sequence: Tensor, valid: Tensor | None) -> Tensor:
+    """How many of a sequence's positions (B, N, C) are valid (B, N), all without a mask: (B, 1)."""
+    if valid is None:
+        return sequence.new_full((len(sequence), 1), sequence.shape[1])
+    return valid.sum(1, keepdim=True)
+
+
 def mean_over(sequence: Tensor, valid: Tensor | None) -> Tensor:
     """The mean (B, C) of a sequence (B, N, C) over its valid positions (B, N)."""
     if valid is None:
