@@ -9,7 +9,7 @@ from factories import dummy_clip, dummy_video
 from test_renderer_networks import FULL, shaken
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.face.landmarks import MOUTH_REGION, NOSE_TIP, lip_aperture
+from dd_tools.face.landmarks import MOUTH_REGION, NOSE_TIP
 from dd_tools.face.turning import fit_cameras, frontal, turned
 from dd_tools.formats.clip import Clip, Status
 from dd_tools.media.video import probe, read_frames
@@ -18,7 +18,7 @@ from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.config import PRESETS
 from dd_tools.renderer.encoding import encode_clip, encode_references
 from dd_tools.renderer.images import to_frames, to_images
-from dd_tools.renderer.inputs import reference_frames, shown
+from dd_tools.renderer.inputs import shown
 from dd_tools.renderer.objective import MaskedDenoising
 from dd_tools.renderer.rendering import Painter, shared_noise
 from dd_tools.renderer.timing import timeline
@@ -42,6 +42,11 @@ def clip(tmp_path):
 def paint(renderer, clip, latents, seed=0, **settings):
     painter = Painter(renderer, clip, shared_noise(clip.size, seed), num_steps=4, **settings)
     return list(painter.paint(latents, timeline(clip, len(latents))))
+
+
+def told(painter, latents, when, part=slice(None)):
+    """What the U-Net is told of the mouth in the output frames `part`."""
+    return painter._condition(*painter._plan(latents, when, part))
 
 
 def latents_for(clip, renderer, seed=0):
@@ -87,7 +92,7 @@ def test_a_range_of_frames_equals_that_part_of_the_whole(renderer, clip):
     latents = latents_for(clip, renderer)
     painter = Painter(renderer, clip, shared_noise(clip.size, 0), num_steps=4, batch_size=3)
     when = timeline(clip, len(latents))
-    whole, part = list(painter.paint(latents, when)), list(painter.paint(latents, when.part(slice(2, 8))))
+    whole, part = list(painter.paint(latents, when)), list(painter.paint(latents, when, slice(2, 8)))
     assert [item.index for item in part] == [2, 3, 4, 5, 6, 7]
     for one, other in zip(whole[2:8], part, strict=True):
         assert np.abs(one.crop.astype(int) - other.crop).max() <= 1
@@ -184,49 +189,6 @@ def test_without_augmentation_samples_are_the_clips_own_pixels(tmp_path):
     assert {face[None].numpy().tobytes() for face in batch["faces"].flatten(0, 1)} <= faces
 
 
-def test_references_are_one_frame_as_of_a_still_or_go_from_shut_to_open(tmp_path):
-    path = dummy_clip(tmp_path / "a.h5", frames=20)
-    batch = RendererData([path], FULL, Recipe()).batch(torch.Generator().manual_seed(0), 64)
-    low, high = (points[:, -6:, 1].max(1).values for points in batch["points"][:, 1:].unbind(1))  # the lower inner lip
-    assert (low <= high).all()
-    still = (batch["references"][:, 0] == batch["references"][:, 1]).flatten(1).all(1)
-    assert 0.1 < still.float().mean() < 0.6
-
-
-def mouths(apertures) -> np.ndarray:
-    """Landmarks (N, 68, 2) of one face whose inner lips are so far apart."""
-    faces = np.zeros((len(apertures), 68, 2), np.float32)
-    faces[:, [67, 66, 65], 1] = np.array(apertures)[:, None]
-    return faces
-
-
-@pytest.mark.parametrize(
-    ("apertures", "count", "expected"),
-    [
-        ([5, 1, 9], 1, [0]),
-        ([5, 1, 9], 2, [1, 2]),
-        ([7], 3, [0, 0, 0]),
-        ([4, 4], 2, [0, 1]),
-        ([0, 7, 3, 9, 2.5, 4], 4, [0, 3, 5, 1]),  # 4 is as far as can be from 0 and 9, then 7, 3 from all
-    ],
-)
-def test_reference_frames_literal(apertures, count, expected):
-    assert reference_frames(mouths(apertures), count).tolist() == expected
-
-
-def test_of_a_long_clip_the_most_extreme_mouths_are_left_out():
-    assert reference_frames(mouths(np.arange(101)[::-1]), 2).tolist() == [95, 5]
-
-
-def test_further_references_are_of_turned_heads_but_for_lost_ones():
-    faces = mouths(np.arange(60) / 30)
-    faces[7:14, :, 0] += 5
-    faces[33:40, :, 0] -= 4
-    faces[[50, 51, 52]] += 1000
-    left, right = reference_frames(faces, 4).tolist()[2:]
-    assert left in range(7, 14) and right in range(33, 40)
-
-
 def test_points_lie_where_the_landmarks_are(clip):
     points = shown(clip, [3], eyes=True)[1][0].numpy()
     chin, corner = clip.landmarks[3][8], clip.landmarks[3][48]
@@ -272,8 +234,8 @@ def test_a_still_picture_speaks_the_same_in_parts(renderer, tmp_path):
     with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
         motion = latents_for(still, renderer).repeat(6, axis=0) * np.arange(1, 7, dtype=np.float32)[:, None]
         painter, when = Painter(renderer, still, shared_noise(still.size, 0)), timeline(still, 6)
-        whole = painter._conditions(motion, when)
-        parts = [painter._conditions(motion, when.part(span)) for span in (slice(0, 2), slice(2, 6))]
+        whole = told(painter, motion, when)
+        parts = [told(painter, motion, when, span) for span in (slice(0, 2), slice(2, 6))]
     torch.testing.assert_close(torch.cat(parts), whole, atol=1e-5, rtol=1e-4)
     assert whole.std(0).max() > 0.1
 
@@ -282,9 +244,11 @@ def test_a_renderer_may_be_told_the_points_as_they_are(clip):
     """Where latents are not compared with the references', it is the image's own, its points in the crop."""
     renderer = Renderer(replace(FULL, z_relative=False)).eval()
     latents = encode_clip(renderer, clip)
-    told = Painter(renderer, clip, shared_noise(clip.size, 0))._conditions(latents, timeline(clip, len(latents)))
+    painter = Painter(renderer, clip, shared_noise(clip.size, 0))
     _, points = shown(clip, [0], eyes=True)
-    torch.testing.assert_close(told[:1, -50:], points.flatten(1), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        told(painter, latents, timeline(clip, len(latents)))[:1, -50:], points.flatten(1), atol=1e-4, rtol=1e-4
+    )
 
 
 def test_differences_are_taken_from_the_reference_frames(clip):
@@ -297,17 +261,6 @@ def test_differences_are_taken_from_the_reference_frames(clip):
         assert np.abs(one.crop.astype(int) - other.crop).max() <= 1
 
 
-def test_a_renderer_of_two_references_sees_a_shut_and_an_open_mouth(clip):
-    renderer = shaken(Renderer(FULL))
-    painter = Painter(renderer, clip, shared_noise(clip.size, 0))
-    apertures = lip_aperture(clip.landmarks)
-    shut, wide = clip.usable[apertures[clip.usable].argmin()], clip.usable[apertures[clip.usable].argmax()]
-    assert np.array_equal(to_frames(painter.reference.unflatten(1, (2, 3))[0]), [clip.frames[shut], clip.frames[wide]])
-    with torch.no_grad():
-        expected = renderer.encode(*shown(clip, [shut, wide], eyes=True))
-    np.testing.assert_allclose(painter.z_references, expected, atol=1e-5)
-
-
 def test_the_mouth_a_latent_says_is_turned_as_the_head_is_in_the_frame(tmp_path):
     """The same latent on two frames, of a head that looks ahead and of one that has turned: in each the U-Net is told
     the place where a camera puts the frontal mouth.
@@ -316,12 +269,11 @@ def test_the_mouth_a_latent_says_is_turned_as_the_head_is_in_the_frame(tmp_path)
     with Clip(dummy_clip(tmp_path / "clip.h5", frames=30)) as clip:
         ahead, turn = 0, 29
         clip.landmarks[15:, NOSE_TIP] += (3, 1)
-        told = Painter(renderer, clip, shared_noise(clip.size, 0))._conditions(
-            np.repeat(encode_clip(renderer, clip)[:1], 30, axis=0), timeline(clip, 30)
-        )
+        painter = Painter(renderer, clip, shared_noise(clip.size, 0))
+        said = told(painter, np.repeat(encode_clip(renderer, clip)[:1], 30, axis=0), timeline(clip, 30))
         cameras = fit_cameras(clip.landmarks, clip.pts)
         own = clip.landmarks[ahead, MOUTH_REGION, :]
         moved = turned(frontal(own[None], cameras[:1]), cameras[[turn]])[0] - own
     assert np.abs(moved).max() > 0.5
-    between = (told[turn] - told[ahead])[-50:] * renderer.normalise.running_var[-50:].sqrt()
+    between = (said[turn] - said[ahead])[-50:] * renderer.normalise.running_var[-50:].sqrt()
     np.testing.assert_allclose(between.reshape(25, 2), moved * 2 / clip.size, atol=1e-4)

@@ -27,8 +27,8 @@ class RendererConfig:
     nor this; the last `REGION_VALUES` of the latent are the landmarks of chin and lips, whose detector has seen more
     faces than a small encoder will; in latents they are those of a face that looks straight ahead
     (`dd_tools.face.turning`), and the U-Net is told where they lie in its crop. references: images of the speaker that
-    the U-Net sees; the authors use one. steps: of DDIM, where the user does not say. z_size: width of the semantic
-    latent. embedding_size: of the time embedding.
+    the U-Net sees (`dd_tools.renderer.references`); the authors use one. steps: of DDIM, where the user does not say.
+    z_size: width of the semantic latent. embedding_size: of the time embedding.
     prediction: what the network predicts; the loss is measured on it. ``epsilon`` is the paper's. ``x0`` suits
     small networks, which need not carry noise through to their output. from_reference: the network bends the
     reference images along flows it predicts and blends them, and its output is the difference from that (with ``x0``);

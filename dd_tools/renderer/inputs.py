@@ -1,4 +1,4 @@
-"""What of a clip the networks are shown: face images, points of chin and lips, and which frames are references."""
+"""What of a clip the networks are shown: face images, points of chin and lips, and how the head is turned."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,10 @@ import torch
 from torch import Tensor
 
 from dd_tools.face.geometry import face_image
-from dd_tools.face.landmarks import MOUTH_REGION, lip_aperture
+from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.face.turning import fit_cameras
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.images import to_images
-
-# Of frames sorted from shut to open, which a renderer of several references sees: these shares of the way, and between.
-SHUT, OPEN = 0.05, 0.95
 
 
 def shown(clip: Clip, frames: Sequence[int], eyes: bool) -> tuple[Tensor, Tensor]:
@@ -44,26 +41,3 @@ def _face(clip: Clip, frame: int, eyes: bool) -> np.ndarray:
     if eyes:
         return clip.face[frame]
     return face_image(clip.frames[frame], clip.landmarks[frame], clip.face_size, eyes=False)
-
-
-def reference_frames(landmarks: np.ndarray, count: int) -> np.ndarray:
-    """Indices (count,) into `landmarks` (N, 68, 2) of the frames to show: one is the first; of several the first two
-    have nearly the most shut and nearly the most open mouth, so that both lips and teeth have been seen, and each of
-    the others is the one whose mouth and chin lie farthest from all before, as heads turn.
-    """
-    if count == 1 or len(landmarks) == 1:
-        return np.zeros(count, int)
-    order = np.argsort(lip_aperture(landmarks), kind="stable")
-    chosen = list(order[np.rint(np.array([SHUT, OPEN]) * (len(order) - 1)).astype(int)])
-    lower = landmarks[:, MOUTH_REGION]
-    from_middle = _distances(lower, np.median(lower, axis=0))
-    likely = from_middle <= np.quantile(from_middle, OPEN)  # the farthest of all is often a mistake of the detector
-    while len(chosen) < count:
-        from_chosen = np.min([_distances(lower, lower[frame]) for frame in chosen], axis=0)
-        chosen.append(np.where(likely, from_chosen, -1).argmax())
-    return np.array(chosen)
-
-
-def _distances(points: np.ndarray, from_these: np.ndarray) -> np.ndarray:
-    """Mean distance (N,) of points (N, P, 2) from points (P, 2)."""
-    return np.linalg.norm(points - from_these, axis=-1).mean(-1)

@@ -10,12 +10,13 @@ from torch import Tensor
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.face.turning import turned
-from dd_tools.formats.clip import Clip
+from dd_tools.formats.clip import Clip, Status
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS, ddim_sample, paste_known
 from dd_tools.renderer.encoding import encode_frames
 from dd_tools.renderer.images import to_frames, to_images, to_masks
-from dd_tools.renderer.inputs import across, head_cameras, reference_frames
+from dd_tools.renderer.inputs import across, head_cameras
+from dd_tools.renderer.references import HEAD, REACH, candidates, most_alike, places, steadied, unlikeness
 from dd_tools.renderer.timing import Timeline, latents_at
 
 
@@ -70,12 +71,14 @@ class Painter:
         self.renderer, self.clip = renderer.to(device, memory_format=torch.channels_last).eval(), clip
         self.num_steps, self.batch_size, self.device, self.dtype = num_steps, batch_size, torch.device(device), dtype
         self.xT = xT.to(device)
-        references = clip.usable[reference_frames(clip.landmarks[clip.usable], renderer.config.references)]
-        images = to_images(np.stack([clip.frames[frame] for frame in references]))
-        self.reference = images.flatten(0, 1)[None].to(device)
         self.cameras = head_cameras(clip) if renderer.config.z_points else None
-        compared = references[: renderer.config.compared]
-        self.z_references = self._in_crop(encode_frames(renderer, clip, compared, device=device), compared)
+        self.candidates = candidates(clip, renderer.config.references)
+        self.places = places(clip.landmarks, clip.size)
+        self.images = np.stack([clip.frames[frame] for frame in self.candidates])
+        self.z_candidates = np.zeros((len(self.candidates), renderer.config.z_size), np.float32)
+        if renderer.config.compared:
+            latents = encode_frames(renderer, clip, self.candidates, device=device)
+            self.z_candidates = self._in_crop(latents, self.candidates)
 
     def _in_crop(self, latents: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Latents (N, Z) with their points, if any, not in frontal coordinates but where `frames` (N,) show them: in
@@ -87,37 +90,58 @@ class Painter:
         placed = turned(points.reshape(len(points), len(MOUTH_REGION), 2), self.cameras[frames])
         return np.concatenate([seen, across(placed, self.clip.size).reshape(points.shape)], axis=1, dtype=np.float32)
 
-    @torch.inference_mode()
-    def _conditions(self, latents: np.ndarray, when: Timeline) -> Tensor:
-        """What the U-Net is told (N, `condition_size`)."""
-        motion = self._in_crop(latents_at(latents, when.pts), when.frames)
-        references = np.broadcast_to(self.z_references, (len(motion), *self.z_references.shape))
-        z = torch.from_numpy(np.concatenate([motion[:, None], references], axis=1))
-        return self.renderer.condition(z.to(self.device))
-
-    def paint(self, latents: np.ndarray, when: Timeline) -> Iterator[Painted]:
-        """Paint the lower face that `latents` (T, Z) say into the output frames of `when`, in order."""
+    def paint(self, latents: np.ndarray, when: Timeline, part: slice = slice(None)) -> Iterator[Painted]:
+        """Paint the lower face that `latents` (T, Z) say into the output frames `part` of `when`, in order."""
         if latents.shape[1] != self.renderer.config.z_size:
             raise DataError(f"latents have {latents.shape[1]} values, the renderer takes {self.renderer.config.z_size}")
-        motion = self._conditions(latents, when)
+        motion, references = self._plan(latents, when, part)
+        when = when.part(part)
         for start in range(0, len(when), self.batch_size):
             span = slice(start, start + self.batch_size)
-            yield from self._paint_batch(when.part(span), motion[span])
+            yield from self._paint_batch(when.part(span), motion[span], references[span])
 
-    def _paint_batch(self, when: Timeline, motion: Tensor) -> Iterator[Painted]:
+    def _plan(self, latents: np.ndarray, when: Timeline, part: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Latents of the output frames `part` (N, Z), with their points in the crop, and which candidates are their
+        references (N, K).
+        """
+        start, stop, _ = part.indices(len(when))
+        first, last = np.searchsorted(when.pts, (when.pts[start] - REACH, when.pts[stop - 1] + REACH))
+        inside, around = slice(start - first, stop - first), when.part(slice(first, last + 1))
+        motion = self._in_crop(latents_at(latents, around.pts), around.frames)
+        return motion[inside], self._references(motion, around)[inside]
+
+    def _references(self, motion: np.ndarray, when: Timeline) -> np.ndarray:
+        """The candidates (N, K) that are most alike output frames with latents (N, Z)."""
+        wanted = self.places[when.frames, : len(HEAD)]
+        if self.renderer.config.z_points:
+            mouths = motion[:, self.renderer.config.seen_size :].reshape(len(motion), -1, 2)
+            wanted = np.concatenate([wanted, mouths], axis=1)
+        usable = self.clip.status[when.frames] == Status.OK
+        unlike = steadied(unlikeness(wanted, self.places[self.candidates]), when.pts, usable)
+        times = self.clip.pts[when.frames], self.clip.pts[self.candidates]
+        return most_alike(unlike, *times, self.renderer.config.references)
+
+    def _paint_batch(self, when: Timeline, motion: np.ndarray, references: np.ndarray) -> Iterator[Painted]:
         known = np.stack([self.clip.frames[index] for index in when.frames])
         masks = np.stack([self.clip.mask[index] for index in when.frames])
         crops, shown = known.copy(), when.share > 0
         if shown.any():
-            crops[shown] = self._sample(known[shown], masks[shown], motion[torch.from_numpy(shown)])
+            crops[shown] = self._sample(known[shown], masks[shown], motion[shown], references[shown])
         rows = zip(when.frames, when.pts, crops, known, masks, when.share, strict=True)
         for index, pts, crop, before, mask, share in rows:
             yield Painted(int(index), float(pts), crop, before, mask, float(share))
 
+    def _condition(self, motion: np.ndarray, references: np.ndarray) -> Tensor:
+        """What the U-Net is told (N, `condition_size`)."""
+        compared = self.z_candidates[references[:, : self.renderer.config.compared]]
+        z = np.concatenate([motion[:, None], compared], axis=1)
+        return self.renderer.condition(torch.from_numpy(z).to(self.device))
+
     @torch.inference_mode()
-    def _sample(self, crops: np.ndarray, masks: np.ndarray, z: Tensor) -> np.ndarray:
+    def _sample(self, crops: np.ndarray, masks: np.ndarray, motion: np.ndarray, references: np.ndarray) -> np.ndarray:
         known, mask = to_images(crops).to(self.device), to_masks(masks).to(self.device)
-        reference = self.reference.expand(len(known), -1, -1, -1)
+        images = to_images(self.images[references].reshape(-1, *crops.shape[1:])).to(self.device)
+        reference, z = images.unflatten(0, references.shape).flatten(1, 2), self._condition(motion, references)
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):

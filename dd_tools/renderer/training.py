@@ -13,7 +13,8 @@ from dd_tools.renderer.augmentation import GENTLE, PAPER, FaceAugmentation, augm
 from dd_tools.renderer.config import RendererConfig
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS
 from dd_tools.renderer.images import to_images, to_masks
-from dd_tools.renderer.inputs import reference_frames, shown
+from dd_tools.renderer.inputs import shown
+from dd_tools.renderer.references import most_alike, places, unlikeness
 from dd_tools.training.clips import SpeakerBalance, draw_from
 from dd_tools.training.settings import TrainingSettings
 
@@ -66,15 +67,15 @@ class RendererData:
     ):
         self.config, self.recipe = config, recipe
         self.paths = list(paths)
-        self.usable, self.landmarks = zip(*map(self._usable_frames, self.paths), strict=True)
+        self.usable, self.pts, self.places = zip(*map(self._usable_frames, self.paths), strict=True)
         self.balance = SpeakerBalance([path.stem for path in self.paths], speakers or {})
         self._open: dict[int, Clip] = {}
 
-    def _usable_frames(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Their indices and landmarks."""
+    def _usable_frames(self, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Their indices, times and `places`."""
         with Clip(path) as clip:
             self.config.check_fits(clip)
-            return clip.usable, clip.landmarks[clip.usable]
+            return clip.usable, clip.pts[clip.usable], places(clip.landmarks[clip.usable], clip.size)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
         """For `MaskedDenoising`: image, eps (B, 3, S, S), references (B, K, 3, S, S), faces (B, 1 + K, 3, S, S) and
@@ -90,8 +91,8 @@ class RendererData:
     def _sample(self, generator: torch.Generator) -> dict[str, Tensor]:
         index = self.balance.draw(generator)
         clip = self._clip(index)
-        frame = int(draw_from(self.usable[index], generator))
-        references = self._references(index, generator)
+        drawn = int(torch.randint(len(self.usable[index]), (), generator=generator))
+        frame, references = int(self.usable[index][drawn]), self._references(index, drawn, generator)
         faces, points = shown(clip, [frame, *references], self.config.eyes)
         sample = {
             "image": to_images(clip.frames[frame][None])[0],
@@ -107,14 +108,17 @@ class RendererData:
             sample["faces"] = torch.stack(faces)
         return sample
 
-    def _references(self, index: int, generator: torch.Generator) -> list[int]:
-        """Frames of a clip, chosen as for rendering from a few at random: from one frame alone, as of a still picture,
-        from as many as are needed, or from more, so that mouths are shut and open and heads turned.
+    def _references(self, index: int, painted: int, generator: torch.Generator) -> list[int]:
+        """Frames of a clip, chosen as for rendering the usable frame number `painted`, but from a few at random: from
+        one frame alone, as of a still picture, from as many as are needed, or from more.
         """
         count = self.config.references
-        among = 1 if count == 1 else draw_from((1, count, 4 * count), generator)
-        drawn = [int(torch.randint(len(self.usable[index]), (), generator=generator)) for _ in range(among)]
-        return [int(self.usable[index][drawn[n]]) for n in reference_frames(self.landmarks[index][drawn], count)]
+        among = 1 if count == 1 else draw_from((1, count, 4 * count, 16 * count), generator)
+        drawn = torch.randint(len(self.usable[index]), (among,), generator=generator).numpy()
+        where, when = self.places[index], self.pts[index]
+        unlike = unlikeness(where[[painted]], where[drawn])
+        (chosen,) = most_alike(unlike, when[[painted]], when[drawn], count)
+        return self.usable[index][drawn[chosen]].tolist()
 
     def _clip(self, index: int) -> Clip:
         """The clip, opened on first use: HDF5 files must not be open when reading processes are forked."""

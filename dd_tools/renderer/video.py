@@ -190,7 +190,7 @@ def _painted(
     for span in spans:
         yield from zip(
             *(
-                speaker.painter.paint(speaker.latents, when.part(span))
+                speaker.painter.paint(speaker.latents, when, span)
                 for speaker, when in zip(speakers, whens, strict=True)
             ),
             strict=True,

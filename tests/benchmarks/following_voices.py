@@ -38,7 +38,7 @@ def loudness(voice: np.ndarray) -> np.ndarray:
 def correlations(times: np.ndarray, apertures: np.ndarray, voice: np.ndarray) -> tuple[float, float]:
     """Of lip apertures with the voice's loudness, as long as both last: in the syllables, and as they are."""
     loud = loudness(voice)
-    moments = (np.arange(len(loud)) + 0.5) * STEP
+    moments = np.arange(len(loud)) * STEP  # when the picture appears that is seen while these are heard
     loud = loud[moments <= times[-1]]
     lips = np.interp(moments[: len(loud)], times, apertures)
     smooth = np.convolve(loud, np.ones(5) / 5, "same")

@@ -1,0 +1,118 @@
+"""Which frames are shown beside the one that is painted."""
+
+import numpy as np
+import pytest
+import torch
+from factories import dummy_clip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_renderer_networks import FULL, shaken
+
+from dd_tools.face.landmarks import lip_aperture
+from dd_tools.face.turning import RIGID_POINTS
+from dd_tools.formats.clip import Clip
+from dd_tools.renderer.autoencoder import Renderer
+from dd_tools.renderer.encoding import encode_clip
+from dd_tools.renderer.references import APART, DIFFERENT, candidates, most_alike, places, steadied, unlikeness
+from dd_tools.renderer.rendering import Painter, shared_noise
+from dd_tools.renderer.timing import timeline
+from dd_tools.renderer.training import Recipe, RendererData
+
+
+@pytest.mark.parametrize(
+    ("unlike", "time", "seen", "expected"),
+    [
+        ([3, 1, 2], 9, [0, 1, 2], [1, 2, 0]),
+        ([3, 1, 2, 4], 9, [0, 1, 1.1, 2], [1, 0, 3]),  # 2 shows what 1 does
+        ([0, 5, 4, 6], 0.2, [0, 2, 3, 4], [2, 1, 3]),  # 0 is the very mouth that is to be replaced
+        ([0, 0, 0], 0.3, [0, 0.3, 0.7], [2, 0, 1]),  # too short a clip: the farthest from it
+        ([1], 0, [0], [0, 0, 0]),  # a still picture
+        ([2, 1], 9, [0, 1], [1, 0, 1]),
+    ],
+)
+def test_most_alike_literal(unlike, time, seen, expected):
+    found = most_alike(np.array([unlike], float), np.array([time]), np.array(seen), 3)
+    assert found.tolist() == [expected]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.floats(0, 10))
+def test_of_a_long_clip_references_are_of_other_moments_and_none_is_more_alike(seed, count, time):
+    """Against a slow search: one after another, the least unlike of those that are far enough away."""
+    random = np.random.default_rng(seed)
+    seen, unlike = np.arange(250) / 25, random.random(250)
+    expected: list[int] = []
+    while len(expected) < count:
+        free = [
+            other
+            for other in range(250)
+            if abs(seen[other] - time) >= APART and all(abs(seen[other] - seen[one]) >= DIFFERENT for one in expected)
+        ]
+        expected.append(min(free, key=lambda other: unlike[other]))
+    assert most_alike(unlike[None], np.array([time]), seen, count).tolist() == [expected]
+
+
+def test_unlikeness_is_how_far_heads_and_mouths_are_apart():
+    random = np.random.default_rng(0)
+    wanted, seen = random.normal(size=(3, 46, 2)), random.normal(size=(4, 46, 2))
+    for heads_alone in (False, True):
+        found = unlikeness(wanted[:, :21] if heads_alone else wanted, seen)
+        for frame, other in np.ndindex(3, 4):
+            apart = [np.hypot(*(one - two)) for one, two in zip(wanted[frame], seen[other], strict=True)]
+            expected = sum(apart[:21]) / 21 + (0 if heads_alone else sum(apart[21:]) / 25)
+            assert found[frame, other] == pytest.approx(expected)
+
+
+def test_what_is_alike_for_one_frame_alone_is_not_shown():
+    pts, unlike = np.arange(50) / 25, np.tile([1.0, 2.0], (50, 1))
+    unlike[20] = 2, 1.9
+    assert (steadied(unlike, pts, np.ones(50, bool)).argmin(1) == 0).all()
+
+
+def test_frames_without_a_face_have_no_say():
+    pts, usable = np.arange(50) / 25, np.ones(50, bool)
+    unlike = np.random.default_rng(0).random((50, 3))
+    unlike[20], usable[20] = np.nan, False
+    found = steadied(unlike, pts, usable)
+    assert np.isfinite(found).all()
+    unlike[20] = 0
+    np.testing.assert_allclose(found, steadied(unlike, pts, np.ones(50, bool)))
+
+
+def test_candidates_are_from_all_over_a_clip_but_a_single_reference_is_the_first_frame(tmp_path):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=600, unusable=[0])) as clip:
+        assert candidates(clip, 1).tolist() == [1]
+        found = candidates(clip, 2)
+    assert len(found) == 250
+    assert (found[0], found[-1]) == (1, 599)
+    assert set(np.diff(found)) == {2, 3}
+
+
+def test_frames_are_painted_beside_the_mouths_that_are_wanted(tmp_path):
+    """A head that never moves, lips that open and shut: references are as open as the latents say, not as the frame."""
+    renderer = shaken(Renderer(FULL))
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=100)) as clip:
+        clip.landmarks[:, RIGID_POINTS] = clip.landmarks[0, RIGID_POINTS]
+        opening = lip_aperture(clip.landmarks)
+        latents = encode_clip(renderer, clip)
+        for said in (opening[:20].argmin(), opening[:20].argmax()):
+            painter, when = Painter(renderer, clip, shared_noise(clip.size, 0)), timeline(clip, 100)
+            _, references = painter._plan(np.repeat(latents[[said]], 100, axis=0), when, slice(None))
+            shown = painter.candidates[references]
+            assert np.abs(opening[shown] - opening[said]).mean() < 0.2 * np.abs(opening - opening[said]).mean()
+            assert np.abs(clip.pts[shown] - when.pts[:, None]).min() > APART - 1e-6
+
+
+def test_in_training_too_the_mouth_to_be_painted_is_not_shown(tmp_path):
+    path = dummy_clip(tmp_path / "clip.h5", frames=100)
+    data = RendererData([path], FULL, Recipe())
+    generator = torch.Generator().manual_seed(0)
+    shown = [data._references(0, 50, generator) for _ in range(200)]
+    still = np.mean([one == other for one, other in shown])
+    assert 0.2 < still < 0.4
+    far = np.mean([abs(frame - 50) >= 25 * APART for pair in shown for frame in pair])
+    assert far > 0.65  # half of those drawn alone, or with too few others, are near
+    with Clip(path) as clip:
+        where = places(clip.landmarks, clip.size)
+    unlike = unlikeness(where[[50]], where)[0]
+    assert np.mean(unlike[[one for one, _ in shown]]) < 0.75 * unlike.mean()
