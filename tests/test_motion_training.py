@@ -137,9 +137,9 @@ def test_a_batch_is_a_function_of_the_generator():
     assert any(first[name].shape != other[name].shape or (first[name] != other[name]).any() for name in first)
 
 
-def test_speakers_are_drawn_evenly():
+def test_a_speaker_of_nine_clips_is_drawn_three_times_as_often_as_one_of_one():
     many = [counted_pair(13, f"many{index}") for index in range(9)]
-    batch = draw([*many, counted_pair(26, "one")], size=200, speakers={pair.name: "many" for pair in many}, window=250)
+    batch = draw([*many, counted_pair(26, "one")], size=400, speakers={pair.name: "many" for pair in many}, window=250)
     assert 70 < (batch["speech_valid"].sum(1) == 40).sum() < 130
 
 

@@ -169,6 +169,16 @@ def test_speakers_are_drawn_evenly_however_many_clips_they_have():
     np.testing.assert_allclose(balance.shares, [1 / 150] * 50 + [1 / 3] * 2)
 
 
+@pytest.mark.parametrize(("power", "often"), [(0, 1 / 2), (0.5, 3 / 4), (1, 9 / 10)])
+def test_speakers_of_many_clips_may_be_drawn_more_often(power, often):
+    names = [f"a{i}" for i in range(9)] + ["b0"]
+    balance = SpeakerBalance(names, {name: name[0] for name in names}, power)
+    generator = torch.Generator().manual_seed(0)
+    draws = [balance.draw(generator) for _ in range(4000)]
+    assert np.mean([clip < 9 for clip in draws]) == pytest.approx(often, abs=0.03)
+    np.testing.assert_allclose(balance.shares, [often / 9] * 9 + [1 - often])
+
+
 def test_fractions_are_nested_and_never_empty():
     names = [f"clip{i:03}" for i in range(37)]
     shares = [set(fraction_of(names, share)) for share in (0.001, 0.1, 0.5, 1.0)]

@@ -22,7 +22,7 @@ Exclude = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Keep out the clips named in this file, one a line.")
 ]
 Speakers = Annotated[
-    Path | None, typer.Option(metavar="FILE.tsv", help="Draw speakers evenly: clip name, tab, speaker.")
+    Path | None, typer.Option(metavar="FILE.tsv", help="Draw speakers more evenly: clip name, tab, speaker.")
 ]
 SaveEvery = Annotated[
     int | None, typer.Option(help="Save the training state every so many steps.  [default: the preset's]")

@@ -108,7 +108,7 @@ PRESETS = {
         residual=True,
         z_points=True,
         window=125,
-        following=0.7,
+        following=0.6,
     ),
     # For tests.
     "tiny": MotionConfig(

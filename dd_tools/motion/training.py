@@ -21,6 +21,7 @@ from dd_tools.training.settings import TrainingSettings
 
 LONGEST_TARGET = 10 * LATENT_RATE  # latents
 REFERENCE = 3 * LATENT_RATE
+FAVOUR = 0.5  # power of a speaker's number of clips: of those who speak much there is more to learn
 MOST_LATENTS_APART = 5  # 0.2 s: how much picture and sound of one clip may differ in length
 
 TRAINING_PRESETS = {
@@ -98,9 +99,9 @@ class MotionData:
     Clips that are too short for that are divided in the same proportion, and padded. For a model with residuals the
     reference is up to as many latents from anywhere in the clip outside the target, half of the time a single one, so
     that it learns to do with any number.
-    speakers: clip name to speaker, drawn evenly. augment: see `as_another_face`. silence (L, T, D): what the speech
-    model hears when nobody speaks, to teach a model with z_points to shut the mouth then (`with_silence`). Raises
-    `DataError` for a clip that does not fit the model.
+    speakers: clip name to speaker, drawn the more often the more clips they have (`FAVOUR`). augment: see
+    `as_another_face`. silence (L, T, D): what the speech model hears when nobody speaks, to teach a model with z_points
+    to shut the mouth then (`with_silence`). Raises `DataError` for a clip that does not fit the model.
     """
 
     def __init__(
@@ -115,7 +116,8 @@ class MotionData:
         self.pairs, self.any_reference, self.augment = list(pairs), config.residual, augment
         self.silence = None if silence is None else torch.from_numpy(silence)
         self.target = min(config.window, LONGEST_TARGET)
-        self.balance = SpeakerBalance([pair.name for pair in pairs], speakers)
+        names = [pair.name for pair in pairs]
+        self.people, self.balance = SpeakerBalance(names, speakers), SpeakerBalance(names, speakers, FAVOUR)
         expected = config.speech_layers, config.speech_width, config.z_size
         for pair in self.pairs:
             if pair.sizes != expected:
@@ -151,7 +153,7 @@ class MotionData:
 
     def _average(self, values: Iterable) -> np.ndarray:
         """Over one value a clip, every speaker counted alike."""
-        return np.average(list(values), axis=0, weights=self.balance.shares)
+        return np.average(list(values), axis=0, weights=self.people.shares)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
         """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z) and, where silence is

@@ -63,28 +63,31 @@ def fraction_of(names: Sequence[str], fraction: float) -> list[str]:
 
 
 class SpeakerBalance:
-    """Draws clips so that every speaker comes equally often, however many clips each has.
+    """Draws clips, the speakers more or less evenly.
 
-    names: of the clips. speakers: name to speaker; a clip that is not listed is a speaker of its own.
+    names: of the clips. speakers: name to speaker; a clip that is not listed is a speaker of its own. power: a speaker
+    of n clips is drawn n to this power times as often as one of a single clip; 0 is all alike.
     """
 
-    def __init__(self, names: Sequence[str], speakers: dict[str, str]):
+    def __init__(self, names: Sequence[str], speakers: dict[str, str], power: float = 0.0):
         groups: dict[str, list[int]] = {}
         for index, name in enumerate(names):
             groups.setdefault(speakers.get(name, f"clip {name}"), []).append(index)
         self._groups = list(groups.values())
+        self._weights = torch.tensor([len(group) ** power for group in self._groups], dtype=torch.float64)
 
     @property
     def shares(self) -> np.ndarray:
         """How often each clip is drawn, (clips,), 1 in all."""
         shares = np.empty(sum(map(len, self._groups)))
-        for group in self._groups:
-            shares[group] = 1 / (len(self._groups) * len(group))
+        for group, weight in zip(self._groups, (self._weights / self._weights.sum()).tolist(), strict=True):
+            shares[group] = weight / len(group)
         return shares
 
     def draw(self, generator: torch.Generator) -> int:
-        """Index of a clip: an even choice among speakers, then among the speaker's clips."""
-        return draw_from(draw_from(self._groups, generator), generator)
+        """Index of a clip: a choice among speakers, then an even one among the speaker's clips."""
+        speaker = int(torch.multinomial(self._weights, 1, generator=generator))
+        return draw_from(self._groups[speaker], generator)
 
 
 def draw_from(items: Sequence, generator: torch.Generator):
