@@ -13,7 +13,17 @@ from dd_tools.face.turning import RIGID_POINTS
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.encoding import encode_clip
-from dd_tools.renderer.references import APART, DIFFERENT, candidates, most_alike, places, steadied, unlikeness
+from dd_tools.renderer.references import (
+    APART,
+    DIFFERENT,
+    candidates,
+    lights,
+    most_alike,
+    otherwise_lit,
+    places,
+    steadied,
+    unlikeness,
+)
 from dd_tools.renderer.rendering import Painter, shared_noise
 from dd_tools.renderer.timing import timeline
 from dd_tools.renderer.training import Recipe, RendererData
@@ -61,6 +71,32 @@ def test_unlikeness_is_how_far_heads_and_mouths_are_apart():
             apart = [np.hypot(*(one - two)) for one, two in zip(wanted[frame], seen[other], strict=True)]
             expected = sum(apart[:21]) / 21 + (0 if heads_alone else sum(apart[21:]) / 25)
             assert found[frame, other] == pytest.approx(expected)
+
+
+def test_light_is_compared_above_the_mouth():
+    random = np.random.default_rng(0)
+    crops = random.integers(0, 256, (2, 12, 12, 3), np.uint8)
+    crops[1, :6] = crops[0, :6]
+    wanted, same = lights(crops)
+    assert np.array_equal(wanted, same)
+    # Two by two pixels of six rows of twelve are one of three rows of six.
+    np.testing.assert_allclose(
+        wanted.reshape(3, 6, 3), crops[0, :6].reshape(3, 2, 6, 2, 3).mean((1, 3)) / 127.5, atol=5e-3
+    )
+    darker, elsewhere = lights(np.stack([crops[0] // 2, random.integers(0, 256, (12, 12, 3), np.uint8)]))
+    (found,) = otherwise_lit(wanted[None], np.stack([same, darker, elsewhere]))
+    np.testing.assert_allclose(found, [0, *(np.abs(wanted - other).mean() for other in (darker, elsewhere))])
+
+
+def test_of_two_shots_of_the_same_face_the_one_that_is_lit_alike_is_shown(tmp_path):
+    renderer = shaken(Renderer(FULL))
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=150)) as clip:
+        clip.frames = clip.frames[:]
+        clip.frames[75:] = clip.frames[75:] // 2
+        painter, when = Painter(renderer, clip, shared_noise(clip.size, 0)), timeline(clip, 150)
+        _, references = painter._plan(encode_clip(renderer, clip), when, slice(None))
+        shown = painter.candidates[references]
+    assert np.mean((shown >= 75) == (when.frames >= 75)[:, None]) > 0.95
 
 
 def test_what_is_alike_for_one_frame_alone_is_not_shown():

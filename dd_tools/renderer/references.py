@@ -1,7 +1,8 @@
 """Which frames of a clip a renderer of several references is shown beside the one it paints: those in which the head is
-held and the mouth shaped most alike, so that there is little to bend and the very teeth to see.
+held, the mouth shaped and the light most alike, so that there is little to bend and the very teeth to see.
 """
 
+import cv2
 import numpy as np
 
 from dd_tools.face.geometry import gaussian_average
@@ -17,6 +18,7 @@ STEADY = 0.08  # seconds, standard deviation: likeness is averaged over so long,
 REACH = 3 * STEADY  # seconds before and after that have a say
 
 HEAD = range(27, 48)  # nose and eyes, which speech moves little
+AFAR = 6, 3  # pixels, width and height of a crop's upper half when its light is compared
 NOT_THIS = 10.0  # far more unlike than any two faces are
 
 
@@ -37,6 +39,17 @@ def unlikeness(wanted: np.ndarray, seen: np.ndarray) -> np.ndarray:
     distance = np.linalg.norm(wanted[:, None] - seen[:, : wanted.shape[1]], axis=-1)
     head, mouth = np.split(distance, [len(HEAD)], axis=-1)
     return head.mean(-1) + (mouth.mean(-1) if mouth.size else 0)
+
+
+def lights(crops: np.ndarray) -> np.ndarray:
+    """How light falls on the upper half, which is not painted, of crops uint8 (N, S, S, 3): (N, 54), 0 to 2."""
+    upper = crops[:, : crops.shape[1] // 2]
+    return np.stack([cv2.resize(crop, AFAR, interpolation=cv2.INTER_AREA).ravel() for crop in upper]) / 127.5
+
+
+def otherwise_lit(wanted: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Mean difference of `lights` (T, 54) and (N, 54): (T, N)."""
+    return np.abs(wanted[:, None] - seen).mean(-1)
 
 
 def steadied(unlike: np.ndarray, pts: np.ndarray, usable: np.ndarray) -> np.ndarray:

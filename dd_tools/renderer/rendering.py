@@ -16,7 +16,17 @@ from dd_tools.renderer.diffusion import NUM_TIMESTEPS, ddim_sample, paste_known
 from dd_tools.renderer.encoding import encode_frames
 from dd_tools.renderer.images import to_frames, to_images, to_masks
 from dd_tools.renderer.inputs import across, head_cameras
-from dd_tools.renderer.references import HEAD, REACH, candidates, most_alike, places, steadied, unlikeness
+from dd_tools.renderer.references import (
+    HEAD,
+    REACH,
+    candidates,
+    lights,
+    most_alike,
+    otherwise_lit,
+    places,
+    steadied,
+    unlikeness,
+)
 from dd_tools.renderer.timing import Timeline, latents_at
 
 
@@ -75,6 +85,7 @@ class Painter:
         self.candidates = candidates(clip, renderer.config.references)
         self.places = places(clip.landmarks, clip.size)
         self.images = np.stack([clip.frames[frame] for frame in self.candidates])
+        self.lights = lights(self.images)
         self.z_candidates = np.zeros((len(self.candidates), renderer.config.z_size), np.float32)
         if renderer.config.compared:
             latents = encode_frames(renderer, clip, self.candidates, device=device)
@@ -112,14 +123,18 @@ class Painter:
 
     def _references(self, motion: np.ndarray, when: Timeline) -> np.ndarray:
         """The candidates (N, K) that are most alike output frames with latents (N, Z)."""
+        count = self.renderer.config.references
+        if len(self.candidates) == 1:
+            return np.zeros((len(when), count), int)
         wanted = self.places[when.frames, : len(HEAD)]
         if self.renderer.config.z_points:
             mouths = motion[:, self.renderer.config.seen_size :].reshape(len(motion), -1, 2)
             wanted = np.concatenate([wanted, mouths], axis=1)
         usable = self.clip.status[when.frames] == Status.OK
-        unlike = steadied(unlikeness(wanted, self.places[self.candidates]), when.pts, usable)
+        lit = lights(np.stack([self.clip.frames[frame] for frame in when.frames]))
+        unlike = unlikeness(wanted, self.places[self.candidates]) + otherwise_lit(lit, self.lights)
         times = self.clip.pts[when.frames], self.clip.pts[self.candidates]
-        return most_alike(unlike, *times, self.renderer.config.references)
+        return most_alike(steadied(unlike, when.pts, usable), *times, count)
 
     def _paint_batch(self, when: Timeline, motion: np.ndarray, references: np.ndarray) -> Iterator[Painted]:
         known = np.stack([self.clip.frames[index] for index in when.frames])
