@@ -44,9 +44,9 @@ def paint(renderer, clip, latents, seed=0, **settings):
     return list(painter.paint(latents, timeline(clip, len(latents))))
 
 
-def told(painter, latents, when, part=slice(None)):
+def told(painter, latents, when, part=None):
     """What the U-Net is told of the mouth in the output frames `part`."""
-    return painter._condition(*painter._plan(latents, when, part))
+    return painter._condition(*painter._plan(latents, when, part or slice(0, len(when))))
 
 
 def latents_for(clip, renderer, seed=0):

@@ -13,10 +13,12 @@ from dd_tools.face.turning import RIGID_POINTS
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.encoding import encode_clip
+from dd_tools.renderer.images import to_images
+from dd_tools.renderer.inputs import shown
 from dd_tools.renderer.references import (
     APART,
     DIFFERENT,
-    candidates,
+    References,
     lights,
     most_alike,
     otherwise_lit,
@@ -35,6 +37,8 @@ from dd_tools.renderer.training import Recipe, RendererData
         ([3, 1, 2], 9, [0, 1, 2], [1, 2, 0]),
         ([3, 1, 2, 4], 9, [0, 1, 1.1, 2], [1, 0, 3]),  # 2 shows what 1 does
         ([0, 5, 4, 6], 0.2, [0, 2, 3, 4], [2, 1, 3]),  # 0 is the very mouth that is to be replaced
+        ([0, 2, 2, 2], 0.04, [0, 1.04, 2, 3], [1, 2, 3]),  # and so it is when hardly any nearer than a second
+        ([0, 5, 4, 6], 1.02, [0.04, 2.04, 3, 4], [2, 1, 3]),
         ([0, 0, 0], 0.3, [0, 0.3, 0.7], [2, 0, 1]),  # too short a clip: the farthest from it
         ([1], 0, [0], [0, 0, 0]),  # a still picture
         ([2, 1], 9, [0, 1], [1, 0, 1]),
@@ -43,6 +47,14 @@ from dd_tools.renderer.training import Recipe, RendererData
 def test_most_alike_literal(unlike, time, seen, expected):
     found = most_alike(np.array([unlike], float), np.array([time]), np.array(seen), 3)
     assert found.tolist() == [expected]
+
+
+def latents_for(renderer: Renderer, frames: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(frames, renderer.config.z_size)).astype(np.float32)
+
+
+def at_least(reach: float, seconds: float) -> bool:
+    return abs(seconds) >= reach * (1 - 1e-9)
 
 
 @settings(max_examples=50, deadline=None)
@@ -56,7 +68,8 @@ def test_of_a_long_clip_references_are_of_other_moments_and_none_is_more_alike(s
         free = [
             other
             for other in range(250)
-            if abs(seen[other] - time) >= APART and all(abs(seen[other] - seen[one]) >= DIFFERENT for one in expected)
+            if at_least(APART, seen[other] - time)
+            and all(at_least(DIFFERENT, seen[other] - seen[one]) for one in expected)
         ]
         expected.append(min(free, key=lambda other: unlike[other]))
     assert most_alike(unlike[None], np.array([time]), seen, count).tolist() == [expected]
@@ -73,17 +86,16 @@ def test_unlikeness_is_how_far_heads_and_mouths_are_apart():
             assert found[frame, other] == pytest.approx(expected)
 
 
-def test_light_is_compared_above_the_mouth():
+def test_light_is_compared_above_all_masks():
     random = np.random.default_rng(0)
-    crops = random.integers(0, 256, (2, 12, 12, 3), np.uint8)
-    crops[1, :6] = crops[0, :6]
+    crops = random.integers(0, 256, (2, 30, 30, 3), np.uint8)
+    crops[1, :12] = crops[0, :12]
     wanted, same = lights(crops)
     assert np.array_equal(wanted, same)
-    # Two by two pixels of six rows of twelve are one of three rows of six.
-    np.testing.assert_allclose(
-        wanted.reshape(3, 6, 3), crops[0, :6].reshape(3, 2, 6, 2, 3).mean((1, 3)) / 127.5, atol=5e-3
-    )
-    darker, elsewhere = lights(np.stack([crops[0] // 2, random.integers(0, 256, (12, 12, 3), np.uint8)]))
+    # Four by five pixels of twelve rows of thirty are one of three rows of six.
+    blocks = crops[0, :12].reshape(3, 4, 6, 5, 3).mean((1, 3)) / 127.5
+    np.testing.assert_allclose(wanted.reshape(3, 6, 3), blocks, atol=5e-3)
+    darker, elsewhere = lights(np.stack([crops[0] // 2, random.integers(0, 256, (30, 30, 3), np.uint8)]))
     (found,) = otherwise_lit(wanted[None], np.stack([same, darker, elsewhere]))
     np.testing.assert_allclose(found, [0, *(np.abs(wanted - other).mean() for other in (darker, elsewhere))])
 
@@ -94,9 +106,9 @@ def test_of_two_shots_of_the_same_face_the_one_that_is_lit_alike_is_shown(tmp_pa
         clip.frames = clip.frames[:]
         clip.frames[75:] = clip.frames[75:] // 2
         painter, when = Painter(renderer, clip, shared_noise(clip.size, 0)), timeline(clip, 150)
-        _, references = painter._plan(encode_clip(renderer, clip), when, slice(None))
-        shown = painter.candidates[references]
-    assert np.mean((shown >= 75) == (when.frames >= 75)[:, None]) > 0.95
+        _, references = painter._plan(encode_clip(renderer, clip), when, slice(0, 150))
+        alike = painter.references.frames[references]
+    assert np.mean((alike >= 75) == (when.frames >= 75)[:, None]) > 0.95
 
 
 def test_what_is_alike_for_one_frame_alone_is_not_shown():
@@ -117,8 +129,8 @@ def test_frames_without_a_face_have_no_say():
 
 def test_candidates_are_from_all_over_a_clip_but_a_single_reference_is_the_first_frame(tmp_path):
     with Clip(dummy_clip(tmp_path / "clip.h5", frames=600, unusable=[0])) as clip:
-        assert candidates(clip, 1).tolist() == [1]
-        found = candidates(clip, 2)
+        assert References(clip, 1).frames.tolist() == [1]
+        found = References(clip, 2).frames
     assert len(found) == 250
     assert (found[0], found[-1]) == (1, 599)
     assert set(np.diff(found)) == {2, 3}
@@ -133,22 +145,59 @@ def test_frames_are_painted_beside_the_mouths_that_are_wanted(tmp_path):
         latents = encode_clip(renderer, clip)
         for said in (opening[:20].argmin(), opening[:20].argmax()):
             painter, when = Painter(renderer, clip, shared_noise(clip.size, 0)), timeline(clip, 100)
-            _, references = painter._plan(np.repeat(latents[[said]], 100, axis=0), when, slice(None))
-            shown = painter.candidates[references]
-            assert np.abs(opening[shown] - opening[said]).mean() < 0.2 * np.abs(opening - opening[said]).mean()
-            assert np.abs(clip.pts[shown] - when.pts[:, None]).min() > APART - 1e-6
+            _, references = painter._plan(np.repeat(latents[[said]], 100, axis=0), when, slice(0, 100))
+            alike = painter.references.frames[references]
+            assert np.abs(opening[alike] - opening[said]).mean() < 0.2 * np.abs(opening - opening[said]).mean()
+            assert np.abs(clip.pts[alike] - when.pts[:, None]).min() > APART - 1e-6
+
+
+@pytest.mark.parametrize("loop", ["stop", "bounce"])
+def test_parts_see_the_references_of_the_whole_none_from_within_a_second(tmp_path, loop):
+    renderer = shaken(Renderer(FULL))
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=90, unusable=[0, 1, 40, 41, 89])) as clip:
+        latents = latents_for(renderer, 130)
+        painter, when = Painter(renderer, clip, shared_noise(clip.size, 0)), timeline(clip, 130, loop=loop)
+        motion, references = painter._plan(latents, when, slice(0, len(when)))
+        for start in range(0, len(when), 7):
+            part = slice(start, min(start + 7, len(when)))
+            for whole, found in zip((motion, references), painter._plan(latents, when, part), strict=True):
+                assert np.array_equal(found, whole[part], equal_nan=True)
+        apart = np.abs(clip.pts[painter.references.frames[references]] - clip.pts[when.frames][:, None])
+    assert len(when) == (90 if loop == "stop" else 130)
+    assert apart.min() > APART - 1e-6
+
+
+def test_the_network_sees_the_references_that_were_chosen_and_is_told_of_the_same(tmp_path, monkeypatch):
+    renderer, seen = shaken(Renderer(FULL)), []
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=60)) as clip:
+        latents = latents_for(renderer, 60)
+        painter = Painter(renderer, clip, shared_noise(clip.size, 0), num_steps=1)
+        when, part = timeline(clip, 60), slice(10, 13)
+        monkeypatch.setattr(renderer.unet, "forward", lambda xt, *seen_and_told: seen.append(seen_and_told) or xt)
+        list(painter.paint(latents, when, part))
+        (((reference, _, told),), (motion, chosen)) = seen, painter._plan(latents, when, part)
+        frames = painter.references.frames[chosen]
+        own = torch.from_numpy(motion)[:, None]
+        assert (frames[:, 0] != frames[:, 1]).all()
+        for row, (image, condition) in enumerate(zip(reference, told, strict=True)):
+            pictures = [clip.frames[frame] for frame in frames[row]]
+            assert torch.equal(image.unflatten(0, (2, 3)), to_images(np.stack(pictures)))
+            with torch.no_grad():
+                others = renderer.encode(*shown(clip, frames[row], eyes=True))
+                expected = renderer.condition(torch.cat([own[row], others])[None])[0]
+            torch.testing.assert_close(condition, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_in_training_too_the_mouth_to_be_painted_is_not_shown(tmp_path):
     path = dummy_clip(tmp_path / "clip.h5", frames=100)
     data = RendererData([path], FULL, Recipe())
     generator = torch.Generator().manual_seed(0)
-    shown = [data._references(0, 50, generator) for _ in range(200)]
-    still = np.mean([one == other for one, other in shown])
+    chosen = [data._references(0, 50, generator) for _ in range(200)]
+    still = np.mean([one == other for one, other in chosen])
     assert 0.2 < still < 0.4
-    far = np.mean([abs(frame - 50) >= 25 * APART for pair in shown for frame in pair])
-    assert far > 0.65  # half of those drawn alone, or with too few others, are near
+    far = np.mean([abs(frame - 50) >= 25 * APART for pair in chosen for frame in pair])
+    assert far == 1
     with Clip(path) as clip:
         where = places(clip.landmarks, clip.size)
     unlike = unlikeness(where[[50]], where)[0]
-    assert np.mean(unlike[[one for one, _ in shown]]) < 0.75 * unlike.mean()
+    assert np.mean(unlike[[one for one, _ in chosen]]) < 0.75 * unlike.mean()

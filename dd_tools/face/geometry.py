@@ -34,6 +34,7 @@ AUTHORS_SIZE = 256
 CHIN_DROP, DILATION = 5, 8  # four times a 5 × 5 square reaches 8 pixels
 
 SMOOTHING_SECONDS = 0.1  # standard deviation of the Gaussian over the pose: 2.5 frames at 25 a second
+DEVIATIONS = 3  # as far as that Gaussian, and others, reach
 _SUBPIXEL_BITS = 8
 
 
@@ -82,7 +83,8 @@ def _steady_runs(poses: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
 
 def gaussian_average(values: np.ndarray, times: np.ndarray, sigma: float) -> np.ndarray:
     """Values (T,...) at rising `times` (T), each averaged with its neighbours by a Gaussian of deviation `sigma`."""
-    first, last = np.searchsorted(times, times - 3 * sigma), np.searchsorted(times, times + 3 * sigma, "right")
+    reach = DEVIATIONS * sigma
+    first, last = np.searchsorted(times, times - reach), np.searchsorted(times, times + reach, "right")
     averages = np.empty_like(values)
     for index, (start, stop) in enumerate(zip(first, last, strict=True)):
         weights = np.exp(-0.5 * ((times[start:stop] - times[index]) / sigma) ** 2)

@@ -117,7 +117,8 @@ class MotionData:
         self.silence = None if silence is None else torch.from_numpy(silence)
         self.target = min(config.window, LONGEST_TARGET)
         names = [pair.name for pair in pairs]
-        self.people, self.balance = SpeakerBalance(names, speakers), SpeakerBalance(names, speakers, FAVOUR)
+        self.balance = SpeakerBalance(names, speakers, FAVOUR)
+        self.even = SpeakerBalance(names, speakers).shares  # of each clip where all speakers count alike
         expected = config.speech_layers, config.speech_width, config.z_size
         for pair in self.pairs:
             if pair.sizes != expected:
@@ -153,7 +154,7 @@ class MotionData:
 
     def _average(self, values: Iterable) -> np.ndarray:
         """Over one value a clip, every speaker counted alike."""
-        return np.average(list(values), axis=0, weights=self.people.shares)
+        return np.average(list(values), axis=0, weights=self.even)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
         """`size` samples: speech float16 (B, L, T50, D), reference (B, N, Z), target (B, T25, Z) and, where silence is

@@ -5,31 +5,61 @@ held, the mouth shaped and the light most alike, so that there is little to bend
 import cv2
 import numpy as np
 
-from dd_tools.face.geometry import gaussian_average
+from dd_tools.face.geometry import DEVIATIONS, gaussian_average
 from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.formats.arrays import spread
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.inputs import across
+from dd_tools.renderer.timing import Timeline
 
 CANDIDATES = 250  # frames of a clip that may be references
 APART = 1.0  # seconds in the clip from the frame that is painted: what its mouth really did must not show through
 DIFFERENT = 0.3  # seconds in the clip between the references of one frame
 STEADY = 0.08  # seconds, standard deviation: likeness is averaged over so long, or references would change all the time
-REACH = 3 * STEADY  # seconds before and after that have a say
 
-HEAD = range(27, 48)  # nose and eyes, which speech moves little
-AFAR = 6, 3  # pixels, width and height of a crop's upper half when its light is compared
-NOT_THIS = 10.0  # far more unlike than any two faces are
+NOSE_AND_EYES = range(27, 48)  # which speech moves little
+UPPER = 0.4  # of the crop: steady masks do not reach there
+AFAR = 6, 3  # pixels, width and height, as which it is seen when its light is compared
+NOT_THIS = 10.0  # more unlike than any two faces are
 
 
-def candidates(clip: Clip, count: int) -> np.ndarray:
-    """Frames (N,) of which `count` a time are to be references; of a single reference it is the first usable frame."""
-    return clip.usable[:1] if count == 1 else spread(clip.usable, CANDIDATES)
+class References:
+    """The `frames` (N,) of a clip that may be references, as `images` (N, S, S, 3), and which of them suit. Of a single
+    reference it is the first usable frame.
+    """
+
+    def __init__(self, clip: Clip, count: int):
+        self.clip, self.count = clip, count
+        self.frames = clip.usable[:1] if count == 1 else spread(clip.usable, CANDIDATES)
+        self.images = np.stack([clip.frames[frame] for frame in self.frames])
+        self.places, self.lights = places(clip.landmarks, clip.size), lights(self.images)
+
+    @staticmethod
+    def around(when: Timeline, part: slice) -> slice:
+        """The output frames that have a say in what suits those of `part`."""
+        reach = DEVIATIONS * STEADY
+        first = np.searchsorted(when.pts, when.pts[part.start] - reach)
+        return slice(int(first), int(np.searchsorted(when.pts, when.pts[part.stop - 1] + reach, "right")))
+
+    def suiting(self, when: Timeline, mouths: np.ndarray | None) -> np.ndarray:
+        """The indices (T, count) of the most alike to each output frame of `when`, in which `MOUTH_REGION` is to lie at
+        `mouths` (T, 25, 2), -1 to 1 across the crop, if that is known.
+        """
+        if len(self.frames) == 1:
+            return np.zeros((len(when), self.count), int)
+        wanted = self.places[when.frames, : len(NOSE_AND_EYES)]
+        if mouths is not None:
+            wanted = np.concatenate([wanted, mouths], axis=1)
+        lit = lights(np.stack([self.clip.frames[frame] for frame in when.frames]))
+        unlike = unlikeness(wanted, self.places[self.frames]) + otherwise_lit(lit, self.lights)
+        times = self.clip.pts[when.frames], self.clip.pts[self.frames]
+        return most_alike(steadied(unlike, when.pts, when.share > 0), *times, self.count)
 
 
 def places(landmarks: np.ndarray, size: int) -> np.ndarray:
-    """Where `HEAD` and `MOUTH_REGION` (N, 46, 2) of landmarks (N, 68, 2) lie in crops of side `size`, as -1 to 1."""
-    return across(landmarks[:, [*HEAD, *MOUTH_REGION]], size)
+    """Where `NOSE_AND_EYES` and `MOUTH_REGION` of landmarks (N, 68, 2) lie in crops of side `size`: (N, 46, 2), -1 to
+    1."""
+    return across(landmarks[:, [*NOSE_AND_EYES, *MOUTH_REGION]], size)
 
 
 def unlikeness(wanted: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -37,13 +67,13 @@ def unlikeness(wanted: np.ndarray, seen: np.ndarray) -> np.ndarray:
     plus that of the mouth's, where these are known. wanted: (T, 46, 2), or (T, 21, 2) of the heads alone.
     """
     distance = np.linalg.norm(wanted[:, None] - seen[:, : wanted.shape[1]], axis=-1)
-    head, mouth = np.split(distance, [len(HEAD)], axis=-1)
+    head, mouth = np.split(distance, [len(NOSE_AND_EYES)], axis=-1)
     return head.mean(-1) + (mouth.mean(-1) if mouth.size else 0)
 
 
 def lights(crops: np.ndarray) -> np.ndarray:
-    """How light falls on the upper half, which is not painted, of crops uint8 (N, S, S, 3): (N, 54), 0 to 2."""
-    upper = crops[:, : crops.shape[1] // 2]
+    """How light falls on the `UPPER` part of crops uint8 (N, S, S, 3): (N, 54), 0 to 2."""
+    upper = crops[:, : round(UPPER * crops.shape[1])]
     return np.stack([cv2.resize(crop, AFAR, interpolation=cv2.INTER_AREA).ravel() for crop in upper]) / 127.5
 
 
@@ -52,9 +82,11 @@ def otherwise_lit(wanted: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.abs(wanted[:, None] - seen).mean(-1)
 
 
-def steadied(unlike: np.ndarray, pts: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Unlikeness (T, N) averaged over the times pts (T,) around; frames that are not `usable` (T,) have no say."""
-    return gaussian_average(np.where(usable[:, None], unlike, 0), pts, STEADY)
+def steadied(unlike: np.ndarray, pts: np.ndarray, painted: np.ndarray) -> np.ndarray:
+    """Unlikeness (T, N) averaged over the times pts (T,) around; frames that are not `painted` (T,) count as equally
+    unlike all.
+    """
+    return gaussian_average(np.where(painted[:, None], unlike, 0), pts, STEADY)
 
 
 def most_alike(unlike: np.ndarray, times: np.ndarray, seen: np.ndarray, count: int) -> np.ndarray:
@@ -71,5 +103,6 @@ def most_alike(unlike: np.ndarray, times: np.ndarray, seen: np.ndarray, count: i
 
 
 def _nearness(seconds: np.ndarray, reach: float) -> np.ndarray:
-    """1 at no distance, 0 from `reach` on."""
-    return np.maximum(0, 1 - np.abs(seconds) / reach)
+    """0 from `reach` on; within it 1 to 2, the nearer the more."""
+    share = np.abs(seconds) / reach
+    return np.where(share < 1 - 1e-9, 2 - share, 0)

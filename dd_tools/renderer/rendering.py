@@ -10,23 +10,13 @@ from torch import Tensor
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.face.turning import turned
-from dd_tools.formats.clip import Clip, Status
+from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS, ddim_sample, paste_known
 from dd_tools.renderer.encoding import encode_frames
 from dd_tools.renderer.images import to_frames, to_images, to_masks
 from dd_tools.renderer.inputs import across, head_cameras
-from dd_tools.renderer.references import (
-    HEAD,
-    REACH,
-    candidates,
-    lights,
-    most_alike,
-    otherwise_lit,
-    places,
-    steadied,
-    unlikeness,
-)
+from dd_tools.renderer.references import References
 from dd_tools.renderer.timing import Timeline, latents_at
 
 
@@ -82,14 +72,10 @@ class Painter:
         self.num_steps, self.batch_size, self.device, self.dtype = num_steps, batch_size, torch.device(device), dtype
         self.xT = xT.to(device)
         self.cameras = head_cameras(clip) if renderer.config.z_points else None
-        self.candidates = candidates(clip, renderer.config.references)
-        self.places = places(clip.landmarks, clip.size)
-        self.images = np.stack([clip.frames[frame] for frame in self.candidates])
-        self.lights = lights(self.images)
-        self.z_candidates = np.zeros((len(self.candidates), renderer.config.z_size), np.float32)
+        self.references = References(clip, renderer.config.references)
         if renderer.config.compared:
-            latents = encode_frames(renderer, clip, self.candidates, device=device)
-            self.z_candidates = self._in_crop(latents, self.candidates)
+            latents = encode_frames(renderer, clip, self.references.frames, device=device)
+            self.z_references = self._in_crop(latents, self.references.frames)
 
     def _in_crop(self, latents: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Latents (N, Z) with their points, if any, not in frontal coordinates but where `frames` (N,) show them: in
@@ -105,36 +91,19 @@ class Painter:
         """Paint the lower face that `latents` (T, Z) say into the output frames `part` of `when`, in order."""
         if latents.shape[1] != self.renderer.config.z_size:
             raise DataError(f"latents have {latents.shape[1]} values, the renderer takes {self.renderer.config.z_size}")
-        motion, references = self._plan(latents, when, part)
-        when = when.part(part)
-        for start in range(0, len(when), self.batch_size):
-            span = slice(start, start + self.batch_size)
-            yield from self._paint_batch(when.part(span), motion[span], references[span])
+        first, stop, _ = part.indices(len(when))
+        for start in range(first, stop, self.batch_size):
+            batch = slice(start, min(start + self.batch_size, stop))
+            yield from self._paint_batch(when.part(batch), *self._plan(latents, when, batch))
 
     def _plan(self, latents: np.ndarray, when: Timeline, part: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Latents of the output frames `part` (N, Z), with their points in the crop, and which candidates are their
-        references (N, K).
-        """
-        start, stop, _ = part.indices(len(when))
-        first, last = np.searchsorted(when.pts, (when.pts[start] - REACH, when.pts[stop - 1] + REACH))
-        inside, around = slice(start - first, stop - first), when.part(slice(first, last + 1))
-        motion = self._in_crop(latents_at(latents, around.pts), around.frames)
-        return motion[inside], self._references(motion, around)[inside]
-
-    def _references(self, motion: np.ndarray, when: Timeline) -> np.ndarray:
-        """The candidates (N, K) that are most alike output frames with latents (N, Z)."""
-        count = self.renderer.config.references
-        if len(self.candidates) == 1:
-            return np.zeros((len(when), count), int)
-        wanted = self.places[when.frames, : len(HEAD)]
-        if self.renderer.config.z_points:
-            mouths = motion[:, self.renderer.config.seen_size :].reshape(len(motion), -1, 2)
-            wanted = np.concatenate([wanted, mouths], axis=1)
-        usable = self.clip.status[when.frames] == Status.OK
-        lit = lights(np.stack([self.clip.frames[frame] for frame in when.frames]))
-        unlike = unlikeness(wanted, self.places[self.candidates]) + otherwise_lit(lit, self.lights)
-        times = self.clip.pts[when.frames], self.clip.pts[self.candidates]
-        return most_alike(steadied(unlike, when.pts, usable), *times, count)
+        """Latents (N, Z) of the output frames `part`, with their points in the crop, and their references (N, K)."""
+        around = self.references.around(when, part)
+        near, inside = when.part(around), slice(part.start - around.start, part.stop - around.start)
+        motion = self._in_crop(latents_at(latents, near.pts), near.frames)
+        config = self.renderer.config
+        mouths = motion[:, config.seen_size :].reshape(len(motion), -1, 2) if config.z_points else None
+        return motion[inside], self.references.suiting(near, mouths)[inside]
 
     def _paint_batch(self, when: Timeline, motion: np.ndarray, references: np.ndarray) -> Iterator[Painted]:
         known = np.stack([self.clip.frames[index] for index in when.frames])
@@ -147,15 +116,16 @@ class Painter:
             yield Painted(int(index), float(pts), crop, before, mask, float(share))
 
     def _condition(self, motion: np.ndarray, references: np.ndarray) -> Tensor:
-        """What the U-Net is told (N, `condition_size`)."""
-        compared = self.z_candidates[references[:, : self.renderer.config.compared]]
-        z = np.concatenate([motion[:, None], compared], axis=1)
+        """What the U-Net is told (N, `condition_size`) of latents (N, Z) beside those of references (N, K)."""
+        z = motion[:, None]
+        if self.renderer.config.compared:
+            z = np.concatenate([z, self.z_references[references]], axis=1)
         return self.renderer.condition(torch.from_numpy(z).to(self.device))
 
     @torch.inference_mode()
     def _sample(self, crops: np.ndarray, masks: np.ndarray, motion: np.ndarray, references: np.ndarray) -> np.ndarray:
         known, mask = to_images(crops).to(self.device), to_masks(masks).to(self.device)
-        images = to_images(self.images[references].reshape(-1, *crops.shape[1:])).to(self.device)
+        images = to_images(self.references.images[references].reshape(-1, *crops.shape[1:])).to(self.device)
         reference, z = images.unflatten(0, references.shape).flatten(1, 2), self._condition(motion, references)
 
         def predict(x: Tensor, t: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from dd_tools.renderer.config import RendererConfig
 from dd_tools.renderer.diffusion import NUM_TIMESTEPS
 from dd_tools.renderer.images import to_images, to_masks
 from dd_tools.renderer.inputs import shown
-from dd_tools.renderer.references import most_alike, places, unlikeness
+from dd_tools.renderer.references import APART, NOSE_AND_EYES, most_alike, places, unlikeness
 from dd_tools.training.clips import SpeakerBalance, draw_from
 from dd_tools.training.settings import TrainingSettings
 
@@ -91,8 +91,8 @@ class RendererData:
     def _sample(self, generator: torch.Generator) -> dict[str, Tensor]:
         index = self.balance.draw(generator)
         clip = self._clip(index)
-        drawn = int(torch.randint(len(self.usable[index]), (), generator=generator))
-        frame, references = int(self.usable[index][drawn]), self._references(index, drawn, generator)
+        painted = int(torch.randint(len(self.usable[index]), (), generator=generator))
+        frame, references = int(self.usable[index][painted]), self._references(index, painted, generator)
         faces, points = shown(clip, [frame, *references], self.config.eyes)
         sample = {
             "image": to_images(clip.frames[frame][None])[0],
@@ -109,14 +109,20 @@ class RendererData:
         return sample
 
     def _references(self, index: int, painted: int, generator: torch.Generator) -> list[int]:
-        """Frames of a clip, chosen as for rendering the usable frame number `painted`, but from a few at random: from
-        one frame alone, as of a still picture, from as many as are needed, or from more.
+        """Frames of a clip, chosen as for rendering the usable frame number `painted`, but whatever the light and from
+        a few at random: from one frame alone, as of a still picture, from as many as are needed, or from more. A single
+        reference is any frame.
         """
         count = self.config.references
-        among = 1 if count == 1 else draw_from((1, count, 4 * count, 16 * count), generator)
-        drawn = torch.randint(len(self.usable[index]), (among,), generator=generator).numpy()
+        if count == 1:
+            return [int(draw_from(self.usable[index], generator))]
+        among = draw_from((1, count, 4 * count, 16 * count), generator)
         where, when = self.places[index], self.pts[index]
-        unlike = unlikeness(where[[painted]], where[drawn])
+        far = np.flatnonzero(np.abs(when - when[painted]) >= APART)
+        others = far if len(far) else np.arange(len(when))
+        drawn = others[torch.randint(len(others), (among,), generator=generator).numpy()]
+        known = where.shape[1] if self.config.z_points else len(NOSE_AND_EYES)
+        unlike = unlikeness(where[[painted], :known], where[drawn])
         (chosen,) = most_alike(unlike, when[[painted]], when[drawn], count)
         return self.usable[index][drawn[chosen]].tolist()
 
