@@ -75,15 +75,22 @@ def test_of_a_long_clip_references_are_of_other_moments_and_none_is_more_alike(s
     assert most_alike(unlike[None], np.array([time]), seen, count).tolist() == [expected]
 
 
-def test_unlikeness_is_how_far_heads_and_mouths_are_apart():
+def test_unlikeness_is_how_far_heads_and_mouths_are_apart_and_how_lips_are_shaped():
     random = np.random.default_rng(0)
-    wanted, seen = random.normal(size=(3, 46, 2)), random.normal(size=(4, 46, 2))
-    for heads_alone in (False, True):
-        found = unlikeness(wanted[:, :21] if heads_alone else wanted, seen)
-        for frame, other in np.ndindex(3, 4):
-            apart = [np.hypot(*(one - two)) for one, two in zip(wanted[frame], seen[other], strict=True)]
-            expected = sum(apart[:21]) / 21 + (0 if heads_alone else sum(apart[21:]) / 25)
-            assert found[frame, other] == pytest.approx(expected)
+    wanted, seen = (random.uniform(0, 96, (count, 68, 2)) for count in (3, 4))
+    points = [
+        [[*face[27:48], *face[6:11], *face[48:]] for face in (2 * faces + 1) / 96 - 1] for faces in (wanted, seen)
+    ]
+    both, heads = (unlikeness(places(wanted, 96)[:, :known], places(seen, 96)) for known in (66, 21))
+    for frame, other in np.ndindex(3, 4):
+        one, two = np.array(points[0][frame]), np.array(points[1][other])
+        apart = [np.hypot(*(a - b)) for a, b in zip(one, two, strict=True)]
+        shapes = [
+            np.hypot(*(a - b)) for a, b in zip(one[26:] - one[26:].mean(0), two[26:] - two[26:].mean(0), strict=True)
+        ]
+        assert heads[frame, other] == pytest.approx(np.mean(apart[:21]))
+        expected = np.mean(apart[:21]) + np.mean(apart[21:]) + 2 * np.mean(shapes)
+        assert both[frame, other] == pytest.approx(expected)
 
 
 def test_light_is_compared_above_all_masks():

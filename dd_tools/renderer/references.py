@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from dd_tools.face.geometry import DEVIATIONS, gaussian_average
-from dd_tools.face.landmarks import MOUTH_REGION
+from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
 from dd_tools.formats.arrays import spread
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.inputs import across
@@ -18,6 +18,8 @@ DIFFERENT = 0.3  # seconds in the clip between the references of one frame
 STEADY = 0.08  # seconds, standard deviation: likeness is averaged over so long, or references would change all the time
 
 NOSE_AND_EYES = range(27, 48)  # which speech moves little
+LIPS = MOUTH.stop - MOUTH.start  # points
+SHAPE = 2.0  # how much more the shape of the lips counts than where they are
 UPPER = 0.4  # of the crop: steady masks do not reach there
 AFAR = 6, 3  # pixels, width and height, as which it is seen when its light is compared
 NOT_THIS = 10.0  # more unlike than any two faces are
@@ -49,7 +51,7 @@ class References:
             return np.zeros((len(when), self.count), int)
         wanted = self.places[when.frames, : len(NOSE_AND_EYES)]
         if mouths is not None:
-            wanted = np.concatenate([wanted, mouths], axis=1)
+            wanted = with_shape(np.concatenate([wanted, mouths], axis=1))
         lit = lights(np.stack([self.clip.frames[frame] for frame in when.frames]))
         unlike = unlikeness(wanted, self.places[self.frames]) + otherwise_lit(lit, self.lights)
         times = self.clip.pts[when.frames], self.clip.pts[self.frames]
@@ -57,18 +59,28 @@ class References:
 
 
 def places(landmarks: np.ndarray, size: int) -> np.ndarray:
-    """Where `NOSE_AND_EYES` and `MOUTH_REGION` of landmarks (N, 68, 2) lie in crops of side `size`: (N, 46, 2), -1 to
-    1."""
-    return across(landmarks[:, [*NOSE_AND_EYES, *MOUTH_REGION]], size)
+    """Where `NOSE_AND_EYES` and `MOUTH_REGION` of landmarks (N, 68, 2) lie in crops of side `size`, -1 to 1, and then
+    the `with_shape` of the lips: (N, 66, 2).
+    """
+    return with_shape(across(landmarks[:, [*NOSE_AND_EYES, *MOUTH_REGION]], size))
+
+
+def with_shape(points: np.ndarray) -> np.ndarray:
+    """Points (N, 46, 2) and then those of the lips (N, 20, 2), of which they end, about their mean."""
+    lips = points[:, -LIPS:]
+    return np.concatenate([points, lips - lips.mean(1, keepdims=True)], axis=1)
 
 
 def unlikeness(wanted: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """How far heads and mouths `seen` (N, 46, 2) are from those `wanted`, (T, N): mean distance of the head's points
-    plus that of the mouth's, where these are known. wanted: (T, 46, 2), or (T, 21, 2) of the heads alone.
+    """How far `places` seen (N, 66, 2) are from those wanted, (T, N): the mean distance of the head's points plus,
+    where they are known, that of the mouth's and `SHAPE` times that of the lips' about their mean, so that none is open
+    that is to be shut. wanted: (T, 66, 2), or (T, 21, 2) of the heads alone.
     """
     distance = np.linalg.norm(wanted[:, None] - seen[:, : wanted.shape[1]], axis=-1)
-    head, mouth = np.split(distance, [len(NOSE_AND_EYES)], axis=-1)
-    return head.mean(-1) + (mouth.mean(-1) if mouth.size else 0)
+    head, *mouth = np.split(distance, [len(NOSE_AND_EYES), len(NOSE_AND_EYES) + len(MOUTH_REGION)], axis=-1)
+    if wanted.shape[1] == len(NOSE_AND_EYES):
+        return head.mean(-1)
+    return head.mean(-1) + mouth[0].mean(-1) + SHAPE * mouth[1].mean(-1)
 
 
 def lights(crops: np.ndarray) -> np.ndarray:
