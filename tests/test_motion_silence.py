@@ -110,7 +110,8 @@ def test_a_small_model_learns_to_shut_the_mouth():
     heard = np.concatenate([voice[:, :200], quiet[:, :100]], axis=1)
     lips = lip_opening(torch.from_numpy(generate(model, heard, latents[::3]))).numpy()
     assert np.corrcoef(lips[:100], opening[:100, 0])[0, 1] > 0.9
-    assert lips[110:140].max() < np.sort(opening[::3, 0])[:6].mean() + 0.1 * np.ptp(opening)
+    # Without having been taught it would be half open. How nearly it shuts differs by a tenth from seed to seed.
+    assert lips[110:140].max() < np.sort(opening[::3, 0])[:6].mean() + 0.33 * np.ptp(opening)
 
 
 def test_silence_is_nothing_and_then_ever_louder_noise_alone_and_between_voices():
