@@ -78,22 +78,22 @@ def test_of_a_long_clip_references_are_of_other_moments_and_none_is_more_alike(s
 def test_unlikeness_is_how_far_heads_and_mouths_are_apart_and_how_lips_are_shaped():
     random = np.random.default_rng(0)
     wanted, seen = (random.uniform(0, 96, (count, 68, 2)) for count in (3, 4))
-    points = [
-        [[*face[27:48], *face[6:11], *face[48:]] for face in (2 * faces + 1) / 96 - 1] for faces in (wanted, seen)
-    ]
     both, heads = (unlikeness(places(wanted, 96)[:, :known], places(seen, 96)) for known in (66, 21))
+    points = [*range(27, 48), *range(6, 11), *range(48, 68)]
     for frame, other in np.ndindex(3, 4):
-        one, two = np.array(points[0][frame]), np.array(points[1][other])
-        apart = [np.hypot(*(a - b)) for a, b in zip(one, two, strict=True)]
-        shapes = [
-            np.hypot(*(a - b)) for a, b in zip(one[26:] - one[26:].mean(0), two[26:] - two[26:].mean(0), strict=True)
-        ]
-        assert heads[frame, other] == pytest.approx(np.mean(apart[:21]))
-        expected = np.mean(apart[:21]) + np.mean(apart[21:]) + 2 * np.mean(shapes)
-        assert both[frame, other] == pytest.approx(expected)
+        one, two = ((2 * face[points] + 1) / 96 - 1 for face in (wanted[frame], seen[other]))
+        head, mouth = apart(one[:21], two[:21]), apart(one[21:], two[21:])
+        shape = apart(one[26:] - one[26:].mean(0), two[26:] - two[26:].mean(0))
+        assert heads[frame, other] == pytest.approx(head)
+        assert both[frame, other] == pytest.approx(head + mouth + 2 * shape)
 
 
-def test_light_is_compared_above_all_masks():
+def apart(one: np.ndarray, two: np.ndarray) -> float:
+    """Mean distance of points (P, 2)."""
+    return sum(np.hypot(x, y) for x, y in one - two) / len(one)
+
+
+def test_light_is_compared_above_the_steady_mask():
     random = np.random.default_rng(0)
     crops = random.integers(0, 256, (2, 30, 30, 3), np.uint8)
     crops[1, :12] = crops[0, :12]

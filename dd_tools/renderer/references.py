@@ -77,10 +77,8 @@ def unlikeness(wanted: np.ndarray, seen: np.ndarray) -> np.ndarray:
     that is to be shut. wanted: (T, 66, 2), or (T, 21, 2) of the heads alone.
     """
     distance = np.linalg.norm(wanted[:, None] - seen[:, : wanted.shape[1]], axis=-1)
-    head, *mouth = np.split(distance, [len(NOSE_AND_EYES), len(NOSE_AND_EYES) + len(MOUTH_REGION)], axis=-1)
-    if wanted.shape[1] == len(NOSE_AND_EYES):
-        return head.mean(-1)
-    return head.mean(-1) + mouth[0].mean(-1) + SHAPE * mouth[1].mean(-1)
+    parts = np.split(distance, [len(NOSE_AND_EYES), len(NOSE_AND_EYES) + len(MOUTH_REGION)], axis=-1)
+    return sum(weight * part.mean(-1) for weight, part in zip((1, 1, SHAPE), parts, strict=True) if part.size)
 
 
 def lights(crops: np.ndarray) -> np.ndarray:
