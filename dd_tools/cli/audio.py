@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Resume, Session, console_command, is_up_to_date, plan_outputs, torch_device
+from dd_tools.cli.command import console_command
+from dd_tools.cli.files import is_up_to_date, plan_outputs
+from dd_tools.cli.options import Device, Resume
+from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
 Sounds = Annotated[
@@ -43,6 +46,7 @@ def audio(
     The default model is embedded and needs no download, mel is plain log-mel. HuBERT-large writes 25 layers, 9 GB an
     hour; with --weights, the one layer that dd-generate would make of them.
     """
+    from dd_tools.nn.device import open_device
     from dd_tools.speech.features import DEFAULT_MODEL, EMBEDDED, open_speech_model
     from dd_tools.speech.listening import write_features
 
@@ -52,7 +56,7 @@ def audio(
         motion = _motion_model(weights)
         model, layer_weights = model or motion.config.speech_model, motion.layer_weights.detach().numpy()
     name = model or DEFAULT_MODEL
-    place = "cpu" if name in EMBEDDED else str(torch_device(device))
+    place = "cpu" if name in EMBEDDED else str(open_device(device))
     listener = open_speech_model(name, device=place, message=session.say)
     if layer_weights is not None and len(layer_weights) != listener.layers:
         raise DataError(f"'{weights}' weighs {len(layer_weights)} layers, speech model '{name}' has {listener.layers}")

@@ -6,17 +6,8 @@ from typing import Annotated
 import typer
 
 from dd_tools import __version__
-from dd_tools.cli.common import (
-    Device,
-    Expression,
-    FollowSyllables,
-    Seed,
-    Session,
-    console_command,
-    stamp,
-    torch_device,
-    training_progress,
-)
+from dd_tools.cli.command import console_command
+from dd_tools.cli.options import Device, Expression, FollowSyllables, Seed
 from dd_tools.cli.output import (
     BatchSize,
     Codec,
@@ -35,7 +26,9 @@ from dd_tools.cli.output import (
     write_result,
 )
 from dd_tools.cli.prep import At, Face, describe, parse_point
+from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
+from dd_tools.formats.parts import file_stamp
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO|IMAGE", help="Dub the speaker of this video or portrait.")]
 Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="Make them speak this: a sound file, or a video's sound.")]
@@ -85,6 +78,7 @@ def dub(
     from dd_tools.formats.clip import Clip
     from dd_tools.formats.parts import parts_folder
     from dd_tools.motion.model import load_motion_model
+    from dd_tools.nn.device import open_device
     from dd_tools.renderer.autoencoder import load_renderer
     from dd_tools.renderer.rendering import Painter, shared_noise
     from dd_tools.renderer.video import Speaker, Wanted, check_target
@@ -97,7 +91,7 @@ def dub(
         raise UsageError(f"'{output}' is both input and output")
     check_target(output)
     voice = usable_level(audio)
-    place = torch_device(device)
+    place = open_device(device)
     weights = renderer or default_weights("renderer"), motion or default_weights("motion")
     painting, moving = load_renderer(weights[0]), load_motion_model(weights[1])
     _check_pair(painting.config, moving.config)
@@ -107,7 +101,7 @@ def dub(
     )  # fmt: skip
     key = {
         "program": __version__,
-        "files": [stamp(path) for path in (video, audio, *weights)],
+        "files": [file_stamp(path) for path in (video, audio, *weights)],
         "settings": repr(
             (wanted, face, at, references, expression, follow_syllables, adapt, steps, seed, batch_size, place)
         ),
@@ -159,8 +153,7 @@ def _adapted(session: Session, weights: Path, folder: Path, minutes: float, seed
 
     output = folder / "adapted.safetensors"
     if not output.exists():
-        progress = training_progress(session)
-        if not adapt(weights, folder / "clip.h5", output, minutes, device=device, seed=seed, progress=progress):
+        if not adapt(weights, folder / "clip.h5", output, minutes, device=device, seed=seed, progress=session.training):
             raise KeyboardInterrupt
     return load_renderer(output)
 

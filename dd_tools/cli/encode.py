@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Resume, Session, console_command, is_up_to_date, plan_outputs, torch_device
+from dd_tools.cli.command import console_command
+from dd_tools.cli.files import is_up_to_date, plan_outputs
+from dd_tools.cli.options import Device, Resume
+from dd_tools.cli.session import Session
 
 Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Encode the faces of these clips.")]
 Output = Annotated[
@@ -34,13 +37,14 @@ def encode(
     """
     from dd_tools.formats.arrays import write_array
     from dd_tools.formats.clip import Clip
+    from dd_tools.nn.device import open_device
     from dd_tools.renderer.autoencoder import load_renderer
     from dd_tools.renderer.encoding import encode_clip
     from dd_tools.weights import default_weights
 
     pairs = plan_outputs(clips, output, ".npy")
     path = renderer or default_weights("renderer")
-    model, place = load_renderer(path), torch_device(device)
+    model, place = load_renderer(path), open_device(device)
 
     def encode_one(pair: tuple[Path, Path]) -> None:
         source, target = pair

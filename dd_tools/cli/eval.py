@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Session, console_command, torch_device
+from dd_tools.cli.command import console_command
+from dd_tools.cli.options import Device
+from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -141,8 +143,9 @@ def open_networks(
     from dd_tools.evaluation.perceptual import open_lpips
     from dd_tools.evaluation.sync import PUBLIC_URL
     from dd_tools.evaluation.syncnet import SyncExpert
+    from dd_tools.nn.device import open_device
 
-    where, notes = torch_device(device), []
+    where, notes = open_device(device), []
     networks = {
         "lpips": open_lpips(lpips, trunk, where, notes.append),
         "expert": SyncExpert(syncnet, where) if syncnet else None,

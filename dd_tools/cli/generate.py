@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Expression, FollowSyllables, Session, console_command, torch_device
+from dd_tools.cli.command import console_command
+from dd_tools.cli.options import Device, Expression, FollowSyllables
+from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
 
 Speech = Annotated[str, typer.Argument(metavar="SPEECH.npy|-", help="Speak this; - is standard input.")]
@@ -35,10 +37,11 @@ def generate_motion(
 
     Speech of any length goes through the model in overlapping windows.
     """
-    from dd_tools.formats.arrays import PIPE, read_latents, read_speech, spread, write_array
+    from dd_tools.formats.arrays import PIPE, evenly_spaced, read_latents, read_speech, write_array
     from dd_tools.formats.atomic import check_output_path
     from dd_tools.motion.generation import check_fit, generate
     from dd_tools.motion.model import load_motion_model
+    from dd_tools.nn.device import open_device
     from dd_tools.weights import default_weights
 
     if output != PIPE:
@@ -48,7 +51,7 @@ def generate_motion(
     path = motion or default_weights("motion")
     model = load_motion_model(path)
     known, heard = read_latents(reference), read_speech(speech)
-    shown = spread(known, references) if model.config.residual else known[:references]
+    shown = evenly_spaced(known, references) if model.config.residual else known[:references]
     check_fit(model.config, speech=heard, reference=shown, names=(speech, reference, path))
     latents = generate(
         model,
@@ -56,7 +59,7 @@ def generate_motion(
         shown,
         expression=expression,
         following=follow_syllables,
-        device=torch_device(device),
+        device=open_device(device),
         progress=lambda starts: session.progress(starts, len(starts), "windows"),
     )
     write_array(output, latents)

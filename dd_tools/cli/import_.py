@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import NoHistory, Session, console_command
+from dd_tools.cli.command import console_command
+from dd_tools.cli.options import NoHistory
+from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError
 
 Weights = Annotated[

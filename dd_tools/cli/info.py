@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dd_tools.cli.common import Session, console_command
+from dd_tools.cli.command import console_command
+from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
 Files = Annotated[
@@ -79,9 +80,9 @@ def _describe_array(path: Path) -> dict[str, Any]:
 def _describe_weights(path: Path) -> dict[str, Any]:
     import math
 
-    from dd_tools.formats.checkpoint import read_header
+    from dd_tools.formats.checkpoint import read_metadata
 
-    header = read_header(path)
+    header = read_metadata(path)
     return {
         "kind": header["kind"],
         "parameters": sum(math.prod(shape) for shape in header["tensors"].values()),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Session
+from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
 
 Output = Annotated[

@@ -8,9 +8,13 @@ from typing import Annotated
 import typer
 
 from dd_tools import __version__
-from dd_tools.cli.common import NoHistory, Session, console_command, is_up_to_date, plan_outputs, stamp
+from dd_tools.cli.command import console_command
+from dd_tools.cli.files import is_up_to_date, plan_outputs
+from dd_tools.cli.options import NoHistory
+from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
 from dd_tools.face.settings import ALL, PrepSettings
+from dd_tools.formats.parts import file_stamp
 
 Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|IMAGE...", help="Cut the speaker out of these.")]
 Output = Annotated[
@@ -118,7 +122,11 @@ def _remembering(finder, video: Path, clip: Path, settings: PrepSettings, resume
     if finder is None:
         yield None
         return
-    key = {"video": stamp(video), "settings": repr(settings), "program": [__version__, finder.name, finder.version]}
+    key = {
+        "video": file_stamp(video),
+        "settings": repr(settings),
+        "program": [__version__, finder.name, finder.version],
+    }
     with parts_folder(clip, key, resume=resume) as folder, Sightings(finder, folder / "sightings") as eyes:
         yield eyes
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Device, Dtype, Seed, Session, console_command, one_of, stamp, torch_device
+from dd_tools.cli.command import console_command
+from dd_tools.cli.options import Device, Dtype, Seed, one_of
 from dd_tools.cli.output import (
     BatchSize,
     Codec,
@@ -25,7 +26,9 @@ from dd_tools.cli.output import (
     parse_tags,
     write_result,
 )
+from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.parts import file_stamp
 
 ClipFiles = Annotated[
     list[Path],
@@ -84,6 +87,7 @@ def render(
     from dd_tools.formats.clip import Clip
     from dd_tools.formats.parts import parts_folder
     from dd_tools.media.audio import has_audio
+    from dd_tools.nn.device import open_device
     from dd_tools.renderer.autoencoder import load_renderer
     from dd_tools.renderer.rendering import Painter, noise_from, shared_noise
     from dd_tools.renderer.video import Speaker, Wanted, check_target, find_source
@@ -101,7 +105,7 @@ def render(
     if audio and not has_audio(audio):
         raise DataError(f"cannot use '{audio}': it has no audio track")
     weights = renderer or default_weights("renderer")
-    model, place = load_renderer(weights), torch_device(device)
+    model, place = load_renderer(weights), open_device(device)
     noise = noise_from(read_array(x_t, ("3", "S", "S"))) if x_t else shared_noise(model.config.size, seed)
     with ExitStack() as stack:
         clips = [stack.enter_context(Clip(file)) for file in clip_files]
@@ -119,7 +123,7 @@ def render(
             background, audio, part, loop, tail, codec, quality, pixel_format, lossless, parse_tags(metadata)
         )
         key = {
-            "files": [stamp(path) for path in (*clip_files, weights, x_t)],
+            "files": [file_stamp(path) for path in (*clip_files, weights, x_t)],
             "motion": [sha256(motion.tobytes()).hexdigest() for motion in motions],
             "settings": repr((wanted, steps, seed, batch_size, place, dtype)),
         }

@@ -6,16 +6,9 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import (
-    Device,
-    Dtype,
-    NoHistory,
-    Seed,
-    Session,
-    console_command,
-    one_of,
-    torch_device,
-)
+from dd_tools.cli.command import console_command
+from dd_tools.cli.options import Device, Dtype, NoHistory, Seed, one_of
+from dd_tools.cli.session import Session
 from dd_tools.cli.training import (
     BatchSize,
     DataFraction,
@@ -93,6 +86,7 @@ def train_ae(
 
     from dd_tools.formats.atomic import check_output_path
     from dd_tools.formats.checkpoint import RENDERER, Checkpoint
+    from dd_tools.nn.device import open_device
     from dd_tools.renderer.autoencoder import Renderer, load_renderer
     from dd_tools.renderer.config import PRESETS
     from dd_tools.renderer.objective import MaskedDenoising
@@ -102,7 +96,7 @@ def train_ae(
 
     check_output_path(output)
     one_of("dtype", dtype, DTYPES)
-    place = torch_device(device)
+    place = open_device(device)
     name = one_of("preset", preset or "default", PRESETS)
     groups = read_speakers(speakers) if speakers else {}
     files = training_files(session, clips, "*.h5", exclude, data_fraction, {speakers: groups})

@@ -5,16 +5,9 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import (
-    Device,
-    Dtype,
-    NoHistory,
-    Seed,
-    Session,
-    console_command,
-    one_of,
-    torch_device,
-)
+from dd_tools.cli.command import console_command
+from dd_tools.cli.options import Device, Dtype, NoHistory, Seed, one_of
+from dd_tools.cli.session import Session
 from dd_tools.cli.training import (
     BatchSize,
     DataFraction,
@@ -99,12 +92,13 @@ def train_seq(
     from dd_tools.motion.model import MotionModel, load_motion_model
     from dd_tools.motion.objective import LatentError
     from dd_tools.motion.training import TRAINING_PRESETS, MotionData, fitted, read_pairs
+    from dd_tools.nn.device import open_device
     from dd_tools.training.clips import read_delays, read_speakers
     from dd_tools.training.loop import DTYPES
 
     check_output_path(output)
     one_of("dtype", dtype, DTYPES)
-    place = torch_device(device)
+    place = open_device(device)
     name = one_of("preset", preset or "default", PRESETS)
     init = weights_named(init, "motion")
     if init and speech_model:

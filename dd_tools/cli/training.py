@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dd_tools.cli.common import Session, expand_folders, training_progress
+from dd_tools.cli.files import expand_folders
+from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
 Preset = Annotated[
@@ -77,7 +78,6 @@ def run_training(session: Session, objective, data, settings, checkpoint, output
     """Call `dd_tools.training.loop.train`; where it was stopped, say how to go on and exit with `EXIT_STOPPED`."""
     from dd_tools.training.loop import train
 
-    progress = training_progress(session)
-    if not train(objective, data, settings, checkpoint, output, progress=progress, **options):
+    if not train(objective, data, settings, checkpoint, output, progress=session.training, **options):
         session.say("stopped; the state is saved, go on with --resume")
         raise typer.Exit(EXIT_STOPPED)

@@ -36,7 +36,7 @@ def read_array(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
     return _read(path, axes)
 
 
-def spread(rows: np.ndarray, count: int) -> np.ndarray:
+def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
     """`count` of rows (N, ...), evenly from the first to the last; all of fewer, and of one the first."""
     return rows[np.unique(np.rint(np.linspace(0, len(rows) - 1, min(count, len(rows)))).astype(int))]
 

@@ -68,7 +68,7 @@ def read_checkpoint(path: str | Path, kind: str) -> Checkpoint:
     """
     from safetensors.torch import load_file
 
-    header = read_header(path)
+    header = read_metadata(path)
     unfinished = header["kind"] == TRAINING_STATE and header["config"]["kind"] == kind
     if header["kind"] != kind and not unfinished:
         raise DataError(f"cannot use '{path}': it holds a {header['kind']}, expected a {kind}")
@@ -105,7 +105,7 @@ def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path:
     return module.eval()
 
 
-def read_header(path: str | Path) -> dict:
+def read_metadata(path: str | Path) -> dict:
     """The JSON metadata of a safetensors file of ours, without its tensors (no torch needed). Raises `DataError`."""
     path = Path(path)
     try:

@@ -54,6 +54,22 @@ def _alone_in(folder: Path, target: Path) -> Iterator[None]:
         yield
 
 
+def file_stamp(path: Path | None) -> list | None:
+    """What distinguishes a file from its later versions, cheaply: resolved path, size, modification time in ns.
+
+    None stays None. Raises `DataError` if the file cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise DataError(f"cannot read '{path}': no such file") from None
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+
+
 def _key_of(folder: Path) -> dict | None:
     try:
         return json.loads((folder / KEY).read_text())

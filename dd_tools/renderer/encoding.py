@@ -7,7 +7,7 @@ import torch
 
 from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.face.turning import frontal
-from dd_tools.formats.arrays import LATENT_RATE, spread
+from dd_tools.formats.arrays import LATENT_RATE, evenly_spaced
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.inputs import head_cameras, shown
@@ -55,7 +55,7 @@ def encode_references(renderer: Renderer, clip: Clip, count: int, *, anywhere: b
     """
     renderer.config.check_fits(clip)
     if anywhere:
-        return encode_frames(renderer, clip, spread(clip.usable, count), **options)
+        return encode_frames(renderer, clip, evenly_spaced(clip.usable, count), **options)
     times = clip.pts[clip.usable] - clip.pts[clip.usable[0]]
     needed = int(np.searchsorted(times, (count - 1) / LATENT_RATE)) + 1
     latents = encode_frames(renderer, clip, clip.usable[:needed], **options)

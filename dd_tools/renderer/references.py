@@ -7,7 +7,7 @@ import numpy as np
 
 from dd_tools.face.geometry import DEVIATIONS, gaussian_average
 from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
-from dd_tools.formats.arrays import spread
+from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.inputs import across
 from dd_tools.renderer.timing import Timeline
@@ -32,7 +32,7 @@ class References:
 
     def __init__(self, clip: Clip, count: int):
         self.clip, self.count = clip, count
-        self.frames = clip.usable[:1] if count == 1 else spread(clip.usable, CANDIDATES)
+        self.frames = clip.usable[:1] if count == 1 else evenly_spaced(clip.usable, CANDIDATES)
         self.images = np.stack([clip.frames[frame] for frame in self.frames])
         self.places, self.lights = places(clip.landmarks, clip.size), lights(self.images)
 

@@ -1,0 +1,75 @@
+"""The console script of a command: typer around a function, one-line errors, exit statuses.
+
+This module is imported before a command knows what it will do, so nothing heavy (torch, cv2) is imported here.
+"""
+
+import functools
+import inspect
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from dd_tools.cli.options import Debug, Quiet, Version
+from dd_tools.cli.session import Session
+from dd_tools.errors import DataError, UsageError
+
+# What typer's parser raises for a wrong command line; newer versions carry their own click.
+_ParsingError = typer.BadParameter.__bases__[0]
+
+EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def console_command(name: str, function: Callable[..., None]) -> Callable[[], None]:
+    """The console script of the command `name`.
+
+    `function` takes a `Session` as its first argument, named ``session``; its other parameters are the options. Every
+    command also gets ``--quiet``, ``--debug`` and ``--version``.
+    """
+
+    @functools.wraps(function, assigned=("__doc__",), updated=())
+    def command(quiet: Quiet = False, debug: Debug = False, version: Version = False, **options: Any) -> None:
+        session = Session(name)
+        session.quiet = quiet
+        try:
+            function(session, **options)
+        except (DataError, UsageError) as error:
+            if debug:
+                traceback.print_exc()
+            typer.echo(f"{name}: {error}", err=True)
+            raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_DATA) from None
+        except KeyboardInterrupt:
+            typer.echo(f"{name}: interrupted", err=True)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        if session.failures:
+            raise typer.Exit(EXIT_DATA)
+
+    # typer reads both.
+    command.__signature__ = _signature_for_typer(function, command)
+    command.__annotations__ = {key: parameter.annotation for key, parameter in command.__signature__.parameters.items()}
+
+    def run() -> None:
+        # SIGTERM unwinds the stack as Ctrl-C does, so that no half-written file remains.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        app.command(name)(command)
+        try:
+            sys.exit(app(standalone_mode=False))
+        except _ParsingError as error:
+            message = error.format_message()
+            typer.echo(f"{name}: {message[:1].lower()}{message[1:].rstrip('.')}; see {name} --help", err=True)
+            sys.exit(EXIT_USAGE)
+
+    return run
+
+
+def _signature_for_typer(function: Callable[..., None], command: Callable[..., None]) -> inspect.Signature:
+    """The parameters that typer sees: those of `function` without the session, then the three of every command."""
+    own = [parameter for key, parameter in inspect.signature(function).parameters.items() if key != "session"]
+    shared = [
+        p for p in inspect.signature(command, follow_wrapped=False).parameters.values() if p.kind is not p.VAR_KEYWORD
+    ]
+    return inspect.Signature(own + shared)

@@ -1,0 +1,52 @@
+"""Options that several commands share, declared once."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dd_tools import __version__
+from dd_tools.errors import UsageError
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{Path(sys.argv[0]).name} (dd_tools) {__version__}")
+        raise typer.Exit
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+]
+NoHistory = Annotated[
+    bool, typer.Option("--no-history", help="Leave the history out of the output, for byte-stable files.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Skip outputs that are newer than their inputs.")]
+Device = Annotated[
+    str, typer.Option(metavar="auto|cpu|cuda|mps", help="Device to compute on; auto uses a GPU if there is one.")
+]
+Dtype = Annotated[str, typer.Option(metavar="fp32|bf16|fp16", help="Floating-point format to compute in.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+Expression = Annotated[
+    float | None, typer.Option(min=0, max=5, help="Scale of the lip motion.  [default: the motion model's]")
+]
+FollowSyllables = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=0.9,
+        help="Least correlation of lip aperture and syllables, 0 for none.  [default: the motion model's]",
+    ),
+]
+
+
+def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
+    """`value` if it is allowed for the option `name`. Raises `UsageError` otherwise."""
+    allowed = list(allowed)
+    if value not in allowed:
+        raise UsageError(f"unknown {name} '{value}', expected {', '.join(allowed)}")
+    return value

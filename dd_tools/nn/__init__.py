@@ -1,0 +1,1 @@
+"""Building blocks that the models share: residual and attention blocks, conformer, padding, perceptual distance."""
