@@ -235,32 +235,42 @@ def dummy_trunk(path: Path):
 
 
 def dummy_renderer(path: Path, **changes: object) -> Path:
-    """Write untrained weights of the tiny renderer (32 px, z of 16), with `changes` to its configuration."""
-    import torch
+    """Write untrained weights of the tiny diffdub renderer (32 px, z of 16), with `changes` to its configuration."""
+    from dd_tools.diffdub.renderer_training import PRESETS, new_network
 
-    from dd_tools.formats.checkpoint import RENDERER, Checkpoint, write_checkpoint
-    from dd_tools.renderer.autoencoder import Renderer
-    from dd_tools.renderer.config import PRESETS
+    return _dummy_weights(path, "renderer", "diffdub", PRESETS["tiny"], new_network, changes)
 
-    config = replace(PRESETS["tiny"], **changes)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        write_checkpoint(path, Checkpoint(RENDERER, config.to_json(), Renderer(config).state_dict()))
-    return path
+
+def dummy_warp_renderer(path: Path, **changes: object) -> Path:
+    """The same of the tiny warp renderer (32 px, z of 66, two references)."""
+    from dd_tools.warp.renderer_training import PRESETS, new_network
+
+    return _dummy_weights(path, "renderer", "warp", PRESETS["tiny-warp"], new_network, changes)
 
 
 def dummy_motion_model(path: Path, **changes: object) -> Path:
-    """Write untrained weights of the tiny motion model (mel, z of 16), with `changes` to its configuration."""
+    """Write untrained weights of the tiny diffdub motion model (mel, z of 16), with `changes` to its configuration."""
+    from dd_tools.diffdub.motion_training import PRESETS, new_network
+
+    return _dummy_weights(path, "motion model", "diffdub", PRESETS["tiny"], new_network, changes)
+
+
+def dummy_warp_motion_model(path: Path, **changes: object) -> Path:
+    """The same of the tiny warp motion model (mel, z of 66)."""
+    from dd_tools.warp.motion_training import PRESETS, new_network
+
+    return _dummy_weights(path, "motion model", "warp", PRESETS["tiny-warp"], new_network, changes)
+
+
+def _dummy_weights(path: Path, stage: str, kind: str, preset, build, changes: dict[str, object]) -> Path:
     import torch
 
-    from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
-    from dd_tools.motion.config import PRESETS
-    from dd_tools.motion.model import MotionModel
+    from dd_tools.formats.checkpoint import Checkpoint, write_checkpoint
 
-    config = replace(PRESETS["tiny"], **changes)
+    config = replace(preset.config, **changes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        write_checkpoint(path, Checkpoint(MOTION, config.to_json(), MotionModel(config).state_dict()))
+        write_checkpoint(path, Checkpoint(stage, kind, config.to_json(), build(config).state_dict()))
     return path
 
 

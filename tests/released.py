@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -13,10 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dd_tools.motion.config import PRESETS as MOTION_PRESETS
-from dd_tools.motion.model import MotionModel
-from dd_tools.renderer.autoencoder import Renderer
-from dd_tools.renderer.config import PRESETS
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
@@ -67,26 +64,22 @@ def dummy_small_renderer(**changes: object) -> dict:
     without a prefix; `changes` to its configuration."""
     small = {"size": 32, "channels": 8, "multipliers": (1, 2), "blocks": 1, "z_size": 16, "embedding_size": 16}
     small |= {"encoder_channels": 8, "encoder_multipliers": (1, 2, 2)} | changes
-    theirs = (r"^unet\.time_embed\.", "time_embed.time_embed."), (r"^unet\.", "")
-    return _state(lambda: Renderer(replace(PRESETS["paper"], **small)), theirs)
+    return _state(lambda: DiffusionAutoencoder(replace(RendererConfig(), **small)))
 
 
 def dummy_small_motion(**changes: object) -> dict:
     """The same of a small motion model: 3 layers of 32 speech features, z of 16."""
     small = {"speech_layers": 3, "speech_width": 32, "z_size": 16, "width": 16, "hidden": 24, "kernel": 5}
     small |= {"reference_blocks": 1, "speech_blocks": 2, "decoder_blocks": 3} | changes
-    theirs = (r"^decoder\.", "coarse_decoder."), (r"\.blocks\.", ".encoders."), (r"^layer_weights$", "weights")
-    theirs += (r"^downsample\.", "down_sample_audio_nar."), (r"^", "encoder.")
-    return _state(lambda: MotionModel(replace(MOTION_PRESETS["paper"], **small)), theirs)
+    state = _state(lambda: MotionNetwork(replace(MotionConfig(), **small)))
+    return {f"encoder.{name}": tensor for name, tensor in state.items()}
 
 
-def _state(build: Callable[[], torch.nn.Module], renamed: Iterable[tuple[str, str]]) -> dict:
-    """A new model's tensors, every one of them noise, so that none passes for another; names changed by patterns."""
+def _state(build: Callable[[], torch.nn.Module]) -> dict:
+    """A new model's tensors, every one of them noise, so that none passes for another."""
     generator = torch.Generator().manual_seed(0)
     state = {}
     for name, tensor in build().state_dict().items():
-        for pattern, theirs in renamed:
-            name = re.sub(pattern, theirs, name)
         noise = 0.1 * torch.randn(tensor.shape, generator=generator)
         state[name] = noise.abs() + 0.5 if name.endswith("running_var") else noise.to(tensor.dtype)
     return state

@@ -1,4 +1,4 @@
-"""dd-encode: clips in, latents out."""
+"""dd-encode: clips to latents."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,15 +10,15 @@ from dd_tools.cli.files import is_up_to_date, plan_outputs
 from dd_tools.cli.options import Device, Resume
 from dd_tools.cli.session import Session
 
-Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Encode the faces of these clips.")]
+Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Clips to encode.")]
 Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="LATENTS.npy|DIR|-", help="Write latents here; - is standard output.")
+    Path, typer.Option("-o", "--output", metavar="LATENTS.npy|DIR|-", help="Output latents; - is standard output.")
 ]
 RendererFile = Annotated[
     Path | None,
-    typer.Option("--renderer", metavar="RENDERER.safetensors", help="Use this encoder.  [default: the shipped one]"),
+    typer.Option("--renderer", metavar="RENDERER.safetensors", help="Renderer weights.  [default: the shipped ones]"),
 ]
-BatchSize = Annotated[int, typer.Option(min=1, help="Encode so many frames at once.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Frames per batch.")]
 
 
 def encode(
@@ -30,35 +30,33 @@ def encode(
     resume: Resume = False,
     device: Device = "auto",
 ) -> None:
-    """Turn the face images of clips into latents, 25 a second.
+    """Encode the face images of clips as latents, 25 per second.
 
-    The latents are the reference of dd-generate and what dd-train-seq learns to predict; given to dd-render as they
-    are, they reconstruct the clip.
+    The latents are the reference of dd-generate and the training target of dd-train-seq. Rendered by dd-render, they
+    reconstruct the clip.
     """
     from dd_tools.formats.arrays import write_array
     from dd_tools.formats.clip import Clip
     from dd_tools.nn.device import open_device
-    from dd_tools.renderer.autoencoder import load_renderer
-    from dd_tools.renderer.encoding import encode_clip
+    from dd_tools.pipeline.encode import encode_clip
+    from dd_tools.pipeline.models import load_renderer
     from dd_tools.weights import default_weights
 
     pairs = plan_outputs(clips, output, ".npy")
-    path = renderer or default_weights("renderer")
-    model, place = load_renderer(path), open_device(device)
+    weights = renderer or default_weights("renderer")
+    model = load_renderer(weights, open_device(device))
 
     def encode_one(pair: tuple[Path, Path]) -> None:
         source, target = pair
-        if resume and is_up_to_date(target, source, path):
+        if resume and is_up_to_date(target, source, weights):
             session.say(f"'{target}' is up to date")
             return
         with Clip(source) as clip:
-            batches = -(-len(clip.usable) // batch_size)
             latents = encode_clip(
                 model,
                 clip,
                 batch_size=batch_size,
-                device=place,
-                progress=lambda steps: session.progress(steps, batches, source.name),
+                progress=lambda starts: session.progress(starts, len(starts), source.name),
             )
         write_array(target, latents)
 

@@ -84,7 +84,7 @@ def _describe_weights(path: Path) -> dict[str, Any]:
 
     header = read_metadata(path)
     return {
-        "kind": header["kind"],
+        "kind": f"{header['kind']} {header['content']}",
         "parameters": sum(math.prod(shape) for shape in header["tensors"].values()),
         "config": header["config"],
         "training": header["training"],
@@ -93,11 +93,11 @@ def _describe_weights(path: Path) -> dict[str, Any]:
 
 
 def _describe_released(path: Path) -> dict[str, Any]:
-    from dd_tools.formats.reference_checkpoint import read_reference_checkpoint
+    from dd_tools.formats.released import read_released
 
-    released = read_reference_checkpoint(path)
+    released = read_released(path)
     return {
-        "kind": f"{released.kind}, for dd-import",
+        "kind": f"{released.stage}, for dd-import",
         "source": released.source,
         "values": sum(tensor.numel() for tensor in released.tensors.values()),
         "moving average": released.averaged,

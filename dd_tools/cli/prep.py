@@ -107,7 +107,7 @@ def prep(
             else:
                 reports = {clip: prepare_clip(video, clip, settings, detector=eyes, landmarks_path=landmarks, **common)}
         for path, report in reports.items():
-            for line in describe(report, path if settings.face == ALL else video):
+            for line in report.lines(path if settings.face == ALL else video):
                 session.say(line)
 
     session.for_each(pairs, prepare_one)
@@ -180,20 +180,6 @@ def parse_point(text: str | None) -> tuple[float, float] | None:
     except ValueError:
         raise UsageError(f"unknown point '{text}', expected X,Y in pixels, as in 640,360") from None
     return x, y
-
-
-def describe(report, video: Path) -> list[str]:
-    """A `PrepReport` in lines: the count, then what was damaged, then every span that cannot be dubbed."""
-    from dd_tools.face.usability import REASONS
-
-    lines = [f"'{video}': {report.usable} of {report.frames} frames usable"]
-    if report.damage:
-        lines.append(report.damage)
-    for span in report.unusable_spans:
-        lines.append(
-            f"'{video}': {span.start:.2f}-{span.end:.2f} s (frames {span.first}-{span.last}): {REASONS[span.status]}"
-        )
-    return lines
 
 
 def _frame_rate(text: str) -> float | None:

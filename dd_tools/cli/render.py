@@ -1,14 +1,12 @@
-"""dd-render: clips and motion in, a dubbed video out."""
+"""dd-render: clips and motion to a video."""
 
-from contextlib import ExitStack
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.options import Device, Dtype, Seed, one_of
+from dd_tools.cli.options import Device, Dtype, one_of
 from dd_tools.cli.output import (
     BatchSize,
     Codec,
@@ -16,6 +14,7 @@ from dd_tools.cli.output import (
     Loop,
     Lossless,
     Metadata,
+    NoiseSeed,
     Output,
     PixelFormat,
     Quality,
@@ -24,35 +23,29 @@ from dd_tools.cli.output import (
     Steps,
     Tail,
     parse_tags,
-    write_result,
 )
 from dd_tools.cli.session import Session
-from dd_tools.errors import DataError, UsageError
-from dd_tools.formats.parts import file_stamp
+from dd_tools.errors import UsageError
 
 ClipFiles = Annotated[
-    list[Path],
-    typer.Argument(metavar="CLIP.h5...", help="Paint the lower face of this clip, or of several of a video."),
+    list[Path], typer.Argument(metavar="CLIP.h5...", help="Clip to paint, or several clips of one video.")
 ]
 Latents = Annotated[
     list[str],
-    typer.Option(
-        metavar="MOTION.npy|-", help="Paint this motion, 25 latents a second; once a clip. - is standard input."
-    ),
+    typer.Option(metavar="MOTION.npy|-", help="Motion, 25 latents per second; one per clip. - is standard input."),
 ]
-Audio = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Put this sound in the video, at its own rate and channels.")
-]
+Audio = Annotated[Path | None, typer.Option(metavar="FILE", help="Audio of the output.")]
 Source = Annotated[
-    Path | None, typer.Option(metavar="VIDEO", help="Paste into this video.  [default: the one the clip was cut from]")
+    Path | None, typer.Option(metavar="VIDEO", help="Video to paste into.  [default: the one the clip was cut from]")
 ]
 NoiseFile = Annotated[
-    Path | None, typer.Option("--x-t", metavar="FILE.npy", help="Start from this noise (3, S, S), not the seed's.")
+    Path | None,
+    typer.Option("--x-t", metavar="FILE.npy", help="Noise x_T (3, S, S), for diffdub renderers; replaces --seed."),
 ]
-Frames = Annotated[str | None, typer.Option(metavar="A:B", help="Render frames A to B-1 only, without sound.")]
+Frames = Annotated[str | None, typer.Option(metavar="A:B", help="Render frames A to B-1 only, without audio.")]
 
 
-def render(
+def render_clips(
     session: Session,
     clip_files: ClipFiles,
     output: Output,
@@ -61,7 +54,7 @@ def render(
     renderer: RendererFile = None,
     source: Source = None,
     steps: Steps = None,
-    seed: Seed = 0,
+    seed: NoiseSeed = None,
     x_t: NoiseFile = None,
     loop: Loop = "stop",
     tail: Tail = "silence",
@@ -77,58 +70,40 @@ def render(
     device: Device = "auto",
     dtype: Dtype = "fp32",
 ) -> None:
-    """Paint motion latents into a clip with DDIM and write the video, sound included.
+    """Paint motion into clips and write the video.
 
-    Every frame starts from the same noise, drawn from --seed. Frames without a usable face pass through untouched.
-    Several clips of one video, each with its own --latents, are pasted into one output. The file's metadata says that
-    it was altered by AI.
+    Frames without a usable face pass through unchanged. Several clips of one video, each with its own --latents, are
+    pasted into one output. The metadata of the output says that it was altered by AI.
     """
     from dd_tools.formats.arrays import read_array, read_latents
-    from dd_tools.formats.clip import Clip
-    from dd_tools.formats.parts import parts_folder
-    from dd_tools.media.audio import has_audio
-    from dd_tools.nn.device import open_device
-    from dd_tools.renderer.autoencoder import load_renderer
-    from dd_tools.renderer.rendering import Painter, noise_from, shared_noise
-    from dd_tools.renderer.video import Speaker, Wanted, check_target, find_source
-    from dd_tools.training.loop import DTYPES
-    from dd_tools.weights import default_weights
+    from dd_tools.nn.device import DTYPES
+    from dd_tools.pipeline.output import OutputSettings, check_target
+    from dd_tools.pipeline.render import render
 
     part = parse_range(frames)
     if frames and audio:
         raise UsageError("--frames renders a part without sound; add --audio when the parts are joined")
     one_of("dtype", dtype, DTYPES)
-    if len(latents) != len(clip_files):
-        raise UsageError(f"{len(clip_files)} clips need as many --latents, got {len(latents)}")
     check_target(output)
-    motions = [read_latents(file) for file in latents]
-    if audio and not has_audio(audio):
-        raise DataError(f"cannot use '{audio}': it has no audio track")
-    weights = renderer or default_weights("renderer")
-    model, place = load_renderer(weights), open_device(device)
-    noise = noise_from(read_array(x_t, ("3", "S", "S"))) if x_t else shared_noise(model.config.size, seed)
-    with ExitStack() as stack:
-        clips = [stack.enter_context(Clip(file)) for file in clip_files]
-        speakers = [
-            Speaker(
-                Painter(model, clip, noise, num_steps=steps, batch_size=batch_size, device=place, dtype=DTYPES[dtype]),
-                motion,
-            )
-            for clip, motion in zip(clips, motions, strict=True)
-        ]
-        background = None if crop_only else find_source(clips[0], source)
-        if output.resolve() in {path.resolve() for path in (*clip_files, audio, background) if path}:
-            raise UsageError(f"'{output}' is both input and output")
-        wanted = Wanted(
-            background, audio, part, loop, tail, codec, quality, pixel_format, lossless, parse_tags(metadata)
-        )
-        key = {
-            "files": [file_stamp(path) for path in (*clip_files, weights, x_t)],
-            "motion": [sha256(motion.tobytes()).hexdigest() for motion in motions],
-            "settings": repr((wanted, steps, seed, batch_size, place, dtype)),
-        }
-        folder = stack.enter_context(parts_folder(output, key, resume=resume))
-        write_result(session, speakers, output, wanted, folder)
+    render(
+        clip_files,
+        [read_latents(file) for file in latents],
+        output,
+        audio=audio,
+        renderer=renderer,
+        source=source,
+        settings=OutputSettings(
+            part, loop, tail, crop_only, codec, quality, pixel_format, lossless, parse_tags(metadata)
+        ),
+        batch_size=batch_size,
+        device=device,
+        dtype=dtype,
+        resume=resume,
+        report=session,
+        steps=steps,
+        seed=seed,
+        x_t=read_array(x_t, ("3", "S", "S")) if x_t else None,
+    )
 
 
 def parse_range(text: str | None) -> slice:
@@ -141,4 +116,4 @@ def parse_range(text: str | None) -> slice:
     return slice(int(first) if first else None, int(last) if last else None)
 
 
-run = console_command("dd-render", render)
+run = console_command("dd-render", render_clips)

@@ -1,6 +1,5 @@
-"""dd-train-ae: clips in, renderer weights out."""
+"""dd-train-ae: clips to renderer weights."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from dd_tools.cli.training import (
     BatchSize,
     DataFraction,
     Exclude,
+    Init,
     LearningRate,
     NoAugment,
     Preset,
@@ -22,31 +22,19 @@ from dd_tools.cli.training import (
     Steps,
     TensorBoard,
     Workers,
+    initial_weights,
     run_training,
-    settings_from,
     training_files,
-    weights_named,
 )
 
-Clips = Annotated[
-    list[Path], typer.Argument(metavar="CLIP.h5...", help="Train on these clips, or on all clips in these folders.")
-]
-Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="RENDERER.safetensors", help="Write the trained weights here.")
-]
-Init = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="RENDERER.safetensors|default",
-        help="Start from these weights, or the shipped ones; the preset then only sets the training.",
-    ),
-]
+Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Clips to train on, or folders of clips.")]
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="RENDERER.safetensors", help="Output weights.")]
 Perceptual = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Add LPIPS to the loss, with torchvision's AlexNet trunk from here."),
+    typer.Option(metavar="FILE", help="Add LPIPS to the loss of a warp renderer, with this AlexNet trunk."),
 ]
 KeepEncoder = Annotated[
-    bool, typer.Option("--keep-encoder", help="Train the U-Net alone, so that latents and motion models stay valid.")
+    bool, typer.Option("--keep-encoder", help="Freeze the encoder, so that latents and motion models stay valid.")
 ]
 NoEyes = Annotated[bool, typer.Option("--no-eyes", help="Leave the eyes' band out of the face image (ablation).")]
 
@@ -76,37 +64,36 @@ def train_ae(
     tensorboard: TensorBoard = None,
     no_history: NoHistory = False,
 ) -> None:
-    """Train stage 1: the semantic encoder and the inpainting renderer.
+    """Train stage 1: the semantic encoder and the renderer.
 
-    The state lies in RENDERER.state.safetensors while training, the losses in RENDERER.csv; RENDERER.safetensors
-    appears when the last step is done. SIGTERM and Ctrl-C save the state and exit; --resume goes on from there to the
-    same numbers. With several GPUs or machines, start it under torchrun.
+    While training, the state is in RENDERER.state.safetensors and the losses in RENDERER.csv; RENDERER.safetensors
+    appears after the last step. SIGTERM and Ctrl-C save the state and exit; --resume continues to the same result. With
+    several GPUs or machines, start it under torchrun.
     """
-    import torch
-
     from dd_tools.formats.atomic import check_output_path
-    from dd_tools.formats.checkpoint import RENDERER, Checkpoint
-    from dd_tools.nn.device import open_device
-    from dd_tools.renderer.autoencoder import Renderer, load_renderer
-    from dd_tools.renderer.config import PRESETS
-    from dd_tools.renderer.objective import MaskedDenoising
-    from dd_tools.renderer.training import RECIPES, TRAINING_PRESETS, RendererData
+    from dd_tools.nn.device import DTYPES, open_device
+    from dd_tools.pipeline.training import renderer_run, with_choices
     from dd_tools.training.clips import read_speakers
-    from dd_tools.training.loop import DTYPES
 
     check_output_path(output)
     one_of("dtype", dtype, DTYPES)
     place = open_device(device)
-    name = one_of("preset", preset or "default", PRESETS)
     groups = read_speakers(speakers) if speakers else {}
     files = training_files(session, clips, "*.h5", exclude, data_fraction, {speakers: groups})
-
-    torch.manual_seed(seed)  # the weights a new model starts with
-    init = weights_named(init, "renderer")
-    model = load_renderer(init) if init else Renderer(PRESETS[name])
-    model.config = replace(model.config, eyes=not no_eyes)
-    settings = settings_from(
-        TRAINING_PRESETS[name],
+    init = initial_weights(init, "renderer")
+    task, settings = renderer_run(
+        files,
+        preset=preset,
+        init=init,
+        speakers=groups,
+        eyes=not no_eyes,
+        augment=not no_augment,
+        keep_encoder=keep_encoder,
+        seed=seed,
+        perceptual=_distance(perceptual),
+    )
+    settings = with_choices(
+        settings,
         steps=steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -114,33 +101,14 @@ def train_ae(
         seed=seed,
         workers=workers,
     )
-    recipe = RECIPES[name].unaugmented() if no_augment else RECIPES[name]
-    data = RendererData(files, model.config, recipe, speakers=groups)
-    notes = {
-        "clips": [path.stem for path in files],
-        "augment": not no_augment,
-        "init": init.name if init else None,
-        "perceptual": bool(perceptual),
-    }
-    checkpoint = Checkpoint(
-        RENDERER, model.config.to_json(), {}, notes, session.history([init] if init else [], wanted=not no_history)
-    )
+    history = session.history([init] if init else [], wanted=not no_history)
     run_training(
-        session,
-        MaskedDenoising(model, keep_encoder=keep_encoder, lips=recipe.lips, perceptual=_distance(perceptual)),
-        data,
-        settings,
-        checkpoint,
-        output,
-        device=place,
-        dtype=dtype,
-        resume=resume,
-        tensorboard=tensorboard,
+        session, task, settings, output, history, device=place, dtype=dtype, resume=resume, tensorboard=tensorboard
     )
 
 
 def _distance(trunk: Path | None):
-    """LPIPS with the trunk in a file, for `MaskedDenoising`; None without one."""
+    """LPIPS with the trunk in a file; None without one."""
     if trunk is None:
         return None
     from dd_tools.evaluation.perceptual import ALEX, Lpips

@@ -1,4 +1,4 @@
-"""dd-train-seq: latents and speech features in, motion model weights out."""
+"""dd-train-seq: latents and speech features to motion model weights."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ from dd_tools.cli.training import (
     BatchSize,
     DataFraction,
     Exclude,
+    Init,
     LearningRate,
     NoAugment,
     Preset,
@@ -21,35 +22,24 @@ from dd_tools.cli.training import (
     Steps,
     TensorBoard,
     Workers,
+    initial_weights,
     run_training,
-    settings_from,
     training_files,
-    weights_named,
 )
-from dd_tools.errors import UsageError
 
 Latents = Annotated[
-    list[Path], typer.Argument(metavar="LATENTS.npy...", help="Learn to make these latents, or all in these folders.")
+    list[Path], typer.Argument(metavar="LATENTS.npy...", help="Latents to train on, or folders of latents.")
 ]
-Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="MOTION.safetensors", help="Write the trained weights here.")
-]
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="MOTION.safetensors", help="Output weights.")]
 SpeechFolder = Annotated[
-    Path, typer.Option("--speech", metavar="DIR", help="Find the speech features of NAME.npy as DIR/NAME.npy.")
+    Path, typer.Option("--speech", metavar="DIR", help="Folder of speech features: those of NAME.npy are DIR/NAME.npy.")
 ]
 Delays = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.tsv", help="Shift clips whose picture is late: clip name, tab, 25ths of a second."),
+    typer.Option(metavar="FILE.tsv", help="Clip name, tab, delay of its video against its audio in 1/25 s."),
 ]
 SpeechModel = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Record that this model made the features.  [default: the preset's]")
-]
-Init = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="MOTION.safetensors|default",
-        help="Start from these weights, or the shipped ones; the preset then only sets the training.",
-    ),
+    str | None, typer.Option(metavar="NAME", help="Speech model that made the features.  [default: the preset's]")
 ]
 
 
@@ -80,44 +70,37 @@ def train_seq(
 ) -> None:
     """Train stage 2: the motion model.
 
-    The state lies in MOTION.state.safetensors while training, the losses in MOTION.csv; MOTION.safetensors appears
-    when the last step is done. SIGTERM and Ctrl-C save the state and exit; --resume goes on from there to the same
-    numbers. With several GPUs or machines, start it under torchrun.
+    While training, the state is in MOTION.state.safetensors and the losses in MOTION.csv; MOTION.safetensors appears
+    after the last step. SIGTERM and Ctrl-C save the state and exit; --resume continues to the same result. With several
+    GPUs or machines, start it under torchrun.
     """
-    import torch
-
     from dd_tools.formats.atomic import check_output_path
-    from dd_tools.formats.checkpoint import MOTION, Checkpoint
-    from dd_tools.motion.config import PRESETS
-    from dd_tools.motion.model import MotionModel, load_motion_model
-    from dd_tools.motion.objective import LatentError
-    from dd_tools.motion.training import TRAINING_PRESETS, MotionData, fitted, read_pairs
-    from dd_tools.nn.device import open_device
+    from dd_tools.nn.device import DTYPES, open_device
+    from dd_tools.pipeline.training import motion_run, with_choices
     from dd_tools.training.clips import read_delays, read_speakers
-    from dd_tools.training.loop import DTYPES
+    from dd_tools.training.sequences import read_all_sequences
 
     check_output_path(output)
     one_of("dtype", dtype, DTYPES)
     place = open_device(device)
-    name = one_of("preset", preset or "default", PRESETS)
-    init = weights_named(init, "motion")
-    if init and speech_model:
-        raise UsageError("--init knows what it hears; leave out --speech-model")
     late = read_delays(delays) if delays else {}
     groups = read_speakers(speakers) if speakers else {}
     files = training_files(session, latents, "*.npy", exclude, data_fraction, {delays: late, speakers: groups})
-    pairs = read_pairs(files, speech, late)
-    torch.manual_seed(seed)  # the weights a new model starts with
-    model = load_motion_model(init) if init else MotionModel(fitted(PRESETS[name], pairs[0], speech_model))
-    if not init and PRESETS[name].z_points and not model.config.z_points:
-        session.say("the latents do not end in the landmarks of a frontal face: the model will not know the lips")
-    augment = model.config.residual and not no_augment
-    silence = _silence(model.config, session) if augment and model.config.z_points else None
-    data = MotionData(pairs, model.config, groups, augment=augment, silence=silence)
-    if model.config.residual and not init:
-        data.fit(model)
-    settings = settings_from(
-        TRAINING_PRESETS[name],
+    clips = read_all_sequences(files, speech, late)
+    init = initial_weights(init, "motion")
+    task, settings = motion_run(
+        clips,
+        preset=preset,
+        init=init,
+        speech_model=speech_model,
+        speakers=groups,
+        augment=not no_augment,
+        seed=seed,
+        report=session,
+    )
+    task.checkpoint.training["delays"] = {clip.name: late[clip.name] for clip in clips if clip.name in late}
+    settings = with_choices(
+        settings,
         steps=steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -125,47 +108,10 @@ def train_seq(
         seed=seed,
         workers=workers,
     )
-    notes = {
-        "clips": [pair.name for pair in pairs],
-        "init": init.name if init else None,
-        "augment": data.augment,
-        "silence": silence is not None,
-        "delays": {pair.name: late[pair.name] for pair in pairs if pair.name in late},
-    }
-    checkpoint = Checkpoint(
-        MOTION, model.config.to_json(), {}, notes, session.history([init] if init else [], wanted=not no_history)
-    )
+    history = session.history([init] if init else [], wanted=not no_history)
     run_training(
-        session,
-        LatentError(model),
-        data,
-        settings,
-        checkpoint,
-        output,
-        device=place,
-        dtype=dtype,
-        resume=resume,
-        tensorboard=tensorboard,
+        session, task, settings, output, history, device=place, dtype=dtype, resume=resume, tensorboard=tensorboard
     )
-
-
-def _silence(config, session: Session):
-    """What the speech model of a configuration hears in silence (L, T, D); None, and a word about it, where that cannot
-    be had.
-    """
-    from dd_tools.errors import DataError
-    from dd_tools.speech.features import open_speech_model
-    from dd_tools.speech.silence import silence
-
-    try:
-        heard = silence(open_speech_model(config.speech_model, message=session.say))
-    except DataError as error:
-        session.say(f"training without silence: {error}")
-        return None
-    if (len(heard), heard.shape[-1]) != (config.speech_layers, config.speech_width):
-        session.say("training without silence: the features are not as their model makes them")
-        return None
-    return heard
 
 
 run = console_command("dd-train-seq", train_seq)

@@ -42,6 +42,17 @@ class PrepReport:
     unusable_spans: list[Span]
     damage: str | None
 
+    def lines(self, name: str | Path) -> list[str]:
+        """The report as lines about `name`: the count, what was damaged, and every span that cannot be dubbed."""
+        lines = [f"'{name}': {self.usable} of {self.frames} frames usable"]
+        if self.damage:
+            lines.append(self.damage)
+        for span in self.unusable_spans:
+            lines.append(
+                f"'{name}': {span.start:.2f}-{span.end:.2f} s (frames {span.first}-{span.last}): {REASONS[span.status]}"
+            )
+        return lines
+
 
 def prepare_clip(
     video_path: str | Path,

@@ -10,43 +10,62 @@ from typing import TYPE_CHECKING, TypeVar
 from dd_tools.errors import DataError
 from dd_tools.formats.atomic import atomic_output
 
-if TYPE_CHECKING:  # torch is slow to import, and headers are read without it
+if TYPE_CHECKING:  # torch is slow to import, and metadata is read without it
     from torch import Tensor, nn
 
 Module = TypeVar("Module", bound="nn.Module")
 
 FORMAT = "dd-weights"
-VERSION = 1
+VERSION = 2
 
-RENDERER = "renderer"
-MOTION = "motion model"
+RENDERER, MOTION = STAGES = "renderer", "motion model"
 TRAINING_STATE = "training state"
 EMA_PREFIX = "ema."  # of the moving average's tensors in a training state
+MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
+
+# How weights of another version are made anew.
+_REMEDY = "train it anew, or convert the authors' checkpoint again with dd-import"
 
 
 @dataclass
 class Checkpoint:
-    """A safetensors file of ours in memory.
+    """A weights file in memory.
 
-    kind: `RENDERER`, `MOTION` or `TRAINING_STATE`. config: everything needed to rebuild the model, plain JSON values.
-    tensors: name to torch tensor. training: what it was trained on and how. history: see `dd_tools.formats.history`.
+    stage: `RENDERER` or `MOTION`.
+    kind: of the model, ``diffdub`` or ``warp``.
+    config: everything needed to rebuild the model, as JSON values.
+    tensors: name to torch tensor.
+    training: what the model was trained on and how.
+    history: see `dd_tools.formats.history`.
     """
 
+    stage: str
     kind: str
     config: dict
-    tensors: dict = field(repr=False)
+    tensors: dict = field(default_factory=dict, repr=False)
     training: dict = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` atomically; the same content gives the same bytes."""
+    """Write `checkpoint` atomically; equal contents give equal bytes."""
+    _write(path, checkpoint.stage, checkpoint)
+
+
+def write_training_state(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write the state of an unfinished training; its tensors under `EMA_PREFIX` serve as weights."""
+    _write(path, TRAINING_STATE, checkpoint)
+
+
+def _write(path: str | Path, content: str, checkpoint: Checkpoint) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    header = {
+    metadata = {
         "format": FORMAT,
         "version": VERSION,
+        "content": content,
+        "stage": checkpoint.stage,
         "kind": checkpoint.kind,
         "config": checkpoint.config,
         "training": checkpoint.training,
@@ -55,38 +74,50 @@ def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     with atomic_output(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata={"dd_tools": json.dumps(header, sort_keys=True)})
+            save_file(tensors, temporary, metadata={"dd_tools": json.dumps(metadata, sort_keys=True)})
         except SafetensorError as error:
             raise DataError(f"cannot write '{path}': {error}") from None
 
 
-def read_checkpoint(path: str | Path, kind: str) -> Checkpoint:
-    """Read weights of one `kind`. Raises `DataError` for anything else: another kind, another program's file,
-    truncation.
+def read_checkpoint(path: str | Path, stage: str) -> Checkpoint:
+    """Read the weights of one `stage`. The state of an unfinished training gives its moving average so far.
 
-    The state of an unfinished training serves as the weights it has so far (the moving average).
+    Raises `DataError` for another stage, another program's file, another version, and a damaged file.
     """
+    checkpoint, content = _read(path)
+    if checkpoint.stage != stage:
+        raise DataError(f"cannot use '{path}': it holds a {checkpoint.stage}, expected a {stage}")
+    if content == TRAINING_STATE:
+        averaged = {name: tensor for name, tensor in checkpoint.tensors.items() if name.startswith(EMA_PREFIX)}
+        checkpoint.tensors = {name.removeprefix(EMA_PREFIX): tensor for name, tensor in averaged.items()}
+    return checkpoint
+
+
+def read_training_state(path: str | Path) -> Checkpoint:
+    """Read the state of an unfinished training. Raises `DataError` for any other file."""
+    checkpoint, content = _read(path)
+    if content != TRAINING_STATE:
+        raise DataError(f"cannot use '{path}': it holds a {content}, expected a {TRAINING_STATE}")
+    return checkpoint
+
+
+def _read(path: str | Path) -> tuple[Checkpoint, str]:
+    """The file in memory, and what it holds: a stage's weights or `TRAINING_STATE`."""
     from safetensors.torch import load_file
 
-    header = read_metadata(path)
-    unfinished = header["kind"] == TRAINING_STATE and header["config"]["kind"] == kind
-    if header["kind"] != kind and not unfinished:
-        raise DataError(f"cannot use '{path}': it holds a {header['kind']}, expected a {kind}")
+    metadata = read_metadata(path)
     try:
         tensors = load_file(path)
     except Exception as error:  # safetensors has one exception class for every defect of the file
         raise DataError(f"cannot read '{path}': damaged safetensors file ({error})") from None
-    config = header["config"]
-    if unfinished:
-        config = config["model"]
-        tensors = {name.removeprefix(EMA_PREFIX): t for name, t in tensors.items() if name.startswith(EMA_PREFIX)}
-    return Checkpoint(kind, config, tensors, header["training"], header["history"])
+    fields = (metadata[name] for name in ("stage", "kind", "config"))
+    return Checkpoint(*fields, tensors, metadata["training"], metadata["history"]), metadata["content"]
 
 
 def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path: str | Path) -> Module:
-    """The module that `build` makes, in eval mode, holding these very tensors: nothing is initialised or copied.
+    """The module that `build` makes, in eval mode, holding `tensors`: nothing is initialised or copied.
 
-    `path` is for the error message. Raises `DataError` for a tensor that is missing, of another shape, or unknown.
+    `path` is for error messages. Raises `DataError` for a tensor that is missing, of another shape, or unknown.
     """
     import torch
 
@@ -97,26 +128,42 @@ def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path:
         wanted = tuple(expected[name].shape) if name in expected else "none"
         found = tuple(tensors[name].shape) if name in tensors else "missing"
         if wanted != found:
-            raise DataError(
-                f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}; was it made by another version?"
-            )
+            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}; {_REMEDY}")
     fitting = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     module.load_state_dict(fitting, assign=True)
     return module.eval()
 
 
 def read_metadata(path: str | Path) -> dict:
-    """The JSON metadata of a safetensors file of ours, without its tensors (no torch needed). Raises `DataError`."""
+    """The JSON metadata of a weights file, and ``tensors``: name to shape. Does not need torch. Raises `DataError`."""
     path = Path(path)
+    table, end = _read_table(path)
+    metadata = table.pop("__metadata__", {})
+    if "dd_tools" not in metadata:
+        raise DataError(
+            f"cannot use '{path}': a safetensors file of another program; the authors' weights go through dd-import"
+        )
+    if path.stat().st_size < end:
+        raise DataError(f"cannot read '{path}': truncated ({path.stat().st_size} of {end} bytes)")
+    header = json.loads(metadata["dd_tools"])
+    if header.get("version") != VERSION:
+        raise DataError(
+            f"cannot use '{path}': weights version {header.get('version')}, this program reads {VERSION}; {_REMEDY}"
+        )
+    return header | {"tensors": {name: tuple(entry["shape"]) for name, entry in table.items()}}
+
+
+def _read_table(path: Path) -> tuple[dict, int]:
+    """The header of a safetensors file, and the size in bytes that the file must have."""
+    prefix = b""
     try:
         with open(path, "rb") as stream:
             prefix = stream.read(8)
             length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
-            # 100 MB is the header limit of the safetensors format itself.
-            text = stream.read(length) if 0 < length <= 100_000_000 else b""
+            text = stream.read(length) if 0 < length <= MAX_HEADER else b""
         table = json.loads(text)
-        metadata = table.pop("__metadata__", {})
-        end = 8 + length + max((entry["data_offsets"][1] for entry in table.values()), default=0)
+        ends = [entry["data_offsets"][1] for name, entry in table.items() if name != "__metadata__"]
+        return table, 8 + length + max(ends, default=0)
     except FileNotFoundError:
         raise DataError(f"cannot read '{path}': no such file") from None
     except OSError as error:
@@ -124,13 +171,3 @@ def read_metadata(path: str | Path) -> dict:
     except (ValueError, KeyError, TypeError, AttributeError):
         hint = "; authors' checkpoints go through dd-import" if prefix.startswith(b"PK") else ""
         raise DataError(f"cannot read '{path}': not a safetensors file{hint}") from None
-    if "dd_tools" not in metadata:
-        raise DataError(
-            f"cannot use '{path}': a safetensors file, but not of these tools; authors' weights go through dd-import"
-        )
-    if path.stat().st_size < end:
-        raise DataError(f"cannot read '{path}': truncated ({path.stat().st_size} of {end} bytes)")
-    header = json.loads(metadata["dd_tools"])
-    if header.get("version") != VERSION:
-        raise DataError(f"cannot use '{path}': format version {header.get('version')}, this program reads {VERSION}")
-    return header | {"tensors": {name: tuple(entry["shape"]) for name, entry in table.items()}}

@@ -58,6 +58,23 @@ class Source:
         return self.frame_rate == 0
 
 
+@dataclass(frozen=True)
+class Framing:
+    """How a clip frames the face.
+
+    size: pixels of the side of the crop.
+    crop: ``face`` or ``head``, see dd-prep.
+    mask: ``steady`` or ``paper``, see dd-prep.
+    """
+
+    size: int
+    crop: str | None
+    mask: str | None
+
+    def __str__(self) -> str:
+        return f"--size {self.size} --crop {self.crop} --mask {self.mask}"
+
+
 def _layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape of one frame's share and type of every dataset."""
     return {
@@ -231,6 +248,18 @@ class Clip:
     def usable(self) -> np.ndarray:
         """Indices (int64) of the frames whose status is OK."""
         return np.flatnonzero(self.status == Status.OK)
+
+    @property
+    def framing(self) -> Framing:
+        """How the clip frames the face."""
+        return Framing(self.size, self.settings.get("crop"), self.settings.get("mask"))
+
+    def check_usable(self, framing: Framing) -> None:
+        """Raise `DataError` unless the clip has this framing and at least one usable frame."""
+        if self.framing != framing:
+            raise DataError(f"cannot use '{self.path}': prepared with {self.framing}, the renderer takes {framing}")
+        if not len(self.usable):
+            raise DataError(f"cannot use '{self.path}': no frame has a usable face")
 
     def __enter__(self) -> "Clip":
         return self

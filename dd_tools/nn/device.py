@@ -1,8 +1,10 @@
-"""The device that a user asks for."""
+"""The device and the floating-point formats that a user asks for."""
 
 import torch
 
 from dd_tools.errors import UsageError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def open_device(name: str = "auto") -> torch.device:

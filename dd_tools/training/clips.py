@@ -1,8 +1,8 @@
-"""Which clips a training uses and how often each is drawn, shared by both stages. Clips go by their files' stems."""
+"""Which clips a training uses, and how often each is drawn. The name of a clip is the stem of its file."""
 
 import csv
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ def read_speakers(path: str | Path) -> dict[str, str]:
 
 
 def read_delays(path: str | Path) -> dict[str, int]:
-    """Clip name to how many latents, 25 a second, its picture is late against its sound; below 0 where it is early.
+    """Clip name to the delay of its video against its audio in latents, 25 per second; negative if it is early.
 
     From a file of two tab-separated columns without a header. Raises `DataError`.
     """
@@ -54,7 +54,7 @@ def read_names(path: str | Path) -> set[str]:
 
 
 def fraction_of(names: Sequence[str], fraction: float) -> list[str]:
-    """A share of the names, at least one, the same ones every time; smaller shares are subsets of larger ones."""
+    """A fixed random share of the names, at least one; smaller shares are subsets of larger ones."""
     if not 0 < fraction <= 1:
         raise UsageError(f"data fraction must be above 0 and at most 1, got {fraction}")
     shuffled = sorted(names)
@@ -63,13 +63,13 @@ def fraction_of(names: Sequence[str], fraction: float) -> list[str]:
 
 
 class SpeakerBalance:
-    """Draws clips, the speakers more or less evenly.
+    """Draws clips so that speakers with many clips do not dominate.
 
-    names: of the clips. speakers: name to speaker; a clip that is not listed is a speaker of its own. power: a speaker
-    of n clips is drawn n to this power times as often as one of a single clip; 0 is all alike.
+    names: of the clips. speakers: clip name to speaker; a clip that is not listed is a speaker of its own. power: a
+    speaker of n clips is drawn n ** power times as often as a speaker of one clip; 0 draws all speakers evenly.
     """
 
-    def __init__(self, names: Sequence[str], speakers: dict[str, str], power: float = 0.0):
+    def __init__(self, names: Sequence[str], speakers: Mapping[str, str], power: float = 0.0):
         groups: dict[str, list[int]] = {}
         for index, name in enumerate(names):
             groups.setdefault(speakers.get(name, f"clip {name}"), []).append(index)
@@ -78,18 +78,18 @@ class SpeakerBalance:
 
     @property
     def shares(self) -> np.ndarray:
-        """How often each clip is drawn, (clips,), 1 in all."""
+        """Probability (clips,) of each clip."""
         shares = np.empty(sum(map(len, self._groups)))
         for group, weight in zip(self._groups, (self._weights / self._weights.sum()).tolist(), strict=True):
             shares[group] = weight / len(group)
         return shares
 
     def draw(self, generator: torch.Generator) -> int:
-        """Index of a clip: a choice among speakers, then an even one among the speaker's clips."""
+        """Index of a clip: a speaker is drawn, then evenly one of the speaker's clips."""
         speaker = int(torch.multinomial(self._weights, 1, generator=generator))
         return draw_from(self._groups[speaker], generator)
 
 
 def draw_from(items: Sequence, generator: torch.Generator):
-    """One of `items`, evenly."""
+    """One of `items`, drawn evenly."""
     return items[torch.randint(len(items), (), generator=generator).item()]

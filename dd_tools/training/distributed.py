@@ -1,4 +1,4 @@
-"""One process or many: what torchrun tells through the environment."""
+"""One process or several: what torchrun sets in the environment."""
 
 import importlib
 import os
@@ -11,15 +11,19 @@ from torch import distributed, nn
 
 
 @dataclass(frozen=True)
-class Workers:
-    """This process among its equals. rank 0 of `count` writes files and prints."""
+class Processes:
+    """The processes of a training, seen from one of them.
+
+    rank: of this process; the first (rank 0) writes files and prints.
+    count: of all processes.
+    """
 
     rank: int = 0
     count: int = 1
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes and prints."""
+    def is_first(self) -> bool:
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
     def wrap(self, objective: nn.Module, device: torch.device) -> nn.Module:
@@ -31,8 +35,8 @@ class Workers:
             objective, device_ids=[device.index] if device.type == "cuda" else None, static_graph=True
         )
 
-    def agree(self, flag: bool, device: torch.device) -> bool:
-        """Whether any process raises the flag, so that all stop after the same step."""
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether the flag is set in any process, so that all stop after the same step."""
         if self.count == 1:
             return flag
         vote = torch.tensor(float(flag), device=device)
@@ -48,23 +52,23 @@ class Workers:
 
 
 @contextmanager
-def workers(device: torch.device) -> Iterator[tuple[Workers, torch.device]]:
-    """Join the other processes torchrun started, if any: yields this one's place and device.
+def join_processes(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
+    """Join the other processes that torchrun started, if any: yields all processes, and this one's device.
 
-    Whatever holds the group (`Workers.wrap`) must be gone when this ends. Otherwise the group's threads live on, and
-    one that still lets go of a tensor when the interpreter ends aborts the process.
+    Whatever holds the process group (`Processes.wrap`) must be deleted before this ends. Otherwise the group's threads
+    live on, and one that still releases a tensor when the interpreter ends aborts the process.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Workers(), device
+        yield Processes(), device
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    # What optimisers import later; imported now, as its functions' defaults would hold the group for ever.
+    # Optimisers import it later; its functions' default arguments would then hold the group forever.
     importlib.import_module("torch.distributed.nn")
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Workers(distributed.get_rank(), count), device
+        yield Processes(distributed.get_rank(), count), device
     finally:
         distributed.destroy_process_group()

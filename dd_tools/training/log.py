@@ -1,4 +1,4 @@
-"""The training log: one CSV row every few steps, and TensorBoard for those who have it."""
+"""The training log: one CSV row every few steps, and TensorBoard where it is installed."""
 
 import csv
 from pathlib import Path
@@ -9,7 +9,7 @@ COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 
 
 class TrainingLog:
-    """Appends rows to the CSV file at `path`; rows past `step`, from a run that was cut off, are dropped first."""
+    """Appends rows to the CSV file at `path`. Rows after `step`, left by an interrupted run, are dropped first."""
 
     def __init__(self, path: Path, step: int, tensorboard: Path | None = None):
         kept = self._rows_up_to(path, step)

@@ -9,9 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,24 +18,90 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
-from dd_tools.formats.checkpoint import Checkpoint, write_checkpoint
-from dd_tools.training.distributed import workers
+from dd_tools.formats.checkpoint import write_checkpoint
+from dd_tools.nn.device import DTYPES
+from dd_tools.reporting import SILENT, Reporter
+from dd_tools.training.distributed import Processes, join_processes
 from dd_tools.training.log import TrainingLog
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.state import TrainingState, state_path
+from dd_tools.training.task import TrainingData, TrainingTask
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+def train(
+    task: TrainingTask,
+    settings: TrainingSettings,
+    output: Path,
+    *,
+    device: torch.device,
+    dtype: str = "fp32",
+    resume: bool = False,
+    tensorboard: Path | None = None,
+    report: Reporter = SILENT,
+) -> bool:
+    """Train a model and write its exponential moving average to `output`.
+
+    While training, the state lies in `state_path(output)` and the losses beside it as CSV; `output` appears after the
+    last step. dtype: one of `DTYPES`. Returns whether the training finished: False after SIGTERM or SIGINT, which save
+    the state first.
+    """
+    state_file = state_path(output)
+    with join_processes(device) as (processes, device), _stop_on_signals() as stopped:
+        objective = task.objective.to(device).train()
+        state = new_state(objective, settings, device, dtype)
+        if resume and state_file.exists():
+            state.load(state_file, task.checkpoint)
+        parallel = processes.wrap(objective, device)
+        with _log(processes, output, state.step, tensorboard) as record:
+            for step, batch in _steps(task.data, settings, state, processes, report, record):
+                torch.manual_seed(step_seed(settings.seed, step, processes.rank))  # dropout
+                with torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "fp32"):
+                    loss = parallel({name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()})
+                rate = settings.learning_rate_at(step)
+                norm = state.update(loss, rate, settings.clip)
+                stop = processes.any(stopped.is_set(), device)
+                if state.step % settings.log_every == 0 or state.step == settings.steps or stop:
+                    record(state.step, processes.mean(loss), rate, norm)
+                if processes.is_first and (state.step % settings.save_every == 0 or stop):
+                    state.save(state_file, _described(task, settings, processes, state))
+                if stop:
+                    break
+        del parallel  # nothing may hold the process group when it is left
+        finished = state.step >= settings.steps
+        if processes.is_first and finished:
+            checkpoint = _described(task, settings, processes, state)
+            write_checkpoint(output, replace(checkpoint, tensors=state.average.module.state_dict()))
+            state_file.unlink(missing_ok=True)
+    return finished
 
 
-class TrainingData(Protocol):
-    """What a stage trains on."""
+def new_state(objective: nn.Module, settings: TrainingSettings, device: torch.device, dtype: str) -> TrainingState:
+    """Everything that a step changes while ``objective.model`` is trained, before the first step."""
+    average = AveragedModel(objective.model, avg_fn=ema_update(settings.ema))
+    optimizer = torch.optim.AdamW(
+        objective.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == "fp16")
+    return TrainingState(objective.model, average, optimizer, scaler)
 
-    def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """`size` samples, drawn with `generator` alone: everything the objective needs, noise included."""
+
+def ema_update(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Exponential moving average with a warm-up of its decay: min(decay, (1 + n) / (10 + n)) in update n."""
+
+    def update(average: Tensor, current: Tensor, count: Tensor) -> Tensor:
+        keep = min(decay, (1 + count.item()) / (10 + count.item()))
+        return average.lerp(current, 1 - keep)
+
+    return update
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of one step of one process: 32 well-mixed bits, all that PyTorch's CPU generator takes."""
+    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
 
 
 class _Batches(Dataset):
-    """The batch of every step, for a `DataLoader` to fetch ahead in other processes."""
+    """The batch of every step, for a `DataLoader` to prefetch in other processes."""
 
     def __init__(self, data: TrainingData, settings: TrainingSettings, rank: int):
         self.data, self.settings, self.rank = data, settings, rank
@@ -49,108 +114,48 @@ class _Batches(Dataset):
         return self.data.batch(generator, self.settings.batch_size)
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of one step of one process: 32 well-mixed bits, all that PyTorch's CPU generator takes in."""
-    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
-
-
-def ema_update(most: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Exponential moving average that keeps less of the first steps: min(most, (1 + n) / (10 + n))."""
-
-    def update(average: Tensor, current: Tensor, count: Tensor) -> Tensor:
-        keep = min(most, (1 + count.item()) / (10 + count.item()))
-        return average.lerp(current, 1 - keep)
-
-    return update
-
-
-def new_state(objective: nn.Module, settings: TrainingSettings, device: torch.device, dtype: str) -> TrainingState:
-    """Everything that changes while ``objective.model`` is trained, before the first step."""
-    average = AveragedModel(objective.model, avg_fn=ema_update(settings.ema))
-    optimizer = torch.optim.AdamW(
-        objective.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+def _steps(data: TrainingData, settings: TrainingSettings, state: TrainingState, processes: Processes, report, record):
+    """The numbers of the steps to do, each with its batch."""
+    steps = range(state.step, settings.steps)
+    loader = DataLoader(
+        _Batches(data, settings, processes.rank), batch_size=None, sampler=steps, num_workers=settings.workers
     )
-    scaler = torch.amp.GradScaler(device.type, enabled=dtype == "fp16")
-    return TrainingState(objective.model, average, optimizer, scaler)
+    reported = report.training(iter(steps), settings.steps, lambda: f"loss {record.latest:.4f}")
+    return zip(reported, loader, strict=False)
 
 
-def train(
-    objective: nn.Module,
-    data: TrainingData,
-    settings: TrainingSettings,
-    checkpoint: Checkpoint,
-    output: Path,
-    *,
-    device: torch.device,
-    dtype: str = "fp32",
-    resume: bool = False,
-    tensorboard: Path | None = None,
-    progress: Callable[[Iterator[int], int, Callable[[], str]], Iterator[int]] = lambda steps, *_: steps,
-) -> bool:
-    """Train ``objective.model`` to minimise ``objective(batch)`` and write its moving average to `output`.
+class _Record:
+    """Writes rows of the log, where this process has one, and remembers the latest loss."""
 
-    checkpoint: kind, configuration, training notes and history of the output; its tensors are filled in here. While
-    training, the state lies in `state_path(output)` and the log beside it as CSV; `output` appears when the last step
-    is done. progress: takes the iterator of steps, their number, and a function that words the latest loss. Returns
-    whether training finished: False after SIGTERM or SIGINT, which save the state first.
-    """
-    state_file = state_path(output)
-    with workers(device) as (team, device), _stop_on_signals() as stopped:
-        objective = objective.to(device).train()
-        state = new_state(objective, settings, device, dtype)
-        if resume and state_file.exists():
-            state.load(state_file, checkpoint.kind, checkpoint.config)
-        notes = checkpoint.training | {"settings": asdict(settings), "processes": team.count}
+    def __init__(self, log: TrainingLog | None):
+        self.log, self.latest, self._start = log, float("nan"), time.monotonic()
 
-        parallel = team.wrap(objective, device)
-        batches = DataLoader(
-            _Batches(data, settings, team.rank),
-            batch_size=None,
-            sampler=range(state.step, settings.steps),
-            num_workers=settings.workers,
-            persistent_workers=False,
-        )
-        log = TrainingLog(output.with_suffix(".csv"), state.step, tensorboard) if team.leads else None
-        began, latest = time.monotonic(), {"loss": float("nan")}
+    def __call__(self, step: int, loss: float, rate: float, norm: float) -> None:
+        self.latest = loss
+        if self.log:
+            seconds = time.monotonic() - self._start
+            self.log.write(step=step, loss=loss, learning_rate=rate, gradient_norm=norm, seconds=seconds)
 
-        steps = progress(iter(range(state.step, settings.steps)), settings.steps, lambda: f"loss {latest['loss']:.4f}")
-        for step, batch in zip(steps, batches, strict=False):
-            torch.manual_seed(step_seed(settings.seed, step, team.rank))  # dropout
-            rate = settings.learning_rate_at(step)
-            with torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "fp32"):
-                loss = parallel({name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()})
-            norm = state.update(loss, rate, settings.clip)
 
-            stop = team.agree(stopped.is_set(), device)
-            if state.step % settings.log_every == 0 or state.step == settings.steps or stop:
-                latest["loss"] = team.mean(loss)
-                if log:
-                    log.write(
-                        step=state.step,
-                        loss=latest["loss"],
-                        learning_rate=rate,
-                        gradient_norm=norm,
-                        seconds=time.monotonic() - began,
-                    )
-            if team.leads and (state.step % settings.save_every == 0 or stop):
-                state.save(state_file, checkpoint.kind, checkpoint.config, notes | {"steps done": state.step})
-            if stop:
-                break
-        del parallel  # nothing may hold the team's group when it is left
+@contextmanager
+def _log(processes: Processes, output: Path, step: int, tensorboard: Path | None) -> Iterator[_Record]:
+    log = TrainingLog(output.with_suffix(".csv"), step, tensorboard) if processes.is_first else None
+    try:
+        yield _Record(log)
+    finally:
         if log:
             log.close()
-        finished = state.step >= settings.steps
-        if team.leads and finished:
-            checkpoint.tensors = state.average.module.state_dict()
-            checkpoint.training = notes | {"steps done": state.step}
-            write_checkpoint(output, checkpoint)
-            state_file.unlink(missing_ok=True)
-    return finished
+
+
+def _described(task: TrainingTask, settings: TrainingSettings, processes: Processes, state: TrainingState):
+    """The task's checkpoint with notes on how the training went so far."""
+    notes = {"settings": asdict(settings), "processes": processes.count, "steps done": state.step}
+    return replace(task.checkpoint, training=task.checkpoint.training | notes)
 
 
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM (a scheduler's notice) or Ctrl-C sets, so that the step at hand is finished and saved."""
+    """An event that SIGTERM (a scheduler's notice) or Ctrl-C sets, so that the current step is finished and saved."""
     stopped = threading.Event()
     previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -7,12 +7,20 @@ from dd_tools.errors import UsageError
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Settings of one training run.
+    """Settings of one training.
 
-    steps: optimiser steps. batch_size: samples a step and process. learning_rate: peak. warmup: steps of linear rise.
-    decay: share of the steps, at the end, in which the rate falls linearly to zero. weight_decay: AdamW's. ema: the
-    most the moving average keeps a step; it keeps less while the run is young. clip: largest gradient norm. seed: of
-    everything random. save_every, log_every: steps. workers: processes that read data.
+    steps: optimiser steps.
+    batch_size: samples per step and process.
+    learning_rate: peak.
+    warmup: steps of linear rise.
+    decay: share of the steps, at the end, in which the rate falls linearly to zero.
+    weight_decay: of AdamW.
+    ema: decay of the moving average; it is less in the first steps.
+    clip: largest gradient norm.
+    seed: of everything random.
+    save_every: steps between two states.
+    log_every: steps between two rows of the log.
+    workers: processes that load data.
     """
 
     steps: int

@@ -1,6 +1,6 @@
 """The state of an unfinished training as safetensors: weights, moving average, optimiser, step. Never a pickle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from dd_tools.errors import DataError
-from dd_tools.formats.checkpoint import EMA_PREFIX, TRAINING_STATE, Checkpoint, read_checkpoint, write_checkpoint
+from dd_tools.formats.checkpoint import EMA_PREFIX, Checkpoint, read_training_state, write_training_state
 
 
 def state_path(output: Path) -> Path:
@@ -18,7 +18,14 @@ def state_path(output: Path) -> Path:
 
 @dataclass
 class TrainingState:
-    """What a step changes. step: how many are done."""
+    """What a training step changes.
+
+    model: the network in training.
+    average: its exponential moving average.
+    optimizer: AdamW.
+    scaler: of gradients in fp16, disabled otherwise.
+    step: number of steps done.
+    """
 
     model: nn.Module
     average: AveragedModel
@@ -40,26 +47,25 @@ class TrainingState:
         self.step += 1
         return norm.item()
 
-    def save(self, path: Path, kind: str, config: dict, training: dict) -> None:
-        """Write to `path` atomically. kind, config: of the model in training, so that the file can serve as weights."""
+    def save(self, path: Path, checkpoint: Checkpoint) -> None:
+        """Write to `path` atomically. `checkpoint` describes the model, so that the file can serve as weights."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"{EMA_PREFIX}{name}": tensor for name, tensor in self.average.module.state_dict().items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
         tensors |= {f"scaler.{name}": torch.tensor(value) for name, value in self.scaler.state_dict().items()}
         tensors["step"] = torch.tensor(self.step)
-        write_checkpoint(path, Checkpoint(TRAINING_STATE, {"kind": kind, "model": config}, tensors, training))
+        write_training_state(path, replace(checkpoint, tensors=tensors))
 
-    def load(self, path: Path, kind: str, config: dict) -> None:
-        """Go on from `path`. Raises `DataError` if it is the state of another model."""
-        checkpoint = read_checkpoint(path, TRAINING_STATE)
-        found = checkpoint.config
-        if found["kind"] != kind or found["model"] != config:
+    def load(self, path: Path, checkpoint: Checkpoint) -> None:
+        """Continue from `path`. Raises `DataError` if it is the state of another model than `checkpoint` describes."""
+        saved = read_training_state(path)
+        if (saved.stage, saved.kind, saved.config) != (checkpoint.stage, checkpoint.kind, checkpoint.config):
             raise DataError(
-                f"cannot resume from '{path}': it trains another {found['kind']} configuration; remove it to start anew"
+                f"cannot resume from '{path}': it trains another {saved.stage} configuration; remove it to start anew"
             )
         groups: dict[str, dict] = {"model": {}, "ema": {}, "optimizer": {}, "scaler": {}}
-        for name, tensor in checkpoint.tensors.items():
+        for name, tensor in saved.tensors.items():
             group, _, rest = name.partition(".")
             if rest:
                 groups[group][rest] = tensor
@@ -67,7 +73,7 @@ class TrainingState:
         self.average.module.load_state_dict(groups["ema"])
         self._load_optimizer(groups["optimizer"])
         self.scaler.load_state_dict({name: tensor.item() for name, tensor in groups["scaler"].items()})
-        self.step = int(checkpoint.tensors["step"])
+        self.step = int(saved.tensors["step"])
         self.average.n_averaged.fill_(self.step)
 
     def _load_optimizer(self, tensors: dict[str, torch.Tensor]) -> None:

@@ -1,0 +1,73 @@
+"""Augmentation of the face image (section 3.1), so that the latent describes facial motion and not pixels.
+
+Operators and amounts are those of the released code, which uses the library albumentations: horizontal flip, colour
+jitter, box blur, and shift, scale and rotation together. Image, mask and reference are not augmented.
+"""
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+FLIP = 0.5  # probability
+JITTER = 0.3  # probability
+JITTER_AMOUNT = 0.2  # brightness, contrast and saturation are scaled by 1 ± this, hue is shifted by ± this (turns)
+BLUR = 0.1  # probability
+BLUR_KERNELS = (3, 5, 7)  # pixels
+AFFINE = 0.5  # probability
+SHIFT = (0.1, 0.2)  # of the side, to the right and down
+SCALE = (0.9, 1.1)
+ROTATION = 20.0  # degrees, either way
+
+_COLOUR = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation)
+
+
+def augment_face(face: Tensor, generator: torch.Generator) -> Tensor:
+    """A face image (3, S, S) in [−1, 1], flipped, recoloured, blurred and moved at random; black outside."""
+    if _happens(FLIP, generator):
+        face = F.horizontal_flip(face)
+    if _happens(JITTER, generator):
+        face = jitter_colour(face, generator)
+    if _happens(BLUR, generator):
+        face = box_blur(face, BLUR_KERNELS[int(torch.randint(len(BLUR_KERNELS), (), generator=generator))])
+    if _happens(AFFINE, generator):
+        face = shift_scale_rotate(face, generator)
+    return face
+
+
+def jitter_colour(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Brightness, contrast, saturation and hue of an image (3, S, S) in [−1, 1] changed in random order."""
+    image = (image + 1) / 2
+    for index in torch.randperm(len(_COLOUR) + 1, generator=generator).tolist():
+        if index < len(_COLOUR):
+            image = _COLOUR[index](image, _uniform(1 - JITTER_AMOUNT, 1 + JITTER_AMOUNT, generator))
+        else:
+            image = F.adjust_hue(image, _uniform(-JITTER_AMOUNT, JITTER_AMOUNT, generator))
+    return image * 2 - 1
+
+
+def box_blur(image: Tensor, kernel: int) -> Tensor:
+    """Mean of kernel × kernel pixels of an image (3, S, S), its border reflected."""
+    padded = torch.nn.functional.pad(image[None], (kernel // 2,) * 4, mode="reflect")
+    return torch.nn.functional.avg_pool2d(padded, kernel, stride=1)[0]
+
+
+def shift_scale_rotate(image: Tensor, generator: torch.Generator) -> Tensor:
+    """An image (3, S, S) in [−1, 1] shifted, scaled and rotated about its centre; black outside."""
+    side = image.shape[-1]
+    return F.affine(
+        image,
+        angle=_uniform(-ROTATION, ROTATION, generator),
+        translate=[side * _uniform(*SHIFT, generator) for _ in range(2)],
+        scale=_uniform(*SCALE, generator),
+        shear=[0.0],
+        interpolation=F.InterpolationMode.BILINEAR,
+        fill=[-1.0],
+    )
+
+
+def _uniform(low: float, high: float, generator: torch.Generator) -> float:
+    return low + (high - low) * torch.rand((), generator=generator).item()
+
+
+def _happens(probability: float, generator: torch.Generator) -> bool:
+    return torch.rand((), generator=generator).item() < probability

@@ -1,0 +1,60 @@
+"""A trained stage 2 at work: motion for speech of any length."""
+
+import numpy as np
+import torch
+
+from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
+from dd_tools.formats.checkpoint import Checkpoint, module_with
+from dd_tools.nn.overlap import Progress, in_windows
+
+ONE_SHOT_REPEATS = 75  # the authors repeat a single reference latent so many times
+WINDOW = 1500  # latents generated at once, a minute; attention over more would take too much memory
+
+
+class DiffDubMotionModel:
+    """The interface `dd_tools.pipeline.interfaces.MotionModel` around a `MotionNetwork`."""
+
+    generation_options = ()
+
+    def __init__(self, network: MotionNetwork, device: torch.device | str = "cpu"):
+        self.network, self.device = network.to(device).eval(), torch.device(device)
+        config = network.config
+        self.speech_model, self.speech_layers, self.speech_width, self.z_size = (
+            config.speech_model,
+            config.speech_layers,
+            config.speech_width,
+            config.z_size,
+        )
+        self.layer_weights = network.weights.detach().cpu().numpy()
+
+    def choose_references(self, available: int, count: int) -> np.ndarray:
+        """The first ones, as the authors take 3 consecutive seconds."""
+        return np.arange(min(count, available))
+
+    def accepts(self, latents: np.ndarray) -> bool:
+        """Nothing but the width tells these latents from others."""
+        return latents.shape[1] == self.z_size
+
+    @torch.inference_mode()
+    def generate(self, speech: np.ndarray, reference: np.ndarray, *, progress: Progress = iter) -> np.ndarray:
+        """See `MotionModel.generate`. Speech longer than `WINDOW` is generated in windows that are cross-faded."""
+        if len(reference) == 1:
+            reference = np.repeat(reference, ONE_SHOT_REPEATS, axis=0)
+        latents = torch.from_numpy(reference).to(self.device, torch.float32)[None]
+
+        def compute(start: int, stop: int) -> np.ndarray:
+            features = torch.from_numpy(np.array(speech[:, 2 * start : 2 * stop], np.float32)).to(self.device)
+            return self.network(features[None], latents)[0].cpu().numpy()
+
+        return in_windows(compute, -(-speech.shape[1] // 2), WINDOW, progress)
+
+
+def motion_model_from(checkpoint: Checkpoint, path: str, device: torch.device | str) -> DiffDubMotionModel:
+    """The motion model that a checkpoint holds; `path` is for error messages."""
+    return DiffDubMotionModel(network_from(checkpoint, path), device)
+
+
+def network_from(checkpoint: Checkpoint, path: str) -> MotionNetwork:
+    """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
+    config = MotionConfig.from_json(checkpoint.config)
+    return module_with(checkpoint.tensors, lambda: MotionNetwork(config), path)

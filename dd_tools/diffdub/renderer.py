@@ -1,0 +1,101 @@
+"""A trained stage 1 at work on clips: encoding face images, and painting by DDIM from one shared x_T."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, ddim_sample, shared_noise
+from dd_tools.errors import DataError, UsageError
+from dd_tools.face.face_images import face_images
+from dd_tools.formats.checkpoint import Checkpoint, module_with
+from dd_tools.formats.clip import Clip
+from dd_tools.nn.images import composite, to_frames, to_images, to_masks
+
+STEPS = 20  # of DDIM (section 3.1)
+
+
+class DiffDubRenderer:
+    """The interface `dd_tools.pipeline.interfaces.Renderer` around a `DiffusionAutoencoder`.
+
+    dtype: what the U-Net computes in.
+    """
+
+    painting_options = ("steps", "seed", "x_t")
+
+    def __init__(
+        self,
+        network: DiffusionAutoencoder,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ):
+        self.network = network.to(device, memory_format=torch.channels_last).eval()
+        self.device, self.dtype = torch.device(device), dtype
+        self.framing, self.z_size = network.config.framing, network.config.z_size
+
+    def encoder(self, clip: Clip) -> "Encoder":
+        """See `Renderer.encoder`."""
+        return Encoder(self, clip)
+
+    def painter(self, clip: Clip, *, steps: int = STEPS, seed: int = 0, x_t: np.ndarray | None = None) -> "Painter":
+        """See `Renderer.painter`.
+
+        steps: of DDIM. seed: of the x_T that all frames share. x_t (3, S, S): used in place of the seed's.
+        """
+        if not 1 <= steps <= NUM_TIMESTEPS:
+            raise UsageError(f"steps must be from 1 to {NUM_TIMESTEPS}, got {steps}")
+        if x_t is not None and x_t.shape != (3, clip.size, clip.size):
+            raise DataError(f"x_T has shape {x_t.shape}, expected {(3, clip.size, clip.size)}")
+        xT = shared_noise(clip.size, seed) if x_t is None else torch.from_numpy(x_t.astype(np.float32))[None]
+        return Painter(self, clip, xT, steps)
+
+
+class Encoder:
+    """Encodes the face images of one clip."""
+
+    def __init__(self, renderer: DiffDubRenderer, clip: Clip):
+        self.renderer, self.clip = renderer, clip
+
+    @torch.inference_mode()
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """See `ClipEncoder`."""
+        faces = face_images(self.clip, frames, self.renderer.network.config.eyes)
+        return self.renderer.network.encode(to_images(faces).to(self.renderer.device)).cpu().numpy()
+
+
+class Painter:
+    """Paints frames of one clip; its first usable frame is the reference image of all."""
+
+    def __init__(self, renderer: DiffDubRenderer, clip: Clip, xT: Tensor, num_steps: int):
+        self.renderer, self.clip, self.num_steps = renderer, clip, num_steps
+        self.xT = xT.to(renderer.device)
+        self.reference = to_images(clip.frames[clip.usable[0]][None]).to(renderer.device)
+
+    @torch.inference_mode()
+    def __call__(self, frames: np.ndarray, pts: np.ndarray, latents: np.ndarray, span: slice) -> np.ndarray:
+        """See `ClipPainter`."""
+        device, dtype, network = self.renderer.device, self.renderer.dtype, self.renderer.network
+        x0 = to_images(np.stack([self.clip.frames[frame] for frame in frames[span]])).to(device)
+        mask = to_masks(np.stack([self.clip.mask[frame] for frame in frames[span]])).to(device)
+        z = torch.from_numpy(latents[span]).to(device)
+        reference, xT = self.reference.expand_as(x0), self.xT.expand_as(x0)
+
+        def predict(xt: Tensor, t: Tensor) -> Tensor:
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                return network(xt, reference, t, z).float()
+
+        # The released demo does not composite after the last step; known pixels then come out approximately.
+        return to_frames(composite(ddim_sample(predict, xT, x0, mask, self.num_steps), x0, mask))
+
+
+def renderer_from(
+    checkpoint: Checkpoint, path: str, device: torch.device | str, dtype: torch.dtype = torch.float32
+) -> DiffDubRenderer:
+    """The renderer that a checkpoint holds; `path` is for error messages."""
+    return DiffDubRenderer(network_from(checkpoint, path), device, dtype)
+
+
+def network_from(checkpoint: Checkpoint, path: str) -> DiffusionAutoencoder:
+    """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
+    config = RendererConfig.from_json(checkpoint.config)
+    return module_with(checkpoint.tensors, lambda: DiffusionAutoencoder(config), path)

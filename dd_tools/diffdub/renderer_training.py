@@ -1,0 +1,96 @@
+"""Training of stage 1: presets, and the task for the training loop."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.objective import MaskedDenoisingLoss
+from dd_tools.diffdub.renderer import network_from
+from dd_tools.diffdub.renderer_data import RendererData
+from dd_tools.formats.checkpoint import RENDERER, Checkpoint
+from dd_tools.training.settings import TrainingSettings
+from dd_tools.training.task import Preset, TrainingTask
+
+KIND = "diffdub"
+
+PRESETS = {
+    # The authors': Adam at a constant rate, starting from the public Diff-AE FFHQ-256 weights.
+    "paper": Preset(RendererConfig(), TrainingSettings(steps=400_000, batch_size=16, learning_rate=1e-4)),
+    # A size that two CPU cores can train.
+    "small": Preset(
+        RendererConfig(
+            size=96,
+            channels=40,
+            multipliers=(1, 1, 2, 3),
+            encoder_channels=32,
+            encoder_multipliers=(1, 1, 2, 2, 4),
+            attention_at=(12,),
+            blocks=1,
+            z_size=128,
+            embedding_size=192,
+            dropout=0.0,
+            crop="face",
+            mask="steady",
+        ),
+        TrainingSettings(steps=100_000, batch_size=16, learning_rate=2e-4, warmup=500, decay=0.3, ema=0.999),
+    ),
+    # For tests.
+    "tiny": Preset(
+        RendererConfig(
+            size=32,
+            channels=8,
+            multipliers=(1, 2),
+            encoder_channels=8,
+            encoder_multipliers=(1, 2, 2),
+            attention_at=(8,),
+            blocks=1,
+            z_size=16,
+            embedding_size=32,
+            dropout=0.0,
+            crop="face",
+            mask="steady",
+        ),
+        TrainingSettings(steps=20, batch_size=2, learning_rate=1e-3, ema=0.9),
+    ),
+}
+
+# Of training on one speaker, starting from weights that know many.
+ADAPTATION = TrainingSettings(
+    steps=1, batch_size=8, learning_rate=2e-5, warmup=50, decay=0.5, ema=0.999, save_every=10**9, log_every=20
+)
+
+TRAINING_OPTIONS = ()
+
+
+def new_network(config: RendererConfig) -> DiffusionAutoencoder:
+    """An untrained network."""
+    return DiffusionAutoencoder(config)
+
+
+def without_eyes(network: DiffusionAutoencoder) -> DiffusionAutoencoder:
+    """The network for face images without the eyes' band (the ablation "w/o eye")."""
+    network.config = replace(network.config, eyes=False)
+    return network
+
+
+def renderer_task(
+    network: DiffusionAutoencoder,
+    clips: Sequence[Path],
+    *,
+    speakers: Mapping[str, str],
+    augment: bool = True,
+    keep_encoder: bool = False,
+) -> TrainingTask:
+    """Train `network` on clip files.
+
+    speakers: clip name to speaker, drawn evenly. augment: of face images. keep_encoder: see `MaskedDenoisingLoss`.
+    """
+    return TrainingTask(
+        MaskedDenoisingLoss(network, keep_encoder=keep_encoder),
+        RendererData(clips, network.config, speakers=speakers, augment=augment),
+        Checkpoint(RENDERER, KIND, network.config.to_json()),
+    )
+
+
+__all__ = ["ADAPTATION", "KIND", "PRESETS", "TRAINING_OPTIONS", "network_from", "new_network", "renderer_task"]

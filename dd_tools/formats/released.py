@@ -1,0 +1,161 @@
+"""Checkpoints of the paper's authors and of Diff-AE. They are pickles, and are read without running code in them."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dd_tools.errors import DataError
+from dd_tools.formats.checkpoint import MOTION, RENDERER
+
+# What training programs leave in their checkpoints besides tensors. None of it is loaded: `_Inert` takes its place.
+HARMLESS = (
+    "pytorch_lightning.",
+    "lightning.",
+    "lightning_fabric.",
+    "torchmetrics.",
+    "argparse.Namespace",
+    "collections.defaultdict",
+    "pathlib.",
+    "numpy.",
+    "config.",  # modules of the authors' settings, this and the next
+    "choices.",
+)
+
+# Per stage: a tensor that no other network has, what comes before its tensors' names within the network, and the first
+# components of all its names.
+_NETWORKS = {
+    RENDERER: (
+        "time_embed.time_embed.0.weight",
+        "",
+        ("time_embed", "input_blocks", "middle_block", "output_blocks", "out", "encoder"),
+    ),
+    MOTION: ("encoder.down_sample_audio_nar.weight", "encoder.", ("encoder",)),
+}
+
+
+class _Inert:
+    """Takes the place of a class that is not loaded: accepts any arguments and any state, does nothing."""
+
+    def __init__(self, *args: object):
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class ReleasedCheckpoint:
+    """A released network.
+
+    stage: `RENDERER` or `MOTION`.
+    source: who released it.
+    prefix: of its names in the file.
+    tensors: by name without prefix, mapped from the file.
+    x_T: the noise (N, 3, S, S) saved with it, if any.
+    unused: the names of everything else in the file.
+    """
+
+    stage: str
+    source: str
+    prefix: str
+    tensors: dict[str, Tensor]
+    x_T: Tensor | None
+    unused: list[str]
+
+    @property
+    def averaged(self) -> bool:
+        """Whether these are the weights of the moving average, not of the last step."""
+        return "ema" in self.prefix
+
+    def grouped(self, names: Iterable[str]) -> dict[str, int]:
+        """How many of the unused `names` belong to each object of the file, such as ``model``."""
+        own = self.prefix.count(".") + 1  # a group within the object that was used has one component more
+        return dict(Counter(".".join(name.split(".")[: own if name.startswith(self.prefix) else 1]) for name in names))
+
+
+def read_released(path: str | Path) -> ReleasedCheckpoint:
+    """Recognise stage 1 or 2 of DiffDub or a Diff-AE, in a Lightning checkpoint or as a bare state dict.
+
+    If the file holds several copies of the network, the moving average is taken. Raises `DataError`.
+    """
+    content = _read_pickle(Path(path))
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict):
+        raise DataError(f"cannot use '{path}': it holds no named tensors")
+    tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
+    stage, prefix = _recognise(tensors, path)
+    _, inner, parts = _NETWORKS[stage]
+    used = {
+        name: name.removeprefix(prefix).removeprefix(inner)
+        for name in tensors
+        if name.startswith(prefix) and name.removeprefix(prefix).split(".")[0] in parts
+    }
+    found = {short: tensors[name] for name, short in used.items()}
+    _check_finite(found, path)
+    noise = tensors.get("x_T")
+    keys = [*state] if state is content else [*state, *content]
+    return ReleasedCheckpoint(
+        stage=stage,
+        source=_source(stage, found),
+        prefix=prefix,
+        tensors=found,
+        x_T=noise if noise is not None and noise.ndim == 4 else None,
+        unused=[str(key) for key in keys if key not in used and key != "state_dict"],
+    )
+
+
+def count_blocks(tensors: Iterable[str], prefix: str) -> int:
+    """How many numbered blocks the names of tensors that start with `prefix` belong to."""
+    return len({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)})
+
+
+def _read_pickle(path: Path) -> object:
+    """The content of a file of `torch.save`, its tensors mapped. Raises `DataError` if that would need code."""
+    if not path.is_file():
+        raise DataError(f"cannot read '{path}': {'it is a folder' if path.is_dir() else 'no such file'}")
+    try:
+        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        for name in foreign:
+            if not name.startswith(HARMLESS):
+                raise DataError(f"cannot use '{path}': it wants to run '{name}', and no code of a checkpoint is run")
+        with torch.serialization.safe_globals([(_stand_in(name), name) for name in foreign]):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {error.strerror or error}") from None
+    except Exception as error:  # zip, pickle and tensor defects have no common class
+        raise DataError(f"cannot read '{path}': truncated, or not a checkpoint of PyTorch 1.6 or newer") from error
+
+
+def _stand_in(name: str) -> type:
+    """What to make in place of an object of class `name`; the loader fills no dictionaries but its own."""
+    return OrderedDict if name.lower().endswith("dict") else _Inert
+
+
+def _recognise(tensors: dict[str, Tensor], path: str | Path) -> tuple[str, str]:
+    """The stage of the network in a state dict, and the prefix of the copy to take."""
+    for stage, (marker, _, _) in _NETWORKS.items():
+        prefixes = [name.removesuffix(marker) for name in tensors if name.endswith(marker)]
+        prefixes = [prefix for prefix in prefixes if prefix == "" or prefix.endswith(".")]
+        if prefixes:
+            return stage, max(prefixes, key=lambda prefix: "ema" in prefix)
+    example = f"tensors such as '{next(iter(tensors))}'" if tensors else "nothing"
+    raise DataError(f"cannot use '{path}': expected DiffDub's stage 1 or 2 or a Diff-AE, found {example}")
+
+
+def _check_finite(tensors: dict[str, Tensor], path: str | Path) -> None:
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise DataError(f"cannot use '{path}': tensor '{name}' holds NaN or infinite values")
+
+
+def _source(stage: str, tensors: dict[str, Tensor]) -> str:
+    if stage != RENDERER:
+        return "DiffDub stage 2"
+    first = tensors.get("input_blocks.0.0.weight")
+    return "Diff-AE" if first is not None and first.shape[1] == 3 else "DiffDub stage 1"

@@ -1,0 +1,84 @@
+"""The paths that a U-Net and a semantic encoder are made of: down, middle and up (Dhariwal & Nichol 2021)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from dd_tools.nn.blocks import AttentionBlock, Downsample, ResBlock, Upsample
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Sizes of a U-Net, or of a semantic encoder.
+
+    size: pixels of the side of the first feature map.
+    channels: width of the first level.
+    multipliers: width of every level in units of `channels`; the map halves from level to level.
+    blocks: residual blocks per level; the up path has one more.
+    attention_at: sides of feature maps that get self-attention.
+    """
+
+    size: int
+    channels: int
+    multipliers: tuple[int, ...]
+    blocks: int
+    attention_at: tuple[int, ...]
+
+
+class Block(nn.ModuleList):
+    """Layers in sequence; only residual blocks take the conditions."""
+
+    def forward(self, h: Tensor, z: Tensor | None = None, embedding: Tensor | None = None) -> Tensor:
+        """Features (B, C, H, W), latent (B, Z), time embedding (B, E) to features."""
+        for layer in self:
+            h = layer(h, z, embedding) if isinstance(layer, ResBlock) else layer(h)
+        return h
+
+
+def down_path(in_channels: int, levels: Levels, **conditions) -> tuple[nn.ModuleList, list[int], int]:
+    """The blocks from the first convolution to the deepest level, the channels after each one, and the last size.
+
+    conditions: the conditioning arguments of `ResBlock`.
+    """
+    channels, size = levels.channels, levels.size
+    blocks = nn.ModuleList([Block([nn.Conv2d(in_channels, channels, 3, padding=1)])])
+    widths = [channels]
+    for level, multiplier in enumerate(levels.multipliers):
+        for _ in range(levels.blocks):
+            layers = [ResBlock(widths[-1], multiplier * channels, **conditions)]
+            if size in levels.attention_at:
+                layers.append(AttentionBlock(multiplier * channels))
+            blocks.append(Block(layers))
+            widths.append(multiplier * channels)
+        if level < len(levels.multipliers) - 1:
+            blocks.append(Block([ResBlock(widths[-1], widths[-1], resample=Downsample, **conditions)]))
+            widths.append(widths[-1])
+            size //= 2
+    return blocks, widths, size
+
+
+def middle_block(channels: int, **conditions) -> Block:
+    """Residual block, attention, residual block at the deepest level."""
+    first, last = (ResBlock(channels, channels, **conditions) for _ in range(2))
+    return Block([first, AttentionBlock(channels), last])
+
+
+def up_path(widths: list[int], size: int, levels: Levels, **conditions) -> nn.ModuleList:
+    """The blocks from the deepest level back to full size; each takes the features joined with the last lateral.
+
+    widths, size: of the down path's blocks and last map, as `down_path` returns them.
+    """
+    laterals, channels = list(widths), widths[-1]
+    blocks = nn.ModuleList()
+    for level, multiplier in reversed(list(enumerate(levels.multipliers))):
+        for index in range(levels.blocks + 1):
+            width = multiplier * levels.channels
+            layers = [ResBlock(channels + laterals.pop(), width, **conditions)]
+            channels = width
+            if size in levels.attention_at:
+                layers.append(AttentionBlock(channels))
+            if level > 0 and index == levels.blocks:
+                layers.append(ResBlock(channels, channels, resample=Upsample, **conditions))
+                size *= 2
+            blocks.append(Block(layers))
+    return blocks

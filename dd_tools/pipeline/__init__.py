@@ -1,0 +1,1 @@
+"""What the commands do, as a library: it neither prints nor exits, and knows nothing of command lines."""

@@ -1,0 +1,55 @@
+"""Training of a renderer on one speaker, starting from weights that know many."""
+
+import copy
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
+from dd_tools.pipeline.training import renderer_training
+from dd_tools.reporting import SILENT, Reporter
+from dd_tools.training.loop import new_state, train
+from dd_tools.training.settings import TrainingSettings
+from dd_tools.training.task import TrainingTask
+
+MEASURED_STEPS = 5
+
+
+def adapt(
+    renderer: Path,
+    clip: Path,
+    output: Path,
+    minutes: float,
+    *,
+    device: torch.device,
+    seed: int = 0,
+    report: Reporter = SILENT,
+) -> bool:
+    """Train the painting network of the weights file `renderer` on `clip` for about `minutes`; write it to `output`.
+
+    The encoder is frozen, so motion models for it stay valid. Samples are not augmented: the one face is not to look
+    like many. Returns whether the training finished, as `train` does.
+    """
+    checkpoint = read_checkpoint(renderer, RENDERER)
+    room = renderer_training(checkpoint.kind)
+    network = room.network_from(checkpoint, renderer).to(device)
+    task = room.renderer_task(network, [clip], speakers={}, augment=False, keep_encoder=True)
+    task.checkpoint.training = {"clips": [clip.stem], "adapted from": renderer.name}
+    seconds = _seconds_per_step(task, room.ADAPTATION, device)
+    settings = replace(room.ADAPTATION, steps=max(1, int(60 * minutes / seconds)), seed=seed)
+    return train(task, settings, output, device=device, report=report)
+
+
+def _seconds_per_step(task: TrainingTask, settings: TrainingSettings, device: torch.device) -> float:
+    """Measured on a copy, with all that a step of `train` does; the first step, which warms up, does not count."""
+    objective = copy.deepcopy(task.objective).to(device).train()
+    state, seconds = new_state(objective, settings, device, "fp32"), []
+    for step in range(1 + MEASURED_STEPS):
+        start = time.monotonic()
+        batch = task.data.batch(torch.Generator().manual_seed(step), settings.batch_size)
+        state.update(objective({name: tensor.to(device) for name, tensor in batch.items()}), 0.0, settings.clip)
+        seconds.append(time.monotonic() - start)
+    return float(np.mean(seconds[1:]))

@@ -1,0 +1,156 @@
+"""The main job in one call: a video or portrait and driving audio to a dubbed video."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dd_tools import __version__
+from dd_tools.errors import UsageError
+from dd_tools.face.landmarks import open_detector
+from dd_tools.face.preparation import PrepReport, prepare_clip
+from dd_tools.face.settings import ALL, PROMINENT, PrepSettings
+from dd_tools.face.sightings import Sightings
+from dd_tools.formats.arrays import read_speech
+from dd_tools.formats.clip import Clip, Framing
+from dd_tools.formats.parts import file_stamp, parts_folder
+from dd_tools.media.audio import SAMPLE_RATE
+from dd_tools.nn.device import open_device
+from dd_tools.pipeline.adapt import adapt
+from dd_tools.pipeline.encode import encode_references
+from dd_tools.pipeline.generate import generate_from
+from dd_tools.pipeline.interfaces import MotionModel, Renderer
+from dd_tools.pipeline.models import load_motion_model, load_renderer
+from dd_tools.pipeline.output import OutputSettings, check_target, write_video
+from dd_tools.pipeline.painting import Speaker
+from dd_tools.pipeline.timing import SILENCE, STOP
+from dd_tools.reporting import SILENT, Reporter
+from dd_tools.speech.features import Level, open_speech_model
+from dd_tools.speech.listening import usable_level, write_features
+from dd_tools.weights import default_weights
+
+CLIP, SPEECH, ADAPTED = "clip.h5", "speech.npy", "adapted.safetensors"  # files in the folder of a run
+
+
+def dub(
+    video: str | Path,
+    audio: str | Path,
+    output: str | Path,
+    *,
+    renderer: Path | None = None,
+    motion: Path | None = None,
+    references: int = 75,
+    expression: float | None = None,
+    follow_syllables: float | None = None,
+    adapt_minutes: float = 0.0,
+    face: str = PROMINENT,
+    at: tuple[float, float] | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    settings: OutputSettings | None = None,
+    resume: bool = False,
+    batch_size: int = 8,
+    device: str = "auto",
+    report: Reporter = SILENT,
+) -> None:
+    """Make the speaker of `video` (a video or a portrait) say what is said in `audio`, and write it to `output`.
+
+    The same as dd-prep, dd-audio, dd-encode, dd-generate and dd-render one after another.
+
+    renderer, motion: weights files; None for those that ship. references: largest number of reference latents.
+    expression, follow_syllables: of a warp motion model; None is its default. adapt_minutes: first train the renderer
+    on this speaker for so long. face, at: whom to dub, see `PrepSettings`. steps, seed: of a diffdub renderer; None is
+    its default. settings: timing and encoding of the output. resume: continue a killed run. Raises `DataError` for
+    files that cannot be used, `UsageError` for options that do not fit each other.
+    """
+    video, audio, output = Path(video), Path(audio), Path(output)
+    settings = settings or OutputSettings()
+    if face == ALL:
+        raise UsageError("dd-dub dubs one face; for all, use dd-prep --face all and dd-render")
+    if output.resolve() in (video.resolve(), audio.resolve()):
+        raise UsageError(f"'{output}' is both input and output")
+    check_target(output)
+    level = usable_level(audio)
+    place = open_device(device)
+    weights = renderer or default_weights("renderer"), motion or default_weights("motion")
+    model, motion_model = load_renderer(weights[0], place), load_motion_model(weights[1], place)
+    if model.z_size != motion_model.z_size:
+        raise UsageError(f"renderer has latents of {model.z_size} values, motion model of {motion_model.z_size}")
+    options = (references, expression, follow_syllables, adapt_minutes, face, at, steps, seed, batch_size, place)
+    key = {
+        "program": __version__,
+        "files": [file_stamp(path) for path in (video, audio, *weights)],
+        "settings": repr((settings, options)),
+    }
+    with parts_folder(output, key, resume=resume) as folder:
+        _prepare(video, folder, model.framing, face, at, report)
+        if adapt_minutes:
+            model = _adapted(weights[0], folder, adapt_minutes, seed or 0, place, report)
+        with Clip(folder / CLIP) as clip:
+            samples = _samples_to_hear(level.samples, clip, audio, settings, report)
+            _extract_speech(audio, level, samples, folder, motion_model, str(place), report)
+            latents = _generate(
+                clip, folder, model, motion_model, references, expression=expression, follow_syllables=follow_syllables
+            )
+            speaker = Speaker(clip, latents, model, loop=settings.loop, tail=settings.tail, steps=steps, seed=seed)
+            source = None if settings.crop_only else video
+            write_video(
+                [speaker], output, settings, folder, source=source, audio=audio, batch_size=batch_size, report=report
+            )
+
+
+def _prepare(
+    video: Path, folder: Path, framing: Framing, face: str, at: tuple[float, float] | None, report: Reporter
+) -> None:
+    """Cut the speaker out to `CLIP` in the folder, unless an earlier run did."""
+    if (folder / CLIP).exists():
+        return
+    settings = PrepSettings(size=framing.size, crop=framing.crop, mask=framing.mask, face=face, at=at)
+    detector = open_detector("auto", say=report.say)
+    with Sightings(detector, folder / f"sightings-{detector.name}-{detector.version}") as remembered:
+        result: PrepReport = prepare_clip(video, folder / CLIP, settings, detector=remembered, progress=report.progress)
+    for line in result.lines(video):
+        report.say(line)
+
+
+def _adapted(weights: Path, folder: Path, minutes: float, seed: int, device, report: Reporter) -> Renderer:
+    """The renderer after training on the clip, unless an earlier run did that."""
+    output = folder / ADAPTED
+    if not output.exists() and not adapt(
+        weights, folder / CLIP, output, minutes, device=device, seed=seed, report=report
+    ):
+        raise KeyboardInterrupt
+    return load_renderer(output, device)
+
+
+def _samples_to_hear(samples: int, clip: Clip, audio: Path, settings: OutputSettings, report: Reporter) -> int:
+    """How many of the audio's `samples` are used; more where silence follows, as loop and tail ask for."""
+    if clip.source.is_still:
+        return samples
+    length = round((float(clip.pts[-1]) + 1 / clip.source.frame_rate) * SAMPLE_RATE)
+    excess = (samples - length) / SAMPLE_RATE
+    if excess > 0 and settings.loop == STOP:
+        if excess > 0.1:
+            report.say(f"'{audio}' is {excess:.1f} s longer than the video and is cut; see --loop hold and bounce")
+        return length
+    return max(samples, length) if settings.tail == SILENCE else samples
+
+
+def _extract_speech(
+    audio: Path, level: Level, samples: int, folder: Path, model: MotionModel, device: str, report: Reporter
+) -> None:
+    """Write the speech features that the motion model takes to `SPEECH` in the folder, unless an earlier run did."""
+    if not (folder / SPEECH).exists():
+        speech_model = open_speech_model(model.speech_model, device=device, message=report.say)
+        write_features(
+            speech_model, audio, folder / SPEECH, layer_weights=model.layer_weights, level=level, samples=samples
+        )
+
+
+def _generate(
+    clip: Clip, folder: Path, renderer: Renderer, model: MotionModel, references: int, **options: object
+) -> np.ndarray:
+    """The motion (T, Z) for the speech features in the folder."""
+    speech = read_speech(folder / SPEECH)
+    reference = encode_references(renderer, model, clip, references)
+    names = model.speech_model, clip.source.name, "the motion model"
+    return generate_from(model, speech, reference, names=names, **options)

@@ -1,0 +1,57 @@
+"""Clip to latents, 25 per second."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from dd_tools.formats.arrays import LATENT_RATE
+from dd_tools.formats.clip import Clip
+from dd_tools.pipeline.interfaces import MotionModel, Renderer
+from dd_tools.pipeline.timing import interpolation
+
+# Wraps the starts of batches, to show progress.
+Progress = Callable[[range], Iterable[int]]
+
+
+def encode_clip(renderer: Renderer, clip: Clip, *, batch_size: int = 32, progress: Progress = iter) -> np.ndarray:
+    """Latents (T, Z) float32, 25 per second from time 0 to the last usable frame; one latent for a still image.
+
+    Frames without a face are bridged by linear interpolation. Raises `DataError` if the clip does not fit the renderer
+    or no frame is usable.
+    """
+    return encode_on_grid(renderer, clip, np.arange(grid_length(clip)), batch_size=batch_size, progress=progress)
+
+
+def encode_references(
+    renderer: Renderer, motion_model: MotionModel, clip: Clip, count: int, *, batch_size: int = 32
+) -> np.ndarray:
+    """Up to `count` reference latents (N, Z): those that `motion_model` would choose among all latents of the clip.
+
+    Only the frames that they come from are encoded.
+    """
+    chosen = motion_model.choose_references(grid_length(clip), count)
+    return encode_on_grid(renderer, clip, chosen, batch_size=batch_size)
+
+
+def grid_length(clip: Clip) -> int:
+    """Number of latents of a clip."""
+    return round(float(clip.pts[clip.usable[-1]]) * LATENT_RATE) + 1 if len(clip.usable) else 0
+
+
+def encode_on_grid(
+    renderer: Renderer, clip: Clip, indices: np.ndarray, *, batch_size: int = 32, progress: Progress = iter
+) -> np.ndarray:
+    """Latents (N, Z) float32 at `indices` (N,) of the grid of 25 per second, interpolated between usable frames."""
+    clip.check_usable(renderer.framing)
+    encoder = renderer.encoder(clip)
+    usable = clip.usable
+    left, right, share = interpolation(indices / LATENT_RATE, clip.pts[usable])
+    right = np.where(share > 0, right, left)  # so that no frame is encoded whose share is zero
+    needed, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    latents = np.empty((len(needed), renderer.z_size), np.float32)
+    for start in progress(range(0, len(needed), batch_size)):
+        part = slice(start, start + batch_size)
+        latents[part] = encoder(usable[needed[part]])
+    before, after = np.split(latents[places], 2)
+    share = share[:, None].astype(np.float32)
+    return before * (1 - share) + after * share

@@ -1,0 +1,67 @@
+"""Speech features and reference latents to motion."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dd_tools.errors import DataError
+from dd_tools.nn.overlap import Progress
+from dd_tools.pipeline.interfaces import MotionModel
+from dd_tools.pipeline.models import check_options
+
+
+def generate_motion(
+    model: MotionModel,
+    speech: np.ndarray,
+    latents: np.ndarray,
+    *,
+    references: int = 75,
+    names: Sequence[object] = ("the speech", "the latents", "the motion model"),
+    progress: Progress = iter,
+    **options: object,
+) -> np.ndarray:
+    """Latents float32 (⌈T / 2⌉, Z), 25 per second, of a face that speaks.
+
+    speech (L or 1, T, D): features, 50 per second. latents (N, Z): the speaker's, 25 per second, of which up to
+    `references` are used. names: of speech, latents and model, for error messages. options: of the model, such as
+    expression; None is the model's default. Raises `DataError` if they do not fit each other, `UsageError` for an
+    option that the model does not have.
+    """
+    reference = latents[model.choose_references(len(latents), references)]
+    return generate_from(model, speech, reference, names=names, progress=progress, **options)
+
+
+def generate_from(
+    model: MotionModel,
+    speech: np.ndarray,
+    reference: np.ndarray,
+    *,
+    names: Sequence[object],
+    progress: Progress = iter,
+    **options: object,
+) -> np.ndarray:
+    """The same from reference latents (N, Z) that were chosen before."""
+    given = check_options("this motion model", model.generation_options, options)
+    check_fit(model, speech, reference, names)
+    return model.generate(speech, reference, progress=progress, **given)
+
+
+def check_fit(model: MotionModel, speech: np.ndarray, reference: np.ndarray, names: Sequence[object]) -> None:
+    """Raise `DataError` unless speech (L, T, D) and reference (N, Z) are what the model takes; L may also be 1."""
+    (layers, _, width), z_size = speech.shape, reference.shape[1]
+    of_speech, of_reference, of_model = names
+    if width != model.speech_width or layers not in (1, model.speech_layers):
+        raise DataError(
+            f"'{of_speech}' holds {layers} layers of {width} features, '{of_model}' takes {model.speech_layers} of "
+            f"{model.speech_width}: make it with dd-audio --model {model.speech_model}"
+        )
+    if z_size != model.z_size:
+        raise DataError(
+            f"'{of_reference}' holds latents of {z_size} values, '{of_model}' takes {model.z_size}: "
+            "the renderer is not the one that the motion model was trained with"
+        )
+    if not model.accepts(reference):
+        raise DataError(
+            f"'{of_reference}' does not end in the landmarks of a frontal face, which '{of_model}' needs: "
+            "make it anew with dd-encode"
+        )

@@ -1,0 +1,51 @@
+"""Trained models from files, whatever their kind: the kind stored in a checkpoint chooses the class."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from dd_tools.diffdub import motion as diffdub_motion
+from dd_tools.diffdub import renderer as diffdub_renderer
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.checkpoint import MOTION, RENDERER, read_checkpoint
+from dd_tools.nn.device import DTYPES
+from dd_tools.pipeline.interfaces import MotionModel, Renderer
+from dd_tools.warp import motion as warp_motion
+from dd_tools.warp import renderer as warp_renderer
+from dd_tools.weights import default_weights
+
+_RENDERERS = {"diffdub": diffdub_renderer.renderer_from, "warp": warp_renderer.renderer_from}
+_MOTION_MODELS = {"diffdub": diffdub_motion.motion_model_from, "warp": warp_motion.motion_model_from}
+
+
+def load_renderer(path: Path | None, device: torch.device | str = "cpu", dtype: str = "fp32") -> Renderer:
+    """The renderer in a weights file; None for the one that ships. dtype: what it computes in, one of `DTYPES`.
+
+    Raises `DataError` for any other file.
+    """
+    path = path or default_weights("renderer")
+    checkpoint = read_checkpoint(path, RENDERER)
+    return _of_kind(_RENDERERS, checkpoint.kind, path)(checkpoint, path, device, DTYPES[dtype])
+
+
+def load_motion_model(path: Path | None, device: torch.device | str = "cpu") -> MotionModel:
+    """The motion model in a weights file; None for the one that ships. Raises `DataError` for any other file."""
+    path = path or default_weights("motion")
+    checkpoint = read_checkpoint(path, MOTION)
+    return _of_kind(_MOTION_MODELS, checkpoint.kind, path)(checkpoint, path, device)
+
+
+def _of_kind(table: Mapping[str, object], kind: str, path: Path):
+    if kind not in table:
+        raise DataError(f"cannot use '{path}': unknown kind of model '{kind}', expected {' or '.join(table)}")
+    return table[kind]
+
+
+def check_options(model: str, allowed: tuple[str, ...], options: Mapping[str, object]) -> dict[str, object]:
+    """The options that were given (not None). Raises `UsageError` for one that this `model` does not have."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        if name not in allowed:
+            raise UsageError(f"{model} has no option --{name.replace('_', '-')}")
+    return given

@@ -1,0 +1,190 @@
+"""Painted crops to a video file: pasted back into the frames of the source, or as the crop alone.
+
+Frames are encoded in parts of `PART` frames that are joined at the end. A killed job continues with the part it was at,
+and parts rendered separately (``--frames``) equal those of the whole.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.face.compositing import paste
+from dd_tools.formats.arrays import LATENT_RATE
+from dd_tools.formats.atomic import atomic_output, check_output_path
+from dd_tools.formats.clip import Clip
+from dd_tools.formats.history import sha256_of
+from dd_tools.media.codecs import Encoding, check_container
+from dd_tools.media.encode import VideoWriter
+from dd_tools.media.joining import Sound, join
+from dd_tools.media.marking import add_xmp, tags
+from dd_tools.media.numbered import NumberedFrames
+from dd_tools.media.pictures import is_sequence, write_pictures
+from dd_tools.media.rates import exact_rate
+from dd_tools.media.video import probe
+from dd_tools.pipeline.painting import PaintedFrame, Speaker
+from dd_tools.pipeline.timing import SILENCE, STOP
+from dd_tools.reporting import SILENT, Reporter
+
+PART = 240  # frames
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """How the output is timed and encoded.
+
+    frames: range of output frames to render.
+    loop, tail: what happens if audio and video differ in length, see `dd_tools.pipeline.timing.timeline`.
+    crop_only: write the square crop instead of the full frame.
+    codec, quality, pixel_format, lossless: see `Encoding`; None is the source's.
+    metadata: container metadata besides the label that says that AI altered the video.
+    """
+
+    frames: slice = field(default_factory=lambda: slice(None))
+    loop: str = STOP
+    tail: str = SILENCE
+    crop_only: bool = False
+    codec: str | None = None
+    quality: int | None = None
+    pixel_format: str | None = None
+    lossless: bool = False
+    metadata: dict[str, str] | None = None
+
+    def encoding(self, target: Path, source: Path | None) -> Encoding:
+        """How the frames of `target` are encoded."""
+        return Encoding.fitting(
+            target,
+            Encoding.of(probe(source)) if source else None,
+            codec=self.codec,
+            quality=self.quality,
+            pixel_format=self.pixel_format,
+            lossless=self.lossless,
+        )
+
+
+def find_source(clip: Clip, source: Path | None = None) -> Path:
+    """The video that the clip was cut from: `source`, where it was, or beside the clip.
+
+    Raises `DataError` if it is missing or was changed.
+    """
+    candidates = [source] if source else [Path(clip.source.path), clip.path.with_name(clip.source.name)]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        raise DataError(
+            f"cannot find '{candidates[0]}', the source of '{clip.path}'; name it with --source, or use --crop-only"
+        )
+    if sha256_of(path) != clip.source.sha256:
+        raise DataError(
+            f"'{path}' is not the file '{clip.path}' was cut from (SHA-256 differs); name the right one with --source"
+        )
+    return path
+
+
+def check_target(output: Path) -> None:
+    """Raise `DataError` unless `write_video` can write a file of this name in this place."""
+    check_output_path(output)
+    if not is_sequence(output):
+        check_container(output)
+
+
+def write_video(
+    speakers: Sequence[Speaker],
+    output: Path,
+    settings: OutputSettings,
+    folder: Path,
+    *,
+    source: Path | None,
+    audio: Path | None,
+    batch_size: int = 8,
+    report: Reporter = SILENT,
+) -> None:
+    """Paint all `speakers` of one source and write a video, or an image per frame for a pattern like ``%06d.png``.
+
+    source: the video whose frames the crops are pasted into; None writes the crops alone. audio: goes into the output,
+    cut or padded to its length. folder: for the parts, named by their first frame; existing ones are kept. Raises
+    `DataError` for an empty range of frames, `UsageError` for speakers that do not fit together.
+    """
+    _check_together(speakers, source)
+    line = speakers[0].timeline
+    spans = list(_parts(len(line), settings.frames))
+    if not spans:
+        raise DataError(f"no frames to render: '{speakers[0].clip.path}' has none in the range asked for")
+    if is_sequence(output):
+        frames = _frames(speakers, spans, source, batch_size)
+        reported = report.progress(frames, spans[-1].stop - spans[0].start, "rendering")
+        write_pictures(output, (image for image, _ in reported), first=spans[0].start)
+        return
+    encoding, sound = settings.encoding(output, source), Sound(audio) if audio else None
+    rate = exact_rate(speakers[0].clip.source.frame_rate or LATENT_RATE)
+    files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
+    missing = [span for span in spans if not files[span.start].exists()]
+    deep = encoding.deep and source is not None  # crops have 8 bits
+    with closing(_frames(speakers, missing, source, batch_size, deep)) as frames:
+        reported = iter(report.progress(frames, sum(span.stop - span.start for span in missing), "rendering"))
+        for span in missing:
+            _write_part(files[span.start], islice(reported, span.stop - span.start), float(rate), encoding)
+    with atomic_output(output) as temporary:
+        # A later part of the whole begins at time 0, so that it can follow another one.
+        origin = line.pts[spans[0].start] if spans[0].start else 0.0
+        starts = [(file, float(line.pts[start] - origin)) for start, file in files.items()]
+        seconds = line.part(slice(0, spans[-1].stop)).end
+        join(starts, temporary, rate, sound=sound, seconds=seconds, tags=tags(settings.metadata))
+        add_xmp(temporary)
+
+
+def _check_together(speakers: Sequence[Speaker], source: Path | None) -> None:
+    clips = [speaker.clip for speaker in speakers]
+    if len(clips) > 1 and source is None:
+        raise UsageError("several clips share a frame only when pasted back; leave out --crop-only")
+    if len({clip.source.sha256 for clip in clips}) > 1:
+        raise UsageError(f"'{clips[0].path}' and the other clips were not cut from the same video")
+    if any(not np.array_equal(one.timeline.frames, speakers[0].timeline.frames) for one in speakers):
+        raise UsageError("the motions differ in length: use --loop stop and --tail silence or source")
+
+
+def _parts(count: int, frames: slice) -> Iterator[slice]:
+    """The output frames of `frames`, split at multiples of `PART`."""
+    start, stop, _ = frames.indices(count)
+    while start < stop:
+        end = min((start // PART + 1) * PART, stop)
+        yield slice(start, end)
+        start = end
+
+
+def _frames(
+    speakers: Sequence[Speaker], spans: Iterable[slice], source: Path | None, batch_size: int, deep: bool = False
+) -> Iterator[tuple[np.ndarray, float]]:
+    """The finished frames (H, W, 3) of `spans` with their times, uint8 or, with `deep`, uint16."""
+    if source is None:
+        for crops in _painted(speakers, spans, batch_size):
+            yield crops[0].crop, crops[0].pts
+        return
+    with NumberedFrames(source, speakers[0].clip.settings["fps"], deep=deep) as frames:
+        for crops in _painted(speakers, spans, batch_size):
+            image = frames.at(crops[0].index)
+            for crop, speaker in zip(crops, speakers, strict=True):
+                placement = speaker.clip.crop_to_source[crop.index]
+                image = paste(image, crop.painted, crop.known, crop.mask, placement, crop.share)
+            yield image, crops[0].pts
+
+
+def _painted(
+    speakers: Sequence[Speaker], spans: Iterable[slice], batch_size: int
+) -> Iterator[tuple[PaintedFrame, ...]]:
+    """All speakers' crops, one output frame after another. Batches start anew with every part."""
+    for span in spans:
+        yield from zip(*(speaker.paint(span, batch_size) for speaker in speakers), strict=True)
+
+
+def _write_part(path: Path, frames: Iterable[tuple[np.ndarray, float]], rate: float, encoding: Encoding) -> None:
+    frames = iter(frames)
+    image, start = next(frames)
+    height, width = image.shape[:2]
+    with VideoWriter(path, width, height, rate, encoding, deep=image.itemsize > 1) as writer:
+        writer.write(image, 0)
+        for image, pts in frames:
+            writer.write(image, pts - start)

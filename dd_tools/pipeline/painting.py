@@ -1,0 +1,69 @@
+"""One speaker's painted crops, output frame by output frame."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from dd_tools.errors import DataError
+from dd_tools.formats.clip import Clip
+from dd_tools.pipeline.interfaces import ClipPainter, Renderer
+from dd_tools.pipeline.models import check_options
+from dd_tools.pipeline.timing import Timeline, latents_at, timeline
+
+
+@dataclass(frozen=True)
+class PaintedFrame:
+    """One output frame.
+
+    index: of the clip's frame behind it.
+    pts: its time in seconds.
+    painted: crop uint8 (S, S, 3).
+    known: the same crop before painting.
+    mask: uint8 (S, S), 1 = painted.
+    share: opacity of the painting, 0 to 1.
+    """
+
+    index: int
+    pts: float
+    painted: np.ndarray
+    known: np.ndarray
+    mask: np.ndarray
+    share: float
+
+    @property
+    def crop(self) -> np.ndarray:
+        """The crop uint8 (S, S, 3) with the painting at its opacity."""
+        return np.rint(self.known + self.share * (self.painted.astype(np.float32) - self.known)).astype(np.uint8)
+
+
+class Speaker:
+    """A clip, the motion to paint into it, and the painter.
+
+    latents (T, Z): 25 per second. loop, tail: see `timeline`. Raises `DataError` if clip, renderer and latents do not
+    fit each other, `UsageError` for an option that the renderer does not have.
+    """
+
+    def __init__(self, clip: Clip, latents: np.ndarray, renderer: Renderer, *, loop: str, tail: str, **options: object):
+        clip.check_usable(renderer.framing)
+        if latents.shape[1] != renderer.z_size:
+            raise DataError(f"latents have {latents.shape[1]} values, the renderer takes {renderer.z_size}")
+        given = check_options("this renderer", renderer.painting_options, options)
+        self.clip = clip
+        self.timeline: Timeline = timeline(clip, len(latents), loop=loop, tail=tail)
+        self._painter: ClipPainter = renderer.painter(clip, **given)
+        self._visible = np.flatnonzero(self.timeline.share > 0)  # output frames that are painted
+        self._frames, self._pts = self.timeline.frames[self._visible], self.timeline.pts[self._visible]
+        self._latents = latents_at(latents, self._pts)
+
+    def paint(self, span: slice, batch_size: int) -> Iterator[PaintedFrame]:
+        """The output frames of `span` in order, painted in batches."""
+        first, stop = np.searchsorted(self._visible, (span.start, span.stop))
+        batches = (slice(start, min(start + batch_size, stop)) for start in range(first, stop, batch_size))
+        crops = chain.from_iterable(self._painter(self._frames, self._pts, self._latents, batch) for batch in batches)
+        for number in range(span.start, span.stop):
+            index, share = int(self.timeline.frames[number]), float(self.timeline.share[number])
+            known = self.clip.frames[index]
+            painted = next(crops) if share > 0 else known
+            yield PaintedFrame(index, float(self.timeline.pts[number]), painted, known, self.clip.mask[index], share)

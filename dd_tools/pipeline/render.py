@@ -1,0 +1,81 @@
+"""Clips and motion to a video."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from dd_tools import __version__
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.clip import Clip
+from dd_tools.formats.parts import file_stamp, parts_folder
+from dd_tools.media.audio import has_audio
+from dd_tools.nn.device import open_device
+from dd_tools.pipeline.models import load_renderer
+from dd_tools.pipeline.output import OutputSettings, check_target, find_source, write_video
+from dd_tools.pipeline.painting import Speaker
+from dd_tools.reporting import SILENT, Reporter
+from dd_tools.weights import default_weights
+
+
+def render(
+    clips: Sequence[Path],
+    latents: Sequence[np.ndarray],
+    output: Path,
+    *,
+    audio: Path | None = None,
+    renderer: Path | None = None,
+    source: Path | None = None,
+    settings: OutputSettings | None = None,
+    batch_size: int = 8,
+    device: str = "auto",
+    dtype: str = "fp32",
+    resume: bool = False,
+    report: Reporter = SILENT,
+    **options: object,
+) -> None:
+    """Paint motion into clips of one video and write the result to `output`.
+
+    clips: one per speaker. latents: of each clip the motion (T, Z), 25 per second. audio: goes into the output.
+    renderer: weights file, None for the one that ships. source: the video that the clips were cut from, None to look
+    where it was. resume: continue a killed run. options: of the renderer, such as steps; None is its default. Raises
+    `DataError` for files that cannot be used, `UsageError` for options that do not fit.
+    """
+    settings = settings or OutputSettings()
+    if len(latents) != len(clips):
+        raise UsageError(f"{len(clips)} clips need as many --latents, got {len(latents)}")
+    check_target(output)
+    if audio and not has_audio(audio):
+        raise DataError(f"cannot use '{audio}': it has no audio track")
+    weights = renderer or default_weights("renderer")
+    place = open_device(device)
+    model = load_renderer(weights, place, dtype)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(Clip(path)) for path in clips]
+        speakers = [
+            Speaker(clip, motion, model, loop=settings.loop, tail=settings.tail, **options)
+            for clip, motion in zip(opened, latents, strict=True)
+        ]
+        background = None if settings.crop_only else find_source(opened[0], source)
+        if output.resolve() in {path.resolve() for path in (*clips, audio, background) if path}:
+            raise UsageError(f"'{output}' is both input and output")
+        key = {
+            "program": __version__,
+            "files": [file_stamp(path) for path in (*clips, weights, background)],
+            "motion": [sha256(motion.tobytes()).hexdigest() for motion in latents],
+            "settings": repr((settings, _hashable(options), batch_size, place, dtype)),
+        }
+        folder = stack.enter_context(parts_folder(output, key, resume=resume))
+        write_video(
+            speakers, output, settings, folder, source=background, audio=audio, batch_size=batch_size, report=report
+        )
+
+
+def _hashable(options: dict[str, object]) -> list[tuple[str, object]]:
+    """Options in order, arrays as hashes."""
+    return [
+        (name, sha256(value.tobytes()).hexdigest() if isinstance(value, np.ndarray) else value)
+        for name, value in sorted(options.items())
+    ]

@@ -1,0 +1,113 @@
+"""Which frame is shown when, and which latent belongs to it: audio and video need not have the same length.
+
+Latents have 25 per second, frames their own times; linear interpolation connects the two. This keeps 23.976, 29.97, 60
+and variable frame rates in sync.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dd_tools.errors import UsageError
+from dd_tools.formats.arrays import LATENT_RATE
+from dd_tools.formats.clip import Clip, Status
+
+STOP, HOLD, BOUNCE = LOOPS = ("stop", "hold", "bounce")
+SILENCE, SOURCE, CUT = TAILS = ("silence", "source", "cut")
+
+FADE = 0.2  # seconds over which painting fades in and out beside frames that pass through unchanged
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The output frames.
+
+    frames int (N,): index of the clip's frame behind each.
+    pts float64 (N,): times in seconds, rising.
+    share float32 (N,): opacity of the painting, 0 where the frame passes through unchanged.
+    end: of the last frame, in seconds.
+    """
+
+    frames: np.ndarray
+    pts: np.ndarray
+    share: np.ndarray
+    end: float
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def part(self, span: slice) -> "Timeline":
+        """The output frames of `span`, at their times in the whole output."""
+        frames, pts = self.frames[span], self.pts[span]
+        stop = span.indices(len(self))[1]
+        end = float(self.pts[stop]) if stop < len(self) else self.end
+        return Timeline(frames, pts, self.share[span], end)
+
+
+def timeline(clip: Clip, count: int, *, loop: str = STOP, tail: str = SILENCE) -> Timeline:
+    """The output for `count` latents: as long as the video, or for a still image as the audio.
+
+    loop: what the video does while longer audio goes on: ``stop`` ends with the video, ``hold`` repeats its last frame,
+    ``bounce`` plays it backwards and forwards. tail: what happens after shorter audio: ``silence`` holds the last
+    latent (a closed mouth, if the audio ends in silence), ``source`` leaves the frames unchanged, ``cut`` ends with the
+    audio. Raises `UsageError` for other values.
+    """
+    for name, value, known in (("loop", loop, LOOPS), ("tail", tail, TAILS)):
+        if value not in known:
+            raise UsageError(f"unknown {name} '{value}', expected one of {', '.join(known)}")
+    audio_end = count / LATENT_RATE
+    if clip.source.is_still:
+        frames, pts, spacing = np.zeros(count, int), np.arange(count) / LATENT_RATE, 1 / LATENT_RATE
+    else:
+        frames, pts, spacing = np.arange(clip.length), clip.pts, 1 / (clip.source.frame_rate or LATENT_RATE)
+        if loop != STOP:
+            frames, pts = _extend(frames, pts, spacing, audio_end, loop)
+        if tail == CUT:
+            kept = max(1, int(np.searchsorted(pts, audio_end)))
+            frames, pts = frames[:kept], pts[:kept]
+    painted = clip.status[frames] == Status.OK
+    if tail == SOURCE:
+        painted &= pts < audio_end
+    return Timeline(frames, pts, fade_shares(painted, pts), float(pts[-1]) + spacing)
+
+
+def _extend(
+    frames: np.ndarray, pts: np.ndarray, spacing: float, until: float, loop: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and times extended at an even `spacing` to the time `until`."""
+    more = max(0, int(np.ceil((until - pts[-1]) / spacing - 1e-6)) - 1)
+    back_and_forth = [*frames[-2::-1], *frames[1:]] if loop == BOUNCE else []
+    added = np.resize(back_and_forth or frames[-1:], more)
+    return np.concatenate([frames, added]).astype(int), np.concatenate(
+        [pts, pts[-1] + spacing * np.arange(1, more + 1)]
+    )
+
+
+def fade_shares(painted: np.ndarray, pts: np.ndarray) -> np.ndarray:
+    """Opacities float32 (N,): 0 where `painted` (N,) is false, rising from there to 1 over `FADE` seconds of pts."""
+    unpainted = pts[~painted]
+    if not len(unpainted):
+        return np.ones(len(pts), np.float32)
+    after = np.searchsorted(unpainted, pts).clip(0, len(unpainted) - 1)
+    distance = np.minimum(np.abs(unpainted[after] - pts), np.abs(pts - unpainted[np.maximum(after - 1, 0)]))
+    return np.minimum(distance / FADE, 1).astype(np.float32)
+
+
+def latents_at(latents: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Latents (T, Z), the k-th at k / 25 s, interpolated at `times` (N,) in seconds: (N, Z).
+
+    The first and the last latent are held beyond the ends.
+    """
+    left, right, share = interpolation(times * LATENT_RATE, np.arange(len(latents)))
+    share = share[:, None].astype(latents.dtype)
+    return latents[left] * (1 - share) + latents[right] * share
+
+
+def interpolation(at: np.ndarray, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Linear interpolation at places `at` (N,) between rising `knots` (K,): indices left and right, and share of right.
+
+    Places beyond the ends are taken to the nearest knot.
+    """
+    position = np.interp(at, knots, np.arange(len(knots)))
+    left = np.floor(position).astype(int)
+    return left, np.minimum(left + 1, len(knots) - 1), position - left

@@ -1,0 +1,145 @@
+"""Training of both stages from files: presets, starting weights, and data, whatever the kind of model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from dd_tools.diffdub import motion_training as diffdub_motion
+from dd_tools.diffdub import renderer_training as diffdub_renderer
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.checkpoint import MOTION, RENDERER, Checkpoint, read_checkpoint
+from dd_tools.pipeline.models import check_options
+from dd_tools.reporting import SILENT, Reporter
+from dd_tools.training.sequences import ClipSequences
+from dd_tools.training.settings import TrainingSettings
+from dd_tools.training.task import Preset, TrainingTask
+from dd_tools.warp import motion_training as warp_motion
+from dd_tools.warp import renderer_training as warp_renderer
+
+DEFAULT_PRESET = "warp"
+
+_RENDERERS = {room.KIND: room for room in (diffdub_renderer, warp_renderer)}
+_MOTION_MODELS = {room.KIND: room for room in (diffdub_motion, warp_motion)}
+PRESETS = [name for room in _RENDERERS.values() for name in room.PRESETS]
+
+
+def renderer_training(kind: str) -> ModuleType:
+    """The module ``renderer_training`` of a kind of model. Raises `DataError` for an unknown kind."""
+    return _of_kind(_RENDERERS, kind)
+
+
+def motion_training(kind: str) -> ModuleType:
+    """The module ``motion_training`` of a kind of model. Raises `DataError` for an unknown kind."""
+    return _of_kind(_MOTION_MODELS, kind)
+
+
+def _of_kind(table: Mapping[str, ModuleType], kind: str) -> ModuleType:
+    if kind not in table:
+        raise DataError(f"unknown kind of model '{kind}', expected {' or '.join(table)}")
+    return table[kind]
+
+
+def renderer_run(
+    clips: Sequence[Path],
+    *,
+    preset: str | None = None,
+    init: Path | None = None,
+    speakers: Mapping[str, str] | None = None,
+    eyes: bool = True,
+    augment: bool = True,
+    keep_encoder: bool = False,
+    seed: int = 0,
+    **options: object,
+) -> tuple[TrainingTask, TrainingSettings]:
+    """What to train stage 1 with, and the preset's settings.
+
+    init: weights to start from, which then decide kind and sizes. options: of the kind of model; None is not given.
+    seed: of the weights of a new network. Raises `UsageError` for an unknown preset and options that do not fit.
+    """
+    checkpoint, kind, chosen = _start(_RENDERERS, RENDERER, preset, init)
+    room = renderer_training(kind)
+    given = check_options(f"training of a {kind} renderer", room.TRAINING_OPTIONS, options)
+    torch.manual_seed(seed)
+    network = room.network_from(checkpoint, init) if checkpoint else room.new_network(chosen.config)
+    if not eyes:
+        network = room.without_eyes(network)
+    task = room.renderer_task(
+        network, clips, speakers=speakers or {}, augment=augment, keep_encoder=keep_encoder, **given
+    )
+    task.checkpoint.training |= {
+        "clips": [path.stem for path in clips],
+        "augment": augment,
+        "init": init.name if init else None,
+        **{name: bool(value) for name, value in given.items()},
+    }
+    return task, chosen.settings
+
+
+def motion_run(
+    clips: Sequence[ClipSequences],
+    *,
+    preset: str | None = None,
+    init: Path | None = None,
+    speech_model: str | None = None,
+    speakers: Mapping[str, str] | None = None,
+    augment: bool = True,
+    seed: int = 0,
+    report: Reporter = SILENT,
+) -> tuple[TrainingTask, TrainingSettings]:
+    """What to train stage 2 with, and the preset's settings.
+
+    init: weights to start from, which then decide kind and sizes. speech_model: what made the features; None for the
+    preset's, whose sizes they must then have. seed: of the weights of a new network. Raises `UsageError` for an unknown
+    preset and data that does not fit.
+    """
+    checkpoint, kind, chosen = _start(_MOTION_MODELS, MOTION, preset, init)
+    if init and speech_model:
+        raise UsageError("--init determines the speech model; leave out --speech-model")
+    room = motion_training(kind)
+    torch.manual_seed(seed)
+    if checkpoint:
+        network = room.network_from(checkpoint, init)
+    else:
+        config = chosen.config
+        layers, width, _ = clips[0].sizes
+        if speech_model is None and (layers, width) != (config.speech_layers, config.speech_width):
+            raise UsageError(
+                f"speech has {layers} layers of {width} features, {config.speech_model} makes {config.speech_layers} "
+                f"of {config.speech_width}: name what made it with --speech-model"
+            )
+        network = room.new_network(room.configure(config, clips[0], speech_model or config.speech_model))
+    task = room.motion_task(
+        network, clips, speakers=speakers or {}, augment=augment, is_new=checkpoint is None, report=report
+    )
+    task.checkpoint.training |= {
+        "clips": [clip.name for clip in clips],
+        "augment": augment,
+        "init": init.name if init else None,
+    }
+    return task, chosen.settings
+
+
+def _start(
+    table: Mapping[str, ModuleType], stage: str, preset: str | None, init: Path | None
+) -> tuple[Checkpoint | None, str, Preset]:
+    """The checkpoint to start from, if any, the kind of model, and the preset."""
+    presets = {name: (kind, one) for kind, room in table.items() for name, one in room.PRESETS.items()}
+    if preset is not None and preset not in presets:
+        raise UsageError(f"unknown preset '{preset}', expected {', '.join(presets)}")
+    if init is None:
+        return None, *presets[preset or DEFAULT_PRESET]
+    checkpoint = read_checkpoint(init, stage)
+    of_kind = _of_kind(table, checkpoint.kind).PRESETS
+    if preset is None:
+        return checkpoint, checkpoint.kind, next(iter(of_kind.values()))
+    if preset not in of_kind:
+        raise UsageError(f"'{init}' holds a {checkpoint.kind} {stage}, preset '{preset}' is of another kind")
+    return checkpoint, checkpoint.kind, of_kind[preset]
+
+
+def with_choices(settings: TrainingSettings, **choices: object) -> TrainingSettings:
+    """The settings with the user's choices; None keeps the preset's."""
+    return replace(settings, **{name: value for name, value in choices.items() if value is not None})

@@ -1,0 +1,39 @@
+"""Clip files as training data: checked at the start, opened on first use."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from dd_tools.formats.clip import Clip, Framing
+
+Summary = TypeVar("Summary")
+
+
+class ClipFiles:
+    """The clips at `paths`, by index. Raises `DataError` for a clip of another framing or without a usable frame.
+
+    usable: for every clip the indices of its usable frames.
+    """
+
+    def __init__(self, paths: Sequence[Path], framing: Framing):
+        self.paths, self._framing = list(paths), framing
+        self._open: dict[int, Clip] = {}
+        self.usable = self.summarise(lambda clip: clip.usable)
+
+    def summarise(self, function: Callable[[Clip], Summary]) -> list[Summary]:
+        """`function` of every clip."""
+        summaries = []
+        for path in self.paths:
+            with Clip(path) as clip:
+                clip.check_usable(self._framing)
+                summaries.append(function(clip))
+        return summaries
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Clip:
+        """The open clip. It is opened on first use: HDF5 files must not be open when loader processes are forked."""
+        if index not in self._open:
+            self._open[index] = Clip(self.paths[index])
+        return self._open[index]

@@ -1,0 +1,59 @@
+"""Image warping along a flow field, and the head that predicts flow and blend weights for the reference images."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dd_tools.nn.blocks import GroupNorm32, zero_init
+
+FIRST_REFERENCE_LOGIT = 2.0  # by which the first reference outweighs the others before training
+
+
+class FlowBlend(nn.Module):
+    """Reference images, each warped along a flow of its own, blended with softmax weights.
+
+    Flows and weights are predicted at twice the resolution of the features. Before training the flow is zero and the
+    first reference dominates.
+    """
+
+    def __init__(self, channels: int, references: int):
+        super().__init__()
+        self.references = references
+        # Per reference x and y of the flow, then a weight per reference; four of each for twice the resolution.
+        convolution = zero_init(nn.Conv2d(channels, 4 * 3 * references, 3, padding=1))
+        nn.init.constant_(convolution.bias[8 * references :][:4], FIRST_REFERENCE_LOGIT)
+        self.head = nn.Sequential(GroupNorm32(channels), nn.SiLU(), convolution)
+
+    def forward(self, h: Tensor, references: Tensor) -> Tensor:
+        """Features (B, C, h, h) and K images (B, 3 K, S, S) to one image (B, 3, S, S)."""
+        flows, logits = F.pixel_shuffle(self.head(h), 2).split([2 * self.references, self.references], dim=1)
+        weights = resize(logits.float().softmax(1), references.shape[-1])
+        warped = [warp(*pair) for pair in zip(references.split(3, dim=1), flows.split(2, dim=1), strict=True)]
+        return (torch.stack(warped, dim=1) * weights[:, :, None]).sum(1)
+
+
+def warp(image: Tensor, flow: Tensor) -> Tensor:
+    """Backward warping: the output at p is the image (B, C, S, S) at p + flow(p).
+
+    flow (B, 2, h, h): x and y in units of its own cells, S / h pixels; resized bilinearly. Outside the image its border
+    is repeated.
+    """
+    cells = flow.shape[-1]
+    identity = torch.eye(2, 3, device=image.device).expand(len(image), 2, 3)
+    offsets = resize(flow.float(), image.shape[-1]).permute(0, 2, 3, 1) * (2 / cells)
+    return sample_image(image, identity, offsets)
+
+
+def sample_image(image: Tensor, affine: Tensor, offsets: Tensor | float = 0.0) -> Tensor:
+    """The image (B, C, S, S) sampled at affine (B, 2, 3) of each position plus offsets (B, S, S, 2).
+
+    Positions run from −1 to 1 across the image. Outside it its border is repeated.
+    """
+    with torch.autocast(image.device.type, enabled=False):  # half precision is too coarse for positions
+        grid = F.affine_grid(affine.float(), list(image.shape), align_corners=False) + offsets
+    return F.grid_sample(image, grid.to(image.dtype), padding_mode="border", align_corners=False)
+
+
+def resize(maps: Tensor, size: int) -> Tensor:
+    """Maps (B, C, h, h) resized bilinearly to (B, C, size, size)."""
+    return F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)

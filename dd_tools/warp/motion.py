@@ -1,0 +1,90 @@
+"""A trained stage 2 at work: motion for speech of any length, matched to the speaker's references."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dd_tools.formats.arrays import evenly_spaced
+from dd_tools.formats.checkpoint import Checkpoint, module_with
+from dd_tools.nn.overlap import Progress, in_windows
+from dd_tools.speech.features import TELLING_LOUDNESS
+from dd_tools.speech.loudness import amplitude
+from dd_tools.warp.amplitude import SpeakerMotion
+from dd_tools.warp.latents import end_in_landmarks
+from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
+
+
+class WarpMotionModel:
+    """The interface `dd_tools.pipeline.interfaces.MotionModel` around a `MotionNetwork`."""
+
+    generation_options = ("expression", "follow_syllables")
+
+    def __init__(self, network: MotionNetwork, device: torch.device | str = "cpu"):
+        self.network, self.device = network.to(device).eval(), torch.device(device)
+        config = network.config
+        self.speech_model, self.speech_layers, self.speech_width, self.z_size = (
+            config.speech_model,
+            config.speech_layers,
+            config.speech_width,
+            config.z_size,
+        )
+        self.layer_weights = network.layer_weights.detach().cpu().numpy()
+
+    def choose_references(self, available: int, count: int) -> np.ndarray:
+        """Evenly spaced ones, to see how the face moves all over the video."""
+        return evenly_spaced(np.arange(available), count)
+
+    def accepts(self, latents: np.ndarray) -> bool:
+        """Whether they end in the landmarks of a frontal face."""
+        return latents.shape[1] == self.z_size and end_in_landmarks(latents)
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        speech: np.ndarray,
+        reference: np.ndarray,
+        *,
+        expression: float | None = None,
+        follow_syllables: float | None = None,
+        progress: Progress = iter,
+    ) -> np.ndarray:
+        """See `MotionModel.generate`.
+
+        expression: scale of the lip motion, where 1 is the amplitude of the references. follow_syllables: least
+        correlation of lip aperture and syllables, 0 to below 1; it has no effect for features without loudness. None
+        is the model's default.
+        """
+        config, network = self.network.config, self.network
+        latents = torch.from_numpy(reference).to(self.device, torch.float32)[None]
+        motion = SpeakerMotion(*self._in_windows(speech, latents, progress), network.aperture_direction.cpu().numpy())
+        correlation = config.follow_syllables if follow_syllables is None else follow_syllables
+        if correlation and config.speech_model in TELLING_LOUDNESS:
+            motion.follow_syllables(amplitude(speech[0, :, -1], len(motion.speech)), correlation)
+        mean, std = network.speaker_aperture_mean(latents), network.speaker_aperture_std(latents)
+        motion.match_aperture(float(mean), float(std), network.confidence(len(reference)))
+        return motion.latents(config.expression if expression is None else expression)
+
+    def _in_windows(
+        self, speech: np.ndarray, reference: Tensor, progress: Progress
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Base (T, Z), movement (T, Z) and speech probability (T, 1) of a motion of any length."""
+
+        def compute(start: int, stop: int) -> np.ndarray:
+            features = torch.from_numpy(np.array(speech[:, 2 * start : 2 * stop], np.float32)).to(self.device)
+            motion = self.network(features[None], reference)
+            return torch.cat([motion.base, motion.movement, motion.speech_probability], dim=2)[0].cpu().numpy()
+
+        tracks = in_windows(compute, -(-speech.shape[1] // 2), self.network.config.window, progress)
+        base, movement, probability = np.split(tracks, [self.z_size, 2 * self.z_size], axis=1)
+        return base, movement, probability
+
+
+def motion_model_from(checkpoint: Checkpoint, path: str, device: torch.device | str) -> WarpMotionModel:
+    """The motion model that a checkpoint holds; `path` is for error messages."""
+    return WarpMotionModel(network_from(checkpoint, path), device)
+
+
+def network_from(checkpoint: Checkpoint, path: str) -> MotionNetwork:
+    """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
+    config = MotionConfig.from_json(checkpoint.config)
+    return module_with(checkpoint.tensors, lambda: MotionNetwork(config), path)

@@ -1,0 +1,73 @@
+"""Augmentation of stage 2's samples: another face that moves more or less, and silence."""
+
+import torch
+from torch import Tensor
+
+OTHER_FACE = 0.5  # probability
+GAIN_STD = 0.3  # standard deviation of the logarithm of the change in amplitude
+MIN_REFERENCES = 20  # fewer do not show how far a face moves
+SILENCE = 0.3  # probability
+SILENCE_LENGTH = 10, 60  # latents, shortest and longest
+CLOSING = 4  # latents in which a mouth closes, and opens before it speaks again
+
+
+def as_other_face(
+    reference: Tensor, target: Tensor, closed: Tensor, difference: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Reference (N, Z), target (T, Z) and closed mouth (Z,) as if another person had said the same.
+
+    At random `difference` (Z,), between the mean latents of another clip and this one, is added to all, so that the
+    effect of speech is learnt apart from identity. If the references are many enough to show the amplitude, all are
+    scaled by a random gain about their means, so that the model takes the amplitude from the references.
+    """
+    if torch.rand((), generator=generator) < OTHER_FACE:
+        reference, target, closed = reference + difference, target + difference, closed + difference
+    gain = torch.exp(GAIN_STD * torch.randn((), generator=generator))
+    if len(reference) >= MIN_REFERENCES:
+        centre, target_centre = reference.mean(0), target.mean(0)
+        reference, closed = (centre + gain * (latents - centre) for latents in (reference, closed))
+        target = target_centre + gain * (target - target_centre)
+    return reference, target, closed
+
+
+def with_silence(
+    speech: Tensor, target: Tensor, silence: Tensor, closed: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Speech (L, 2 T, D) and target (T, Z) with a silence inserted at random, and the degree of silence (T,), 0 to 1.
+
+    In the silence the target is the closed mouth (Z,). People who are filmed speaking hardly pause, so clips do not
+    teach this. silence (L, 2 N, D): features of silence; values that are NaN keep the speech's.
+    """
+    shortest, longest = SILENCE_LENGTH
+    degree = torch.zeros(len(target))
+    if torch.rand((), generator=generator) >= SILENCE:
+        return speech, target, degree
+    length = min(_between(shortest, longest, generator), len(target), silence.shape[1] // 2)
+    start, stop = _span(len(target), length, generator)
+    first, last = _span(silence.shape[1] // 2, length, generator)
+    inserted, speech = silence[:, 2 * first : 2 * last], speech.clone()
+    part = speech[:, 2 * start : 2 * stop]
+    part.copy_(torch.where(inserted.isnan(), part, inserted))
+    degree[start:stop] = _ramps(length, start > 0, stop < len(target))
+    return speech, torch.lerp(target, closed, degree[:, None]), degree
+
+
+def _ramps(length: int, closes: bool, opens: bool) -> Tensor:
+    """Degree of silence (length,): it rises and falls over `CLOSING` latents where the sample goes on.
+
+    At the ends of a sample nothing is known of what was before or comes after: there the mouth is closed already.
+    """
+    inside = torch.arange(1, length + 1)
+    rise = inside if closes else torch.full_like(inside, CLOSING)
+    fall = inside.flip(0) if opens else torch.full_like(inside, CLOSING)
+    return (torch.minimum(rise, fall) / CLOSING).clamp(max=1)
+
+
+def _between(low: int, high: int, generator: torch.Generator) -> int:
+    return int(torch.randint(low, high + 1, (), generator=generator))
+
+
+def _span(total: int, length: int, generator: torch.Generator) -> tuple[int, int]:
+    """Start and stop of `length` positions among `total`, at random."""
+    start = int(torch.randint(total - length + 1, (), generator=generator))
+    return start, start + length

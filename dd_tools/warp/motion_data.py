@@ -1,0 +1,127 @@
+"""Training samples of stage 2: up to 10 s of a clip as target, reference latents from anywhere else in it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dd_tools.formats.arrays import LATENT_RATE
+from dd_tools.nn.padding import pad_sequences
+from dd_tools.training.clips import SpeakerBalance
+from dd_tools.training.sequences import ClipSequences, check_sizes
+from dd_tools.warp.latents import closed_mouth, lip_aperture
+from dd_tools.warp.motion_augmentation import as_other_face, with_silence
+from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
+
+MAX_TARGET = 10 * LATENT_RATE  # latents
+MAX_REFERENCE = 3 * LATENT_RATE
+SPEAKER_POWER = 0.5  # speakers with more clips are drawn more often, as there is more to learn: see `SpeakerBalance`
+
+
+class MotionData:
+    """Samples for `MotionLoss`. Half of them have a single reference, so that the model learns to use any number.
+
+    speakers: clip name to speaker. augment: see `as_other_face`. silence (L, T, D): features of silence, to teach that
+    the mouth closes in it, see `with_silence`; None to leave it out. Raises `DataError` for a clip that does not fit
+    the model.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[ClipSequences],
+        config: MotionConfig,
+        speakers: Mapping[str, str],
+        *,
+        augment: bool = True,
+        silence: np.ndarray | None = None,
+    ):
+        check_sizes(clips, (config.speech_layers, config.speech_width, config.z_size))
+        self.clips, self.augment = list(clips), augment
+        self.silence = None if silence is None else torch.from_numpy(silence)
+        self.target = min(config.window, MAX_TARGET)
+        names = [clip.name for clip in clips]
+        self.balance = SpeakerBalance(names, speakers, SPEAKER_POWER)
+        self.speaker_shares = SpeakerBalance(names, speakers).shares  # of each clip where all speakers count equally
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """Mean latent of every clip (clips, Z)."""
+        return np.stack([clip.latents.mean(0) for clip in self.clips])
+
+    @cached_property
+    def closed_mouths(self) -> Tensor:
+        """Latent of every clip's face with its mouth closed (clips, Z)."""
+        return torch.stack([closed_mouth(torch.from_numpy(clip.latents)[None])[0] for clip in self.clips])
+
+    def fit_statistics(self, model: MotionNetwork) -> None:
+        """Set the buffers of a new model to the statistics of the clips.
+
+        For apertures all speakers count equally. For latents all clips do: among few speakers, the standard deviation
+        would otherwise be that between them, which is larger than that of their motion.
+        """
+        mean = self.means.mean(0)
+        square = np.mean([np.square(clip.latents).mean(0) for clip in self.clips], axis=0)
+        model.latent_mean.copy_(torch.from_numpy(mean))
+        model.latent_std.copy_(torch.from_numpy(np.sqrt(np.maximum(square - mean**2, 1e-6))))
+        apertures = [lip_aperture(torch.from_numpy(clip.latents)).numpy() for clip in self.clips]
+        covariance = self._over_speakers(map(_covariance, apertures, (clip.latents for clip in self.clips)))
+        variance = max(self._over_speakers(aperture.var() for aperture in apertures), 1e-6)
+        model.aperture_mean.fill_(self._over_speakers(aperture.mean() for aperture in apertures))
+        model.aperture_std.fill_(variance**0.5)
+        model.aperture_direction.copy_(torch.from_numpy(covariance / variance))
+
+    def _over_speakers(self, values: Iterable) -> np.ndarray:
+        """The mean of one value per clip, all speakers counted equally."""
+        return np.average(list(values), axis=0, weights=self.speaker_shares)
+
+    def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
+        """speech float16 (B, L, T₅₀, D), reference (B, N, Z), target (B, T₂₅, Z) and, if silence is taught, its degree
+        (B, T₂₅), 0 to 1; zero-padded to the longest; speech_valid (B, T₅₀) and reference_valid (B, N).
+        """
+        speech, reference, target, silence = zip(*(self._sample(generator) for _ in range(size)), strict=True)
+        padded, speech_valid = pad_sequences([features.transpose(0, 1) for features in speech])
+        references, reference_valid = pad_sequences(reference)
+        batch = {
+            "speech": padded.transpose(1, 2),
+            "speech_valid": speech_valid,
+            "reference": references,
+            "reference_valid": reference_valid,
+            "target": pad_sequences(target)[0],
+        }
+        return batch if self.silence is None else batch | {"silence": pad_sequences(silence)[0]}
+
+    def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Speech (L, 2 T, D), reference (N, Z), target (T, Z) and degree of silence (T,) of one clip."""
+        index = self.balance.draw(generator)
+        clip = self.clips[index]
+        total = min(len(clip.latents), self.target + MAX_REFERENCE)
+        start = _below(len(clip.latents) - total + 1, generator)
+        stop = start + max(1, total * self.target // (self.target + MAX_REFERENCE))
+        speech = torch.from_numpy(np.array(clip.speech[:, 2 * start : 2 * stop]))
+        target = torch.from_numpy(clip.latents[start:stop])
+        reference = torch.from_numpy(clip.latents[_draw_references(len(clip.latents), start, stop, generator)])
+        closed, degree = self.closed_mouths[index], torch.zeros(len(target))
+        if self.augment:
+            difference = torch.from_numpy(self.means[self.balance.draw(generator)] - self.means[index])
+            reference, target, closed = as_other_face(reference, target, closed, difference, generator)
+        if self.silence is not None:
+            speech, target, degree = with_silence(speech, target, self.silence, closed, generator)
+        return speech, reference, target, degree
+
+
+def _draw_references(length: int, start: int, stop: int, generator: torch.Generator) -> np.ndarray:
+    """Indices (N,) of latents outside the target from `start` to `stop`, rising; half of the time a single one."""
+    others = torch.tensor([*range(start), *range(stop, length)])
+    count = 1 if _below(2, generator) else 1 + _below(min(len(others), MAX_REFERENCE), generator)
+    return others[torch.randperm(len(others), generator=generator)[:count].sort().values].numpy()
+
+
+def _covariance(track: np.ndarray, latents: np.ndarray) -> np.ndarray:
+    """Covariance (Z,) of a track (T,) with latents (T, Z)."""
+    return (track - track.mean()) @ (latents - latents.mean(0)) / len(track)
+
+
+def _below(limit: int, generator: torch.Generator) -> int:
+    return int(torch.randint(limit, (), generator=generator))

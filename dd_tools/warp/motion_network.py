@@ -1,0 +1,200 @@
+"""Stage 2: speech features and reference latents to motion around the speaker's own resting face.
+
+The network adds the audio to what the references answer, and predicts a difference from a base face, in units of how
+far this face moves. In the paper's network a single reference would leave the audio no influence (attention to one key
+is constant), and identity would have to be learnt from hundreds of speakers.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dd_tools.errors import UsageError
+from dd_tools.nn.config import Config
+from dd_tools.nn.conformer import Conformer, check_attention_sizes
+from dd_tools.nn.padding import masked_mean, valid_count
+from dd_tools.nn.weighted_sum import weighted_sum
+from dd_tools.warp.latents import LANDMARK_VALUES, closed_mouth, lip_aperture
+
+PRIOR_COUNT = 15  # number of references that the statistics of the training data count for
+
+
+@dataclass(frozen=True)
+class MotionConfig(Config):
+    """Sizes of the motion model; the defaults are those of the model that ships.
+
+    speech_model: name of the speech model whose features it takes.
+    speech_layers, speech_width: their L and D.
+    z_size: width of the latents.
+    width: of all sequences inside.
+    heads, cross_heads: of self-attention and of the attention to references.
+    hidden: width of the feed-forward layers.
+    kernel: of the depthwise convolution, odd.
+    reference_blocks, speech_blocks, decoder_blocks: conformer blocks.
+    dropout: in the conformers.
+    window: latents generated at once; longer speech is generated in windows that are cross-faded.
+    expression: default scale of the lip motion.
+    follow_syllables: default of the least correlation of lip aperture and syllables, 0 for none.
+    """
+
+    speech_model: str = "moonshine"
+    speech_layers: int = 1
+    speech_width: int = 289
+    z_size: int = 128
+    width: int = 64
+    heads: int = 2
+    cross_heads: int = 4
+    hidden: int = 128
+    kernel: int = 13
+    reference_blocks: int = 1
+    speech_blocks: int = 1
+    decoder_blocks: int = 1
+    dropout: float = 0.2
+    window: int = 125
+    expression: float = 1.0
+    follow_syllables: float = 0.6
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_attention_sizes(self.width, self.heads, self.cross_heads, self.kernel)
+        if self.z_size <= LANDMARK_VALUES:
+            raise UsageError(
+                f"motion model needs latents of more than {LANDMARK_VALUES} values, got {self.z_size}: "
+                "they do not come from a warp renderer"
+            )
+        if not self.expression >= 0:
+            raise UsageError(f"expression must be 0 or more, got {self.expression}")
+        if not 0 <= self.follow_syllables < 1:
+            raise UsageError(f"follow syllables must be from 0 to below 1, got {self.follow_syllables}")
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A generated motion; the latents (B, T, Z) are base + movement.
+
+    base (B, T, Z): the face at rest: the mean reference, or the closed mouth in silence.
+    movement (B, T, Z): what the speech adds.
+    silence (B, T, 1): logits of the probability that nobody speaks.
+    """
+
+    base: Tensor
+    movement: Tensor
+    silence: Tensor
+
+    @property
+    def latents(self) -> Tensor:
+        """(B, T, Z)."""
+        return self.base + self.movement
+
+    @property
+    def speech_probability(self) -> Tensor:
+        """(B, T, 1), 0 to 1."""
+        return torch.sigmoid(-self.silence)
+
+
+class ReferenceAttention(nn.Module):
+    """The audio (query) attends to the encoded references (key, value); then linear and layer norm."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.linear, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
+
+    def forward(self, audio: Tensor, reference: Tensor, valid: Tensor | None) -> Tensor:
+        """Audio (B, T, C), references (B, N, C), their valid positions (B, N) to (B, T, C)."""
+        padding = None if valid is None else ~valid
+        attended, _ = self.attention(audio, reference, reference, key_padding_mask=padding, need_weights=False)
+        return self.norm(self.linear(attended))
+
+
+class MotionNetwork(nn.Module):
+    """Speech features and reference latents to a `Motion`.
+
+    Buffers hold statistics of the training data: latent_mean, latent_std (Z,); aperture_mean, aperture_std; and
+    aperture_direction (Z,), how latents change as the lip aperture grows by one interocular distance.
+    """
+
+    def __init__(self, config: MotionConfig):
+        super().__init__()
+        self.config = config
+        sizes = config.width, config.heads, config.hidden, config.kernel, config.dropout
+        self.layer_weights = nn.Parameter(torch.ones(config.speech_layers))
+        self.downsample = nn.Conv1d(config.speech_width, config.width, 3, stride=2, padding=1)
+        self.reference_proj = nn.Linear(config.z_size, config.width)
+        self.reference_encoder = Conformer(config.reference_blocks, *sizes)
+        self.reference_attention = ReferenceAttention(config.width, config.cross_heads)
+        self.speech_encoder = Conformer(config.speech_blocks, *sizes)
+        self.decoder = Conformer(config.decoder_blocks, *sizes)
+        self.out_proj = nn.Linear(config.width, config.z_size)
+        for parameter in self.out_proj.parameters():
+            nn.init.zeros_(parameter)  # a new model repeats the base face
+        self.silence_head = nn.Linear(config.width, 1)
+        self.register_buffer("latent_mean", torch.zeros(config.z_size))
+        self.register_buffer("latent_std", torch.ones(config.z_size))
+        self.register_buffer("aperture_mean", torch.zeros(()))
+        self.register_buffer("aperture_std", torch.ones(()))
+        self.register_buffer("aperture_direction", torch.zeros(config.z_size))
+
+    def forward(
+        self,
+        speech: Tensor,
+        reference: Tensor,
+        speech_valid: Tensor | None = None,
+        reference_valid: Tensor | None = None,
+    ) -> Motion:
+        """The motion of length T₂₅ = ⌈T₅₀ / 2⌉ for speech (B, L, T₅₀, D) and reference latents (B, N, Z), any N ≥ 1.
+
+        L may also be 1, see `weighted_sum`. speech_valid (B, T₅₀), reference_valid (B, N): True where a padded batch
+        holds data.
+        """
+        audio = weighted_sum(speech, self.layer_weights)
+        if speech_valid is not None:
+            audio, speech_valid = audio * speech_valid[..., None], speech_valid[:, ::2]
+        audio = self.downsample(audio.transpose(1, 2)).transpose(1, 2)
+        normalised = (reference - self.latent_mean) / self.latent_std
+        encoded = self.reference_encoder(self.reference_proj(normalised), reference_valid)
+        h = self.reference_attention(audio, encoded, reference_valid) + audio
+        h = self.decoder(self.speech_encoder(h, speech_valid), speech_valid)
+        silence = self.silence_head(h)
+        mean = masked_mean(reference, reference_valid)[:, None]
+        base = mean + torch.sigmoid(silence) * (self.closed_mouth(reference, reference_valid)[:, None] - mean)
+        return Motion(base, self.out_proj(h) * self.movement_scale(reference, reference_valid), silence)
+
+    @staticmethod
+    def confidence(count: int | Tensor) -> float | Tensor:
+        """Weight of statistics of `count` references against those of the training data, 0 to 1."""
+        return count / (count + PRIOR_COUNT)
+
+    def movement_scale(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
+        """How far the latents of this face move, (B, 1, Z): the standard deviation in the training data, scaled by the
+        ratio of this face's aperture standard deviation to the training data's.
+        """
+        return self.speaker_aperture_std(reference, valid) / self.aperture_std * self.latent_std
+
+    def closed_mouth(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
+        """The latent (B, Z) of the face with its mouth closed: `closed_mouth` of the references (B, N, Z).
+
+        A few references may not show the mouth closed, such as one smile. So the fewer they are, the more of the
+        remaining aperture is removed along `aperture_direction`.
+        """
+        closed = closed_mouth(reference, valid)
+        remaining = lip_aperture(closed).clamp(min=0)[:, None]
+        missing = 1 - self.confidence(valid_count(reference, valid))
+        return closed - missing * remaining * self.aperture_direction
+
+    def speaker_aperture_mean(self, reference: Tensor) -> Tensor:
+        """Mean lip aperture (B,) of this face while it speaks, from references (B, N, Z) and training data."""
+        return torch.lerp(self.aperture_mean, lip_aperture(reference).mean(1), self.confidence(reference.shape[1]))
+
+    def speaker_aperture_std(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Standard deviation (B, 1, 1) of the lip aperture of this face, from references and training data.
+
+        The variances are averaged, the training data's with the weight of `PRIOR_COUNT` references. So a face that is
+        at rest in all references can still speak.
+        """
+        aperture = lip_aperture(reference)[..., None]
+        count = valid_count(aperture, valid)
+        variance = masked_mean((aperture - masked_mean(aperture, valid)[:, None]).square(), valid)
+        pooled = (PRIOR_COUNT * self.aperture_std.square() + count * variance) / (PRIOR_COUNT + count)
+        return pooled.sqrt()[:, None]

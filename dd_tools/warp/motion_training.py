@@ -1,0 +1,99 @@
+"""Training of stage 2: presets, and the task for the training loop."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.checkpoint import MOTION, Checkpoint
+from dd_tools.reporting import SILENT, Reporter
+from dd_tools.speech.features import open_speech_model
+from dd_tools.speech.silence import silence as silence_features
+from dd_tools.training.sequences import ClipSequences
+from dd_tools.training.settings import TrainingSettings
+from dd_tools.training.task import Preset, TrainingTask
+from dd_tools.warp.latents import end_in_landmarks
+from dd_tools.warp.motion import network_from
+from dd_tools.warp.motion_data import MotionData
+from dd_tools.warp.motion_loss import MotionLoss
+from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
+
+KIND = "warp"
+
+PRESETS = {
+    # What ships: a larger model would memorise a few dozen speakers.
+    "warp": Preset(
+        MotionConfig(),
+        TrainingSettings(steps=600, batch_size=16, learning_rate=1e-3, warmup=100, decay=0.5, ema=0.998),
+    ),
+    # For tests.
+    "tiny-warp": Preset(
+        MotionConfig(
+            speech_model="mel",
+            speech_width=80,
+            z_size=66,
+            width=16,
+            cross_heads=2,
+            hidden=16,
+            kernel=5,
+            dropout=0.0,
+            window=50,
+            follow_syllables=0.0,
+        ),
+        TrainingSettings(steps=20, batch_size=2, learning_rate=1e-3, ema=0.9),
+    ),
+}
+
+
+def configure(preset: MotionConfig, clip: ClipSequences, speech_model: str) -> MotionConfig:
+    """The preset with the sizes of the data at its ends. Raises `UsageError` for latents without landmarks."""
+    layers, width, z_size = clip.sizes
+    if not end_in_landmarks(clip.latents):
+        raise UsageError(
+            f"latents of '{clip.name}' do not end in the landmarks of a frontal face: "
+            "make them with a warp renderer, or choose another --preset"
+        )
+    return replace(preset, speech_model=speech_model, speech_layers=layers, speech_width=width, z_size=z_size)
+
+
+def new_network(config: MotionConfig) -> MotionNetwork:
+    """An untrained network."""
+    return MotionNetwork(config)
+
+
+def motion_task(
+    network: MotionNetwork,
+    clips: Sequence[ClipSequences],
+    *,
+    speakers: Mapping[str, str],
+    augment: bool = True,
+    is_new: bool = True,
+    report: Reporter = SILENT,
+) -> TrainingTask:
+    """Train `network` on clips.
+
+    augment: other faces and silence, see `motion_augmentation`. is_new: set the network's statistics to the clips'.
+    """
+    silence = _silence(network.config, report) if augment else None
+    data = MotionData(clips, network.config, speakers, augment=augment, silence=silence)
+    if is_new:
+        data.fit_statistics(network)
+    notes = {"silence": silence is not None}
+    return TrainingTask(MotionLoss(network), data, Checkpoint(MOTION, KIND, network.config.to_json(), training=notes))
+
+
+def _silence(config: MotionConfig, report: Reporter) -> np.ndarray | None:
+    """Features (L, T, D) of silence; None, which is reported, if the speech model cannot make them."""
+    try:
+        features = silence_features(open_speech_model(config.speech_model, message=report.say))
+    except DataError as error:
+        report.say(f"training without silence: {error}")
+        return None
+    if (len(features), features.shape[-1]) != (config.speech_layers, config.speech_width):
+        report.say("training without silence: the speech features are not those of their speech model")
+        return None
+    return features
+
+
+__all__ = ["KIND", "PRESETS", "configure", "motion_task", "network_from", "new_network"]

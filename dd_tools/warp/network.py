@@ -1,0 +1,195 @@
+"""Stage 1: a semantic encoder, and a U-Net that warps, blends and corrects reference images in one forward pass."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dd_tools.errors import UsageError
+from dd_tools.formats.clip import Framing
+from dd_tools.nn.blocks import GroupNorm32, zero_init
+from dd_tools.nn.config import Config
+from dd_tools.nn.unet import Levels, down_path, middle_block, up_path
+from dd_tools.warp.flow import FlowBlend
+from dd_tools.warp.latents import LANDMARK_VALUES
+
+IMAGE_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class RendererConfig(Config):
+    """Sizes of the renderer; the defaults are those of the model that ships.
+
+    size: pixels of the square crop and of the face image.
+    patch: side of the pixel blocks that are folded into channels at the input (space to depth).
+    channels, multipliers: width of the U-Net's levels, see `Levels`.
+    encoder_channels, encoder_multipliers: the same of the semantic encoder.
+    blocks: residual blocks per level; the up path has one more.
+    attention_at: sides of feature maps with self-attention.
+    references: number of reference images.
+    z_size: width of the latent, landmarks included.
+    refinement_channels: width of the refinement convolutions.
+    eyes: whether the face image holds the eyes' band.
+    crop, mask: framing and mask of the clips, as dd-prep names them.
+    """
+
+    size: int = 96
+    patch: int = 4
+    channels: int = 64
+    multipliers: tuple[int, ...] = (1, 2)
+    encoder_channels: int = 48
+    encoder_multipliers: tuple[int, ...] = (1, 2, 3)
+    blocks: int = 1
+    attention_at: tuple[int, ...] = (12,)
+    references: int = 4
+    z_size: int = 128
+    refinement_channels: int = 32
+    eyes: bool = True
+    crop: str = "face"
+    mask: str = "steady"
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("multipliers", "encoder_multipliers"):
+            divisor = self.patch * 2 ** (len(getattr(self, name)) - 1)
+            if self.size % divisor:
+                raise UsageError(
+                    f"renderer size {self.size} is not a multiple of {divisor}, which {name} {getattr(self, name)} need"
+                )
+        if self.patch % 2:
+            raise UsageError(f"renderer patch must be even, got {self.patch}")
+        if self.z_size <= LANDMARK_VALUES:
+            raise UsageError(f"z_size {self.z_size} leaves no room beside the {LANDMARK_VALUES} landmark values")
+
+    @property
+    def framing(self) -> Framing:
+        """The framing of the clips that the renderer takes."""
+        return Framing(self.size, self.crop, self.mask)
+
+    @property
+    def unet_levels(self) -> Levels:
+        """Sizes of the U-Net."""
+        return Levels(self.size // self.patch, self.channels, self.multipliers, self.blocks, self.attention_at)
+
+    @property
+    def encoder_levels(self) -> Levels:
+        """Sizes of the semantic encoder."""
+        return Levels(
+            self.size // self.patch, self.encoder_channels, self.encoder_multipliers, self.blocks, self.attention_at
+        )
+
+
+class SemanticEncoder(nn.Module):
+    """Face image to appearance code. The last feature map is flattened, not averaged, to keep positions apart."""
+
+    def __init__(self, config: RendererConfig):
+        super().__init__()
+        self.patch = config.patch
+        self.input_blocks, widths, size = down_path(IMAGE_CHANNELS * config.patch**2, config.encoder_levels)
+        self.middle_block = middle_block(widths[-1])
+        code = nn.Conv2d(widths[-1], config.z_size - LANDMARK_VALUES, size)
+        self.out = nn.Sequential(GroupNorm32(widths[-1]), nn.SiLU(), code)
+
+    def forward(self, face: Tensor) -> Tensor:
+        """Face images (B, 3, S, S) in [−1, 1] to codes (B, Z − `LANDMARK_VALUES`)."""
+        h = F.pixel_unshuffle(face, self.patch)
+        for block in self.input_blocks:
+            h = block(h)
+        return self.out(self.middle_block(h)).flatten(1)
+
+
+class Refinement(nn.Module):
+    """Convolutions at half the image's resolution that correct the blended image; zero before training."""
+
+    def __init__(self, channels: int, width: int, patch: int):
+        super().__init__()
+        self.stride = patch // 2
+        pixels = IMAGE_CHANNELS * self.stride**2
+        self.features = nn.Conv2d(channels, 4 * width, 1)
+        self.layers = nn.Sequential(
+            nn.Conv2d(width + 2 * pixels, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.SiLU(),
+            zero_init(nn.Conv2d(width, pixels, 3, padding=1)),
+        )
+
+    def forward(self, h: Tensor, blended: Tensor, masked: Tensor) -> Tensor:
+        """Last U-Net features (B, C, h, h), blended and masked image (B, 3, S, S) to a correction (B, 3, S, S)."""
+        images = F.pixel_unshuffle(torch.cat([blended, masked], dim=1), self.stride)
+        features = F.pixel_shuffle(self.features(h), 2)
+        return F.pixel_shuffle(self.layers(torch.cat([features, images.to(features.dtype)], dim=1)), self.stride)
+
+
+class UNet(nn.Module):
+    """Masked image and reference images to the painted image, conditioned on relative latents."""
+
+    def __init__(self, config: RendererConfig):
+        super().__init__()
+        self.patch = config.patch
+        condition = config.references * config.z_size
+        in_channels = (1 + config.references) * IMAGE_CHANNELS * config.patch**2
+        self.input_blocks, widths, size = down_path(in_channels, config.unet_levels, z_size=condition)
+        self.middle_block = middle_block(widths[-1], z_size=condition)
+        self.z_map = nn.Sequential(
+            zero_init(nn.Linear(condition, widths[-1] * size**2)), nn.Unflatten(1, (widths[-1], size, size))
+        )
+        self.output_blocks = up_path(widths, size, config.unet_levels, z_size=condition)
+        channels = config.channels * config.multipliers[0]
+        self.residual = nn.Sequential(
+            GroupNorm32(channels),
+            nn.SiLU(),
+            zero_init(nn.Conv2d(channels, IMAGE_CHANNELS * config.patch**2, 3, padding=1)),
+        )
+        self.flow_blend = FlowBlend(channels, config.references)
+        self.refinement = Refinement(channels, config.refinement_channels, config.patch)
+
+    def forward(self, masked: Tensor, references: Tensor, z: Tensor) -> Tensor:
+        """Masked image (B, 3, S, S), K references (B, 3 K, S, S), relative latents (B, K Z) to (B, 3, S, S)."""
+        h = F.pixel_unshuffle(torch.cat([masked, references], dim=1), self.patch)
+        laterals = []
+        for block in self.input_blocks:
+            h = block(h, z)
+            laterals.append(h)
+        h = self.middle_block(h + self.z_map(z), z)
+        for block in self.output_blocks:
+            h = block(torch.cat([h, laterals.pop()], dim=1), z)
+        blended = self.flow_blend(h, references) + F.pixel_shuffle(self.residual(h), self.patch)
+        return blended + self.refinement(h, blended, masked)
+
+
+class WarpNetwork(nn.Module):
+    """Stage 1 as one module: `encode` gives latents, `forward` paints.
+
+    fill: what the painted region of the input holds, (3, S, S); zero in a new network.
+    """
+
+    def __init__(self, config: RendererConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = SemanticEncoder(config)
+        self.normalise = nn.BatchNorm1d(config.z_size, affine=False)
+        self.unet = UNet(config)
+        self.register_buffer("fill", torch.zeros(IMAGE_CHANNELS, config.size, config.size))
+
+    def encode(self, face: Tensor, landmarks: Tensor) -> Tensor:
+        """Face images (B, 3, S, S) in [−1, 1] and their `MOUTH_REGION` (B, 25, 2) to latents (B, Z)."""
+        return torch.cat([self.encoder(face), landmarks.flatten(1)], dim=1)
+
+    def forward(self, image: Tensor, mask: Tensor, references: Tensor, z: Tensor) -> Tensor:
+        """The painted image (B, 3, S, S), not composited.
+
+        image (B, 3, S, S) in [−1, 1], of which the masked pixels (B, 1, S, S) are not seen. references (B, K, 3, S, S).
+        z (B, 1 + K, Z): the latents of the image and of its references, landmarks from −1 to 1 across the crop.
+        """
+        masked = torch.where(mask > 0, self.fill, image)
+        return self.unet(masked, references.flatten(1, 2), self.relative_latents(z))
+
+    def relative_latents(self, z: Tensor) -> Tensor:
+        """Normalised differences (B, K Z) of latents (B, 1 + K, Z) from those of the references.
+
+        What a latent says about identity cancels out; a few dozen training speakers could not teach that.
+        """
+        z = self.normalise(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+        return (z[:, :1] - z[:, 1:]).flatten(1)

@@ -1,0 +1,100 @@
+"""A trained stage 1 at work on clips: encoding face images and landmarks, and painting in one forward pass."""
+
+import numpy as np
+import torch
+
+from dd_tools.face.face_images import face_images
+from dd_tools.face.landmarks import MOUTH_REGION
+from dd_tools.formats.checkpoint import Checkpoint, module_with
+from dd_tools.formats.clip import Clip
+from dd_tools.nn.images import composite, to_frames, to_images, to_masks
+from dd_tools.warp.latents import LANDMARK_VALUES, HeadCameras
+from dd_tools.warp.network import RendererConfig, WarpNetwork
+from dd_tools.warp.references import References
+
+CANDIDATE_BATCH = 32  # reference candidates that are encoded at once
+
+
+class WarpRenderer:
+    """The interface `dd_tools.pipeline.interfaces.Renderer` around a `WarpNetwork`.
+
+    dtype: what the U-Net computes in.
+    """
+
+    painting_options = ()
+
+    def __init__(self, network: WarpNetwork, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
+        self.network = network.to(device, memory_format=torch.channels_last).eval()
+        self.device, self.dtype = torch.device(device), dtype
+        self.framing, self.z_size = network.config.framing, network.config.z_size
+
+    def encoder(self, clip: Clip) -> "Encoder":
+        """See `Renderer.encoder`."""
+        return Encoder(self, clip)
+
+    def painter(self, clip: Clip) -> "Painter":
+        """See `Renderer.painter`. There are no options: painting is one forward pass."""
+        return Painter(self, clip)
+
+
+class Encoder:
+    """Encodes the face images of one clip, and the landmarks that go with them."""
+
+    def __init__(self, renderer: WarpRenderer, clip: Clip):
+        self.renderer, self.clip, self.cameras = renderer, clip, HeadCameras(clip)
+
+    @torch.inference_mode()
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """See `ClipEncoder`."""
+        network, device = self.renderer.network, self.renderer.device
+        faces = to_images(face_images(self.clip, frames, network.config.eyes)).to(device)
+        landmarks = self.cameras.to_frontal(self.clip.landmarks[frames][:, MOUTH_REGION], frames)
+        return network.encode(faces, torch.from_numpy(landmarks).float().to(device)).cpu().numpy()
+
+
+class Painter:
+    """Paints frames of one clip; reference frames are chosen for each of them."""
+
+    def __init__(self, renderer: WarpRenderer, clip: Clip):
+        self.renderer, self.clip = renderer, clip
+        encoder = Encoder(renderer, clip)
+        self.cameras = encoder.cameras
+        self.references = References(clip, renderer.network.config.references)
+        frames = self.references.frames
+        batches = np.split(frames, range(CANDIDATE_BATCH, len(frames), CANDIDATE_BATCH))
+        latents = np.concatenate([encoder(batch) for batch in batches])
+        self.reference_latents = self.cameras.to_crop(latents, frames)
+
+    def __call__(self, frames: np.ndarray, pts: np.ndarray, latents: np.ndarray, span: slice) -> np.ndarray:
+        """See `ClipPainter`."""
+        context = self.references.context(pts, span)
+        inside = slice(span.start - context.start, span.stop - context.start)
+        z = self.cameras.to_crop(latents[context], frames[context])
+        mouths = z[:, -LANDMARK_VALUES:].reshape(len(z), len(MOUTH_REGION), 2)
+        chosen = self.references.choose(frames[context], pts[context], mouths)
+        return self._paint(frames[span], z[inside], chosen[inside])
+
+    @torch.inference_mode()
+    def _paint(self, frames: np.ndarray, z: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """frames (N,), latents in crop coordinates (N, Z), references (N, K) to crops uint8 (N, S, S, 3)."""
+        device, dtype = self.renderer.device, self.renderer.dtype
+        image = to_images(np.stack([self.clip.frames[frame] for frame in frames])).to(device)
+        mask = to_masks(np.stack([self.clip.mask[frame] for frame in frames])).to(device)
+        images = to_images(self.references.images[references.ravel()]).to(device).unflatten(0, references.shape)
+        z = np.concatenate([z[:, None], self.reference_latents[references]], axis=1)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            painted = self.renderer.network(image, mask, images, torch.from_numpy(z).to(device))
+        return to_frames(composite(painted.float().clamp(-1, 1), image, mask))
+
+
+def renderer_from(
+    checkpoint: Checkpoint, path: str, device: torch.device | str, dtype: torch.dtype = torch.float32
+) -> WarpRenderer:
+    """The renderer that a checkpoint holds; `path` is for error messages."""
+    return WarpRenderer(network_from(checkpoint, path), device, dtype)
+
+
+def network_from(checkpoint: Checkpoint, path: str) -> WarpNetwork:
+    """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
+    config = RendererConfig.from_json(checkpoint.config)
+    return module_with(checkpoint.tensors, lambda: WarpNetwork(config), path)

@@ -1,0 +1,80 @@
+"""Training samples of stage 1: a frame and its mask, reference frames of the clip, face images and landmarks of all."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dd_tools.face.face_images import face_images
+from dd_tools.face.landmarks import MOUTH_REGION
+from dd_tools.formats.clip import Clip
+from dd_tools.nn.images import to_images, to_masks
+from dd_tools.training.clip_files import ClipFiles
+from dd_tools.training.clips import SpeakerBalance, draw_from
+from dd_tools.warp.augmentation import augment_face, augment_sample
+from dd_tools.warp.latents import relative_to_crop
+from dd_tools.warp.network import RendererConfig
+from dd_tools.warp.references import MIN_GAP, comparison_points, nearest, point_distance
+
+
+class RendererData:
+    """Samples for `PaintingLoss` from clip files.
+
+    speakers: clip name to speaker; speakers are drawn evenly. augment: whether to augment. Raises `DataError` for a
+    clip of another framing or without a usable frame.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], config: RendererConfig, *, speakers: Mapping[str, str], augment: bool = True
+    ):
+        self.config, self.augment = config, augment
+        self.clips = ClipFiles(paths, config.framing)
+        self.pts, self.points = zip(*self.clips.summarise(_times_and_points), strict=True)
+        self.balance = SpeakerBalance([path.stem for path in paths], speakers)
+
+    def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
+        """image (B, 3, S, S), mask (B, 1, S, S), references (B, K, 3, S, S); faces (B, 1 + K, 3, S, S) and landmarks
+        (B, 1 + K, 25, 2), from −1 to 1 across the crop, of the image and of its references.
+        """
+        samples = [self._sample(generator) for _ in range(size)]
+        return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+    def _sample(self, generator: torch.Generator) -> dict[str, Tensor]:
+        index = self.balance.draw(generator)
+        clip, usable = self.clips[index], self.clips.usable[index]
+        target = int(torch.randint(len(usable), (), generator=generator))
+        frame, references = int(usable[target]), usable[self._references(index, target, generator)].tolist()
+        landmarks = clip.landmarks[[frame, *references]][:, MOUTH_REGION]
+        sample = {
+            "image": to_images(clip.frames[frame][None])[0],
+            "references": to_images(np.stack([clip.frames[other] for other in references])),
+            "faces": to_images(face_images(clip, [frame, *references], self.config.eyes)),
+            "landmarks": torch.from_numpy(relative_to_crop(landmarks, clip.size)).float(),
+            "mask": to_masks(clip.mask[frame][None])[0],
+        }
+        if self.augment:
+            sample = augment_sample(sample, generator)
+            sample["faces"] = torch.stack([augment_face(face, generator) for face in sample["faces"]])
+        return sample
+
+    def _references(self, index: int, target: int, generator: torch.Generator) -> np.ndarray:
+        """Positions (K,) among the usable frames of a clip, for the one at `target`.
+
+        They are chosen as in painting, but among a few frames at random: one alone, as of a portrait, as many as are
+        needed, or more. Lighting is not compared, as it hardly varies in the training clips.
+        """
+        count, pts, points = self.config.references, self.pts[index], self.points[index]
+        size = draw_from((1, count, 4 * count, 16 * count), generator)
+        distant = np.flatnonzero(np.abs(pts - pts[target]) >= MIN_GAP)
+        others = distant if len(distant) else np.arange(len(pts))
+        drawn = others[torch.randint(len(others), (size,), generator=generator).numpy()]
+        distance = point_distance(points[[target]], points[drawn])
+        (chosen,) = nearest(distance, pts[[target]], pts[drawn], count)
+        return drawn[chosen]
+
+
+def _times_and_points(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+    """Times and `comparison_points` of the usable frames."""
+    return clip.pts[clip.usable], comparison_points(clip.landmarks[clip.usable], clip.size)

@@ -1,0 +1,75 @@
+"""The training loss of stage 1: masked squared error, weighted at the lips, plus an optional perceptual distance."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
+from dd_tools.nn.images import composite
+from dd_tools.warp.flow import sample_image
+from dd_tools.warp.network import WarpNetwork
+
+LIP_WEIGHT = 4.0  # additional weight of pixels at the lips
+LIP_REACH = 0.08  # of half the side: scale on which that weight falls off around the landmarks of the lips
+PERCEPTUAL_WEIGHT = 0.5  # of the perceptual distances
+CLOSE_UP = 0.5  # side of the part around the lips that is compared once more, as a share of the crop
+
+LIPS = [MOUTH_REGION.index(point) for point in range(MOUTH.start, MOUTH.stop)]
+
+# The distance (B,) of two images (B, 3, S, S) in [−1, 1].
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+class PaintingLoss(nn.Module):
+    """Weighted squared error of the painted pixels, for the training loop.
+
+    keep_encoder: freeze the semantic encoder and the latents' statistics, so that latents, and motion models trained
+    on them, stay valid. perceptual: a distance such as LPIPS, added for the whole crop and for a close-up of the mouth;
+    the squared error alone makes a small network blur.
+    """
+
+    def __init__(self, model: WarpNetwork, *, keep_encoder: bool = False, perceptual: Distance | None = None):
+        super().__init__()
+        self.model, self.keep_encoder, self.perceptual = model, keep_encoder, perceptual
+        model.encoder.requires_grad_(not keep_encoder)
+
+    def train(self, mode: bool = True) -> "PaintingLoss":
+        """As of any module; a frozen encoder stays in eval mode."""
+        super().train(mode)
+        if self.keep_encoder:
+            self.model.encoder.eval()
+            self.model.normalise.eval()
+        return self
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of a batch of `RendererData`: a scalar."""
+        image, mask, landmarks = batch["image"], batch["mask"], batch["landmarks"]
+        z = self.model.encode(batch["faces"].flatten(0, 1), landmarks.flatten(0, 1)).unflatten(0, landmarks.shape[:2])
+        painted = self.model(image, mask, batch["references"], z)
+        weight = mask * (1 + LIP_WEIGHT * lip_weight(landmarks[:, 0], image.shape[-1]))
+        loss = (weight * (painted - image).square()).mean()
+        if self.perceptual:
+            loss = loss + PERCEPTUAL_WEIGHT * self._perceptual(painted, batch)
+        return loss
+
+    def _perceptual(self, painted: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        image, landmarks = batch["image"], batch["landmarks"][:, 0]
+        pair = torch.cat([composite(painted.float().clamp(-1, 1), image, batch["mask"]), image])
+        mouth = close_up(pair, landmarks.repeat(2, 1, 1))
+        return sum(self.perceptual(*view.chunk(2)).mean() for view in (pair, mouth))
+
+
+def lip_weight(landmarks: Tensor, size: int) -> Tensor:
+    """(B, 1, S, S): 1 at a landmark of the lips, falling to 0 around; `MOUTH_REGION` (B, 25, 2) from −1 to 1."""
+    grid = (torch.arange(size, device=landmarks.device) + 0.5) * 2 / size - 1
+    x, y = (landmarks[:, LIPS, axis, None].sub(grid).square() for axis in (0, 1))  # (B, 20, S)
+    nearest = (x[:, :, None] + y[..., None]).amin(1, keepdim=True)
+    return (-nearest / LIP_REACH**2).exp()
+
+
+def close_up(image: Tensor, landmarks: Tensor) -> Tensor:
+    """The part around the lips of images (B, C, S, S), enlarged to the same shape; landmarks as for `lip_weight`."""
+    centre = landmarks[:, LIPS].mean(1)
+    scale = CLOSE_UP * torch.eye(2, device=image.device).expand(len(image), 2, 2)
+    return sample_image(image, torch.cat([scale, centre[:, :, None]], dim=2))

@@ -1,0 +1,80 @@
+"""Training of stage 1: presets, and the task for the training loop."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dd_tools.formats.checkpoint import RENDERER, Checkpoint
+from dd_tools.training.settings import TrainingSettings
+from dd_tools.training.task import Preset, TrainingTask
+from dd_tools.warp.network import RendererConfig, WarpNetwork
+from dd_tools.warp.renderer import network_from
+from dd_tools.warp.renderer_data import RendererData
+from dd_tools.warp.renderer_loss import Distance, PaintingLoss
+
+KIND = "warp"
+
+PRESETS = {
+    # What ships.
+    "warp": Preset(
+        RendererConfig(),
+        TrainingSettings(steps=12_000, batch_size=16, learning_rate=5e-4, warmup=100, decay=0.4, ema=0.999),
+    ),
+    # For tests.
+    "tiny-warp": Preset(
+        RendererConfig(
+            size=32,
+            patch=2,
+            channels=8,
+            multipliers=(1, 2),
+            encoder_channels=8,
+            encoder_multipliers=(1, 2),
+            attention_at=(8,),
+            references=2,
+            z_size=66,
+            refinement_channels=4,
+        ),
+        TrainingSettings(steps=20, batch_size=2, learning_rate=1e-3, ema=0.9),
+    ),
+}
+
+# Of training on one speaker, starting from weights that know many: one face is soon learnt, others soon forgotten.
+ADAPTATION = TrainingSettings(
+    steps=1, batch_size=8, learning_rate=2e-4, warmup=20, decay=0.5, ema=0.99, save_every=10**9, log_every=20
+)
+
+TRAINING_OPTIONS = ("perceptual",)
+
+
+def new_network(config: RendererConfig) -> WarpNetwork:
+    """An untrained network."""
+    return WarpNetwork(config)
+
+
+def without_eyes(network: WarpNetwork) -> WarpNetwork:
+    """The network for face images without the eyes' band (an ablation)."""
+    network.config = replace(network.config, eyes=False)
+    return network
+
+
+def renderer_task(
+    network: WarpNetwork,
+    clips: Sequence[Path],
+    *,
+    speakers: Mapping[str, str],
+    augment: bool = True,
+    keep_encoder: bool = False,
+    perceptual: Distance | None = None,
+) -> TrainingTask:
+    """Train `network` on clip files.
+
+    speakers: clip name to speaker, drawn evenly. keep_encoder, perceptual: see `PaintingLoss`.
+    """
+    return TrainingTask(
+        PaintingLoss(network, keep_encoder=keep_encoder, perceptual=perceptual),
+        RendererData(clips, network.config, speakers=speakers, augment=augment),
+        Checkpoint(RENDERER, KIND, network.config.to_json()),
+    )
+
+
+__all__ = ["ADAPTATION", "KIND", "PRESETS", "TRAINING_OPTIONS", "network_from", "new_network", "renderer_task"]
