@@ -54,7 +54,7 @@ def audio(
     layer_weights = None
     if weights:
         motion = _motion_model(weights)
-        model, layer_weights = model or motion.config.speech_model, motion.layer_weights.detach().numpy()
+        model, layer_weights = model or motion.speech_model, motion.layer_weights
     name = model or DEFAULT_MODEL
     place = "cpu" if name in EMBEDDED else str(open_device(device))
     listener = open_speech_model(name, device=place, message=session.say)
@@ -78,7 +78,7 @@ def audio(
 
 
 def _motion_model(path: Path):
-    from dd_tools.motion.model import load_motion_model
+    from dd_tools.pipeline.models import load_motion_model
 
     return load_motion_model(path)
 
