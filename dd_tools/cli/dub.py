@@ -106,7 +106,7 @@ def dub(
             (wanted, face, at, references, expression, follow_syllables, adapt, steps, seed, batch_size, place)
         ),
     }
-    with parts_folder(output, key, resume=resume) as folder:
+    with parts_folder(output, key, resume=resume, report=session) as folder:
         if not (folder / "clip.h5").exists():
             _prepare(session, video, folder, painting.config, face, parse_point(at))
         if adapt:

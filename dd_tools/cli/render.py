@@ -127,7 +127,7 @@ def render(
             "motion": [sha256(motion.tobytes()).hexdigest() for motion in motions],
             "settings": repr((wanted, steps, seed, batch_size, place, dtype)),
         }
-        folder = stack.enter_context(parts_folder(output, key, resume=resume))
+        folder = stack.enter_context(parts_folder(output, key, resume=resume, report=session))
         write_result(session, speakers, output, wanted, folder)
 
 
