@@ -18,12 +18,13 @@ from dd_tools.formats.arrays import LATENT_RATE
 from dd_tools.formats.atomic import atomic_output, check_output_path
 from dd_tools.formats.clip import Clip
 from dd_tools.formats.history import sha256_of
-from dd_tools.media.codecs import Encoding, check_container
+from dd_tools.media.ai_label import append_xmp, label_tags
+from dd_tools.media.codecs import Encoding
+from dd_tools.media.containers import check_container
 from dd_tools.media.encode import VideoWriter
+from dd_tools.media.images import is_image_sequence, write_image_sequence
+from dd_tools.media.indexed_frames import IndexedFrames
 from dd_tools.media.joining import Sound, join
-from dd_tools.media.marking import add_xmp, tags
-from dd_tools.media.numbered import NumberedFrames
-from dd_tools.media.pictures import is_sequence, write_pictures
 from dd_tools.media.rates import exact_rate
 from dd_tools.media.video import probe
 from dd_tools.renderer.rendering import Painted, Painter
@@ -56,9 +57,9 @@ class Wanted:
 
     def encoding(self, target: Path) -> Encoding:
         """What the pictures of `target` are encoded as."""
-        return Encoding.fitting(
+        return Encoding.for_target(
             target,
-            Encoding.of(probe(self.source)) if self.source else None,
+            Encoding.from_source(probe(self.source)) if self.source else None,
             codec=self.codec,
             quality=self.quality,
             pixel_format=self.pixel_format,
@@ -94,7 +95,7 @@ def find_source(clip: Clip, source: Path | None = None) -> Path:
 def check_target(output: Path) -> None:
     """Raise `DataError` unless `write_dubbed` can write a file of this name where it is to lie."""
     check_output_path(output)
-    if not is_sequence(output):
+    if not is_image_sequence(output):
         check_container(output)
 
 
@@ -115,12 +116,12 @@ def write_dubbed(
     spans = list(_parts(len(whens[0]), wanted.frames))
     if not spans:
         raise DataError(f"no frames to render: '{speakers[0].painter.clip.path}' has none in the range asked for")
-    if is_sequence(output):
+    if is_image_sequence(output):
         pictures = progress(_pictures(speakers, whens, spans, wanted.source), spans[-1].stop - spans[0].start)
-        write_pictures(output, (image for image, _ in pictures), first=spans[0].start)
+        write_image_sequence(output, (image for image, _ in pictures), first=spans[0].start)
         return
     encoding, sound = wanted.encoding(output), Sound(wanted.audio) if wanted.audio else None
-    deep = encoding.deep and wanted.source is not None  # crops have 8 bits
+    deep = encoding.high_bit_depth and wanted.source is not None  # crops have 8 bits
     rate = exact_rate(speakers[0].painter.clip.source.frame_rate or LATENT_RATE)
     files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
     missing = [span for span in spans if not files[span.start].exists()]
@@ -134,8 +135,8 @@ def write_dubbed(
         origin = whens[0].pts[spans[0].start] if spans[0].start else 0.0
         starts = [(file, float(whens[0].pts[start] - origin)) for start, file in files.items()]
         seconds = whens[0].part(slice(0, spans[-1].stop)).end
-        join(starts, temporary, rate, sound=sound, seconds=seconds, tags=tags(wanted.more_tags))
-        add_xmp(temporary)
+        join(starts, temporary, rate, sound=sound, seconds=seconds, tags=label_tags(wanted.more_tags))
+        append_xmp(temporary)
 
 
 def _timelines(speakers: Sequence[Speaker], wanted: Wanted) -> list[Timeline]:
@@ -174,7 +175,7 @@ def _pictures(
         for items in _painted(speakers, whens, spans):
             yield _crop(items[0]), items[0].pts
         return
-    with NumberedFrames(source, clips[0].settings["fps"], deep=deep) as frames:
+    with IndexedFrames(source, clips[0].settings["fps"], high_bit_depth=deep) as frames:
         for items in _painted(speakers, whens, spans):
             picture = frames.at(items[0].index)
             for item, clip in zip(items, clips, strict=True):
@@ -206,7 +207,7 @@ def _write_part(path: Path, pictures: Iterable[tuple[np.ndarray, float]], rate: 
     pictures = iter(pictures)
     image, start = next(pictures)
     height, width = image.shape[:2]
-    with VideoWriter(path, width, height, rate, encoding, deep=image.itemsize > 1) as writer:
+    with VideoWriter(path, width, height, rate, encoding, high_bit_depth=image.itemsize > 1) as writer:
         writer.write(image, 0)
         for image, pts in pictures:
             writer.write(image, pts - start)
