@@ -51,7 +51,7 @@ def _is_usable(program: str) -> bool:
 
 
 def file_url(path: str | Path) -> str:
-    """`path` in ffmpeg's file protocol, so that colons, percent signs and leading dashes have no special meaning."""
+    """`path` in ffmpeg's file protocol, so that colons and leading dashes have no special meaning."""
     return f"file:{path}"
 
 

@@ -32,8 +32,8 @@ class Sound:
     def stream(self, target: Path, seconds: float) -> tuple[ffmpeg.nodes.FilterableStream, dict[str, object]]:
         """The first `seconds` as a stream of ffmpeg-python, and the output options for `target`.
 
-        AAC is copied into MP4 and MOV, cut or ended at a whole AAC frame. Any other audio is encoded with its own
-        sample rate and channels, and padded with silence at both ends where needed.
+        AAC is copied into MP4 and MOV, which does not pad it and cuts it between two AAC frames. Any other audio is
+        encoded with its own sample rate and channels, and padded with silence at both ends where needed.
         """
         suffix = target.suffix.lower()
         if self._description.startswith("aac") and suffix not in MATROSKA:
