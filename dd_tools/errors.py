@@ -1,13 +1,13 @@
-"""The two ways a user's request can fail; anything else is a defect of ours and keeps its traceback."""
+"""Errors that the user can fix. The commands print them as one line; any other exception is a bug, with a traceback.
+
+A message is one line: the problem first, then what was found and what to do about it. It starts in lower case, quotes
+the file or value in single quotes, and has no full stop.
+"""
 
 
 class DataError(Exception):
-    """Data that cannot be used, or a failure at run time (exit status 1).
-
-    The message is one line: what is wrong, the file in single quotes, what was found and what to do about it;
-    lower case at the start, no full stop at the end.
-    """
+    """Unusable data, or a failure at run time. Commands exit with status 1."""
 
 
 class UsageError(Exception):
-    """Options that make no sense together or by themselves (exit status 2). Same wording rules as `DataError`."""
+    """Invalid or contradictory options. Commands exit with status 2."""

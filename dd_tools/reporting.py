@@ -1,4 +1,4 @@
-"""How library functions report to their caller: lines of information and progress. The library itself never prints."""
+"""How library functions report messages and progress to their caller. They never print."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
@@ -7,30 +7,30 @@ Item = TypeVar("Item")
 
 
 class Reporter(Protocol):
-    """What a caller may pass to be informed; the commands pass a `dd_tools.cli.session.Session`."""
+    """Receives messages and progress. The commands pass a `dd_tools.cli.session.Session`."""
 
     def say(self, message: str) -> None:
-        """Take one line of information, without a full stop."""
+        """Receive a message: one line, without a full stop."""
 
     def progress(self, steps: Iterable[Item], total: int | None, label: str) -> Iterable[Item]:
-        """Pass `steps` through. total: how many there are, None if unknown."""
+        """Yield all `steps`. total: their number, None if unknown. label: what is being done."""
 
     def training(self, steps: Iterator[int], total: int, describe: Callable[[], str]) -> Iterator[int]:
-        """Pass the numbers of training steps through. describe: formats the latest loss."""
+        """Yield all numbers of training steps. total: the last number. describe: returns the latest loss as text."""
 
 
 class Silent:
-    """A `Reporter` that reports nothing, the default of library functions."""
+    """A `Reporter` that reports nothing. It is the default of library functions."""
 
     def say(self, message: str) -> None:
         """Ignore the message."""
 
     def progress(self, steps: Iterable[Item], total: int | None, label: str) -> Iterable[Item]:
-        """Pass `steps` through."""
+        """Return `steps` unchanged."""
         return steps
 
     def training(self, steps: Iterator[int], total: int, describe: Callable[[], str]) -> Iterator[int]:
-        """Pass the step numbers through."""
+        """Return `steps` unchanged."""
         return steps
 
 

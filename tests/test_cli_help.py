@@ -1,4 +1,4 @@
-"""`--help` and `--version` of every command: they answer, completely, and without loading the heavy libraries."""
+"""`--help` and `--version` of every command: complete, and without importing slow libraries."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from commands import call, command_names, options, parameters
 
 from dd_tools import __version__
 
-HEAVY = ("torch", "cv2", "transformers", "mediapipe", "face_alignment", "h5py", "numpy", "ffmpeg", "onnxruntime")
+SLOW_IMPORTS = ("torch", "cv2", "transformers", "mediapipe", "face_alignment", "h5py", "numpy", "ffmpeg", "onnxruntime")
 
 
 def test_all_eleven_commands_are_installed():
@@ -38,21 +38,21 @@ def test_version(name):
 
 
 @pytest.mark.parametrize("name", command_names())
-def test_unknown_options_are_wrong_usage(name):
+def test_an_unknown_option_is_a_usage_error(name):
     outcome = call(name, "--no-such-option")
     assert outcome.status == 2
     assert "--no-such-option" in outcome.errors
     assert "Traceback" not in outcome.errors
 
 
-def test_help_loads_nothing_heavy():
-    """One process for all commands: whatever any of them imports shows at the end."""
+def test_help_imports_no_slow_library():
+    """All commands run in one process, so the modules that any of them imports are loaded at the end."""
     program = textwrap.dedent(f"""
         import sys
         from commands import call, command_names
         statuses = {{name: call(name, "--help").status for name in command_names()}}
         assert set(statuses.values()) == {{0}}, statuses
-        print(*[module for module in {HEAVY!r} if module in sys.modules])
+        print(*[module for module in {SLOW_IMPORTS!r} if module in sys.modules])
     """)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)

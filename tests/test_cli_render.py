@@ -10,7 +10,7 @@ from factories import dummy_face_landmarks, dummy_lossless_video, dummy_renderer
 
 from dd_tools.media.audio import read_audio
 from dd_tools.media.ffmpeg import ffmpeg_path
-from dd_tools.media.pictures import read_picture
+from dd_tools.media.images import read_image
 from dd_tools.media.video import probe, read_frames
 from dd_tools.renderer import video as rendering
 
@@ -142,7 +142,7 @@ def test_pictures_have_the_frames_of_the_lossless_video(studio, tmp_path):
     video = images(render(studio, tmp_path / "out.mkv", "--lossless"))
     render(studio, tmp_path / "%04d.png", "--frames", "3:7")
     for number in range(3, 7):
-        np.testing.assert_array_equal(read_picture(tmp_path / f"{number:04d}.png"), video[number])
+        np.testing.assert_array_equal(read_image(tmp_path / f"{number:04d}.png"), video[number])
     assert len(list(tmp_path.glob("*.png"))) == 4
 
 

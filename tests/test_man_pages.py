@@ -109,10 +109,10 @@ def test_page_has_the_usual_sections_in_order(command):
 
 
 def test_formats_page_names_every_dataset_attribute_and_status():
-    from dd_tools.formats.clip import Status, _layout
+    from dd_tools.formats.clip import Status, dataset_layout
 
     text = page("dd-formats.5")
-    for dataset in _layout(96, 96):
+    for dataset in dataset_layout(96, 96):
         assert re.search(rf"^\.It (Li|Va) {dataset}\b", text, re.MULTILINE), dataset
     for status in Status:
         assert re.search(rf"^\.It {status.value}\n.*\b{status.name.lower()}\b", text, re.MULTILINE), status

@@ -1,3 +1,5 @@
+"""Finding ffmpeg, running it, and parsing its messages; exact frame rates."""
+
 import stat
 import sys
 from fractions import Fraction
@@ -22,7 +24,7 @@ def fresh_search():
 
 
 @pytest.mark.parametrize(
-    ("version", "configuration", "taken"),
+    ("version", "configuration", "used"),
     [
         ("5.1.6-0+deb12u1", "--enable-gpl --enable-libx264", True),
         ("n7.0.2", "--enable-libx264", True),
@@ -33,14 +35,14 @@ def fresh_search():
         ("7.1", "--enable-libopenh264", False),  # a build without GPL parts
     ],
 )
-def test_the_systems_ffmpeg_is_taken_where_it_is_fit(
-    tmp_path, monkeypatch, fresh_search, version, configuration, taken
+def test_the_systems_ffmpeg_is_used_if_it_is_recent_and_has_libx264(
+    tmp_path, monkeypatch, fresh_search, version, configuration, used
 ):
     program = tmp_path / "ffmpeg"
     program.write_text(f"#!/bin/sh\necho ffmpeg version {version} Copyright\necho configuration: {configuration}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert ffmpeg_path() == (str(program) if taken else imageio_ffmpeg.get_ffmpeg_exe())
+    assert ffmpeg_path() == (str(program) if used else imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def test_without_any_ffmpeg_there_is_one_clear_line(tmp_path, monkeypatch, fresh_search):
@@ -49,7 +51,7 @@ def test_without_any_ffmpeg_there_is_one_clear_line(tmp_path, monkeypatch, fresh
 
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", nothing)
-    with pytest.raises(DataError, match=r"cannot find an ffmpeg of version 5\.1 or newer"):
+    with pytest.raises(DataError, match=r"^cannot find ffmpeg: install version 5\.1 or newer with libx264$"):
         ffmpeg_path()
 
 
@@ -70,7 +72,7 @@ def test_without_any_ffmpeg_there_is_one_clear_line(tmp_path, monkeypatch, fresh
         (0.5, Fraction(1, 2)),
     ],
 )
-def test_rates_are_exact(printed, rate):
+def test_rounded_rates_become_exact(printed, rate):
     assert exact_rate(printed) == rate
 
 
@@ -78,7 +80,7 @@ def test_rates_are_exact(printed, rate):
 def test_whole_and_ntsc_rates_survive_floats_and_two_decimals(whole, factor):
     rate = whole * factor
     assert exact_rate(float(rate)) == rate
-    if whole >= 12:  # below, two decimals do not tell
+    if whole >= 12:  # below, two decimals are not enough
         assert exact_rate(round(float(rate), 2)) == rate
 
 
@@ -98,12 +100,12 @@ def test_the_header_ends_where_the_output_begins():
     assert header.video.startswith("h264 (High)") and header.audio.startswith("aac (LC)")
 
 
-def test_no_file_no_header():
+def test_a_file_that_ffmpeg_cannot_open_has_no_header():
     assert parse_header(["file:x.mp4: Invalid data found when processing input"]) is None
 
 
 @pytest.mark.parametrize("lines", [50_000])
-def test_a_talkative_program_does_not_block(tmp_path, monkeypatch, lines):
+def test_many_messages_do_not_block(tmp_path, monkeypatch, lines):
     """Far more on standard error than a pipe holds, before and after the data on standard output."""
     program = tmp_path / "ffmpeg"
     program.write_text(f"#!{sys.executable}\nimport sys\nfor part in b'ab':\n"
@@ -113,9 +115,9 @@ def test_a_talkative_program_does_not_block(tmp_path, monkeypatch, lines):
                        "print('[error] the consequence', file=sys.stderr)\nsys.exit(3)\n")  # fmt: skip
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr("dd_tools.media.ffmpeg.ffmpeg_path", lambda: str(program))
-    heard = []
-    with Process(ffmpeg.output(ffmpeg.input("x"), "y"), stdout=True, on_line=heard.append) as process:
+    received = []
+    with Process(ffmpeg.output(ffmpeg.input("x"), "y"), stdout=True, on_line=received.append) as process:
         assert process.stdout.read(600_000) == b"a" * 300_000 + b"b" * 300_000
         assert process.wait() == 3
-    assert process.complaint == "the cause"
-    assert len(heard) == 2 * lines + 3 and heard[:2] == ["line 0", "line 1"] and heard[-1] is None
+    assert process.first_error == "the cause"
+    assert len(received) == 2 * lines + 3 and received[:2] == ["line 0", "line 1"] and received[-1] is None

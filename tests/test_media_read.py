@@ -1,25 +1,18 @@
+"""Reading: descriptions, frames, times and colours of videos, and errors for everything else."""
+
 import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import ffmpeg
-import imageio_ffmpeg
 import numpy as np
 import pytest
 from factories import dummy_media, dummy_turned, dummy_video, raw_video, shared_file
+from media_files import PROGRAMS
 from PIL import Image
 
 from dd_tools.errors import DataError
-from dd_tools.media.ffmpeg import ffmpeg_path
 from dd_tools.media.video import probe, read_frames
-
-PROGRAMS = sorted({ffmpeg_path(), imageio_ffmpeg.get_ffmpeg_exe()})
-
-
-@pytest.fixture(params=PROGRAMS, ids=lambda program: Path(program).name)
-def program(request, monkeypatch):
-    """Run the test with the system's ffmpeg and with the one imageio-ffmpeg carries."""
-    monkeypatch.setattr("dd_tools.media.ffmpeg.ffmpeg_path", lambda: request.param)
 
 
 def grey_levels(path: Path, levels: list[int], **options: object) -> Path:
@@ -54,7 +47,7 @@ def test_description_of_a_plain_video(tmp_path):
     assert not probe(dummy_video(tmp_path / "w.mp4", audio=False)).has_audio
 
 
-def test_what_was_probed_need_not_be_probed_again(tmp_path, monkeypatch):
+def test_a_described_video_is_not_probed_again(tmp_path, monkeypatch):
     info = probe(dummy_video(tmp_path / "v.mp4", seconds=0.2))
     monkeypatch.setattr("dd_tools.media.video.probe", lambda path: pytest.fail("probed again"))
     assert len(list(read_frames(info))) == 5
@@ -87,14 +80,14 @@ def test_resampling_repeats_and_drops_frames_by_time(tmp_path):
 
 
 @pytest.mark.parametrize("degrees", [90, 180])
-def test_phone_videos_are_turned_upright(program, tmp_path, degrees):
+def test_phone_videos_are_rotated_upright(program, tmp_path, degrees):
     path = dummy_video(tmp_path / "v.mp4", seconds=0.2, size=(64, 48), audio=False)
     (upright, *_) = read_frames(path)
     path = dummy_turned(path, degrees)
-    (turned, *_) = read_frames(path)
-    expected = np.rot90(upright.image, -degrees // 90)  # the matrix turns clockwise
+    (rotated, *_) = read_frames(path)
+    expected = np.rot90(upright.image, -degrees // 90)  # the matrix rotates clockwise
     assert (probe(path).width, probe(path).height) == (expected.shape[1], expected.shape[0])
-    assert np.abs(turned.image.astype(int) - expected).mean() < 1.5  # chroma sits differently after the turn
+    assert np.abs(rotated.image.astype(int) - expected).mean() < 1.5  # chroma is sited differently
 
 
 def _rgb(luma: float, blue: float, red: float, kr: float, kb: float, full: bool) -> np.ndarray:
@@ -142,29 +135,29 @@ def test_grey_video_is_grey(tmp_path):
 
 
 @pytest.mark.parametrize(("aspect", "size"), [("16/15", (96, 72)), ("9/10", (90, 80)), ("1/1", (90, 72))])
-def test_oblong_pixels_become_square(tmp_path, aspect, size):
-    card = ffmpeg.input("testsrc2=size=90x72:rate=25:duration=0.2", format="lavfi")
-    path = dummy_media(tmp_path / "v.mp4", card, pix_fmt="yuv420p", vf=f"setsar={aspect}")
+def test_pixels_become_square(tmp_path, aspect, size):
+    pattern = ffmpeg.input("testsrc2=size=90x72:rate=25:duration=0.2", format="lavfi")
+    path = dummy_media(tmp_path / "v.mp4", pattern, pix_fmt="yuv420p", vf=f"setsar={aspect}")
     (frame, *_) = read_frames(path)
     assert (probe(path).width, probe(path).height) == size
     assert frame.image.shape == (size[1], size[0], 3)
 
 
-def _delayed(path: Path, picture: float, sound: float) -> Path:
-    """A video whose pictures and sound begin at the given seconds."""
-    card = ffmpeg.input("testsrc2=size=64x48:rate=25:duration=1", format="lavfi", itsoffset=picture)
-    tone = ffmpeg.input("sine=frequency=440:duration=1", format="lavfi", itsoffset=sound)
-    return dummy_media(path, card, tone, pix_fmt="yuv420p")
+def _delayed(path: Path, video: float, audio: float) -> Path:
+    """A file whose video and audio begin at the given seconds."""
+    pattern = ffmpeg.input("testsrc2=size=64x48:rate=25:duration=1", format="lavfi", itsoffset=video)
+    tone = ffmpeg.input("sine=frequency=440:duration=1", format="lavfi", itsoffset=audio)
+    return dummy_media(path, pattern, tone, pix_fmt="yuv420p")
 
 
-@pytest.mark.parametrize(("picture", "sound", "first"), [(0.48, 0, 0.48), (0, 0.48, 0), (0.2, 0.2, 0)])
-def test_times_count_from_the_earliest_stream(program, tmp_path, picture, sound, first):
-    (frame, *_) = read_frames(_delayed(tmp_path / "v.mkv", picture, sound))
+@pytest.mark.parametrize(("video", "audio", "first"), [(0.48, 0, 0.48), (0, 0.48, 0), (0.2, 0.2, 0)])
+def test_times_count_from_the_earliest_stream(program, tmp_path, video, audio, first):
+    (frame, *_) = read_frames(_delayed(tmp_path / "v.mkv", video, audio))
     # Matroska counts milliseconds, and the tone's encoder begins a block (23 ms) early.
     assert frame.pts == pytest.approx(first, abs=0.025)
 
 
-def test_names_mean_nothing_to_ffmpeg(tmp_path, monkeypatch):
+def test_special_characters_in_names_have_no_meaning(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = dummy_video(tmp_path / "v.mp4", seconds=0.2)
     for name in ("a:b.mp4", "-y.mp4", "100%d|'ü'.mp4"):
@@ -172,21 +165,21 @@ def test_names_mean_nothing_to_ffmpeg(tmp_path, monkeypatch):
         assert len(list(read_frames(name))) == 5
 
 
-def test_a_truncated_video_gives_the_frames_that_are_there_and_says_so(program, tmp_path):
+def test_a_truncated_video_gives_its_remaining_frames_and_reports_the_damage(program, tmp_path):
     whole = dummy_video(tmp_path / "v.mkv", seconds=4, size=(128, 96), audio=False)
     indexed = dummy_media(tmp_path / "v.mp4", ffmpeg.input(str(whole)), c="copy", movflags="+faststart")
     for path in (whole, indexed):
-        said = []
-        frames = list(read_frames(path, on_damage=said.append))
-        assert (len(frames), said) == (100, [])
+        reports = []
+        frames = list(read_frames(path, on_damage=reports.append))
+        assert (len(frames), reports) == (100, [])
         cut = path.with_stem("cut")
         cut.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-        rest = list(read_frames(cut, on_damage=said.append))
+        rest = list(read_frames(cut, on_damage=reports.append))
         assert 20 < len(rest) < 100
         # Near the cut frames may be missing, or broken where they refer to a missing one.
         pairs = list(zip(rest[:-8], frames, strict=False))
         assert all(a.pts == b.pts and np.array_equal(a.image, b.image) for a, b in pairs)
-        assert len(said) == 1 and f"'{cut}' is damaged" in said[0] and f"{len(rest)} frames" in said[0]
+        assert len(reports) == 1 and f"'{cut}' is damaged" in reports[0] and f"{len(rest)} frames" in reports[0]
 
 
 def test_closing_early_ends_ffmpeg(tmp_path, monkeypatch):
@@ -195,7 +188,7 @@ def test_closing_early_ends_ffmpeg(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
     frames = read_frames(dummy_video(tmp_path / "v.mp4", seconds=2, size=(320, 240)))
     next(frames)
-    assert started[-1].poll() is None  # it waits for us to read on
+    assert started[-1].poll() is None  # it waits until the next frame is read
     frames.close()
     assert all(process.returncode is not None for process in started)
 
@@ -238,7 +231,7 @@ KINDS += ["cover.mp3"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_video_gets_one_clear_line(program, tmp_path, kind):
+def test_a_file_without_video_gets_one_clear_line(program, tmp_path, kind):
     path, reason = _not_video(kind, tmp_path)
     for read in (probe, read_frames):
         with pytest.raises(DataError) as caught:
@@ -265,9 +258,9 @@ def test_both_programs_read_the_same(tmp_path, monkeypatch):
 ])  # fmt: skip
 def test_real_clips(name, size, rate, count):
     path = shared_file(f"data/real/{name}")
-    info, said = probe(path), []
+    info, reports = probe(path), []
     assert ((info.width, info.height), info.frame_rate, info.has_audio) == (size, pytest.approx(rate, abs=0.005), True)
-    times = [frame.pts for frame in read_frames(path, on_damage=said.append)]
-    assert len(times) == pytest.approx(count, abs=1) and said == []
+    times = [frame.pts for frame in read_frames(path, on_damage=reports.append)]
+    assert len(times) == pytest.approx(count, abs=1) and reports == []
     assert np.all(np.diff(times) > 0)
     assert abs(times[-1] + 1 / rate - info.duration) < 0.06

@@ -1,4 +1,4 @@
-"""dd-info: what a file is, its shapes, its settings, its history."""
+"""dd-info: show the kind, shapes, settings and history of files."""
 
 import json
 from pathlib import Path
@@ -10,29 +10,29 @@ from dd_tools.cli.command import console_command
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
-Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE...", help="Clips, arrays, weights, videos, sounds or pictures.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+MAX_LIST_ITEMS = 12  # of a list in plain text; the rest is counted
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Clips, arrays, weights, videos or images.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 
 
 def info(session: Session, files: Files, as_json: Json = False) -> None:
-    """Say what each file is: shapes, settings, and the history of commands that made it."""
+    """Show the kind, shapes and settings of files, and the history of commands that made them."""
 
     def show(path: Path) -> None:
-        facts = {"file": str(path)} | describe(path)
-        typer.echo(json.dumps(facts) if as_json else "\n".join(_lines(facts)))
+        description = {"file": str(path)} | describe(path)
+        typer.echo(json.dumps(description) if as_json else "\n".join(_format_lines(description)))
 
     session.for_each(files, show)
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Facts about one file of any kind the commands exchange, as JSON values. Raises `DataError`."""
+    """Describe one file in JSON values. The suffix decides how it is read. Raises `DataError` for an unusable file."""
     if not path.is_file():
         raise DataError(f"cannot read '{path}': {'it is a folder' if path.is_dir() else 'no such file'}")
     readers = {".h5": _describe_clip, ".npy": _describe_array, ".safetensors": _describe_weights}
     readers |= dict.fromkeys((".ckpt", ".pt", ".pth"), _describe_released)
-    return readers.get(path.suffix.lower(), _describe_media)(path)
+    return readers.get(path.suffix.lower(), _describe_video)(path)
 
 
 def _describe_clip(path: Path) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _describe_array(path: Path) -> dict[str, Any]:
         "type": str(array.dtype),
         "seconds": seconds,
         "mean": float(array.mean(dtype=np.float64)),
-        "deviation": float(array.std(dtype=np.float64)),
+        "standard_deviation": float(array.std(dtype=np.float64)),
     }
 
 
@@ -82,13 +82,13 @@ def _describe_weights(path: Path) -> dict[str, Any]:
 
     from dd_tools.formats.checkpoint import read_metadata
 
-    header = read_metadata(path)
+    metadata = read_metadata(path)
     return {
-        "kind": f"{header['kind']} {header['content']}",
-        "parameters": sum(math.prod(shape) for shape in header["tensors"].values()),
-        "config": header["config"],
-        "training": header["training"],
-        "history": header["history"],
+        "kind": f"{metadata['kind']} {metadata['content']}",
+        "parameters": sum(math.prod(shape) for shape in metadata["tensors"].values()),
+        "config": metadata["config"],
+        "training": metadata["training"],
+        "history": metadata["history"],
     }
 
 
@@ -106,25 +106,27 @@ def _describe_released(path: Path) -> dict[str, Any]:
     }
 
 
-def _describe_media(path: Path) -> dict[str, Any]:
+def _describe_video(path: Path) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from dd_tools.media.video import probe
+    from dd_tools.media.probe import probe
 
-    facts = {key: value for key, value in asdict(probe(path)).items() if key != "path"}
-    return {"kind": "picture" if facts["is_still"] else "video"} | facts
+    values = {name: value for name, value in asdict(probe(path)).items() if name != "path"}
+    return {"kind": "image" if values["is_still"] else "video"} | values
 
 
-def _lines(value: Any, indent: str = "") -> list[str]:
-    """A nested value as indented `name: value` lines."""
+def _format_lines(values: dict | list, indent: str = "") -> list[str]:
+    """Nested values as indented lines ``name: value``."""
     lines = []
-    for name, entry in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(entry, dict) or (isinstance(entry, list) and any(isinstance(item, dict) for item in entry)):
-            lines += [f"{indent}{name}:", *_lines(entry, indent + "  ")]
-        elif isinstance(entry, list) and len(entry) > 12:
-            lines.append(f"{indent}{name}: {', '.join(map(str, entry[:12]))} … ({len(entry)} in all)")
+    for name, value in values.items() if isinstance(values, dict) else enumerate(values):
+        if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
+            lines += [f"{indent}{name}:", *_format_lines(value, indent + "  ")]
+        elif isinstance(value, list):
+            items = ", ".join(map(str, value[:MAX_LIST_ITEMS]))
+            rest = f" … ({len(value)} in all)" if len(value) > MAX_LIST_ITEMS else ""
+            lines.append(f"{indent}{name}: {items}{rest}")
         else:
-            lines.append(f"{indent}{name}: {', '.join(map(str, entry)) if isinstance(entry, list) else entry}")
+            lines.append(f"{indent}{name}: {value}")
     return lines
 
 

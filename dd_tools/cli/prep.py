@@ -99,7 +99,7 @@ def prep(
             "history": session.history([video, *extra], wanted=not no_history),
             "progress": session.progress,
         }
-        with _remembering(finder, video, clip, settings, resume) as eyes:
+        with _remembering(session, finder, video, clip, settings, resume) as eyes:
             if settings.face == ALL:
                 reports = prepare_everybody(
                     video, lambda number: _numbered(clip, number), settings, detector=eyes, **common
@@ -114,7 +114,7 @@ def prep(
 
 
 @contextlib.contextmanager
-def _remembering(finder, video: Path, clip: Path, settings: PrepSettings, resume: bool) -> Iterator:
+def _remembering(session: Session, finder, video: Path, clip: Path, settings: PrepSettings, resume: bool) -> Iterator:
     """The detector `finder`, if there is one, with what a killed run saw of the `video`."""
     from dd_tools.face.sightings import Sightings
     from dd_tools.formats.parts import parts_folder
@@ -127,7 +127,10 @@ def _remembering(finder, video: Path, clip: Path, settings: PrepSettings, resume
         "settings": repr(settings),
         "program": [__version__, finder.name, finder.version],
     }
-    with parts_folder(clip, key, resume=resume) as folder, Sightings(finder, folder / "sightings") as eyes:
+    with (
+        parts_folder(clip, key, resume=resume, report=session) as folder,
+        Sightings(finder, folder / "sightings") as eyes,
+    ):
         yield eyes
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from dd_tools.face.warping import inverted, resample, transform
-from dd_tools.media.video import DEEP
+from dd_tools.media.video import LEVEL_16_BIT
 
 # Shares of the crop's side.
 FEATHER = 1 / 24  # width of the blend inside the mask's edge
@@ -35,7 +35,7 @@ def paste(
     the mask, and all of them for an empty mask, keep their exact value; so do all where the painting is what was known.
     """
     picture = source_frame.copy()
-    level = DEEP if picture.itemsize > 1 else 1  # what a grey level of the crop is in the source
+    level = LEVEL_16_BIT if picture.itemsize > 1 else 1  # what a grey level of the crop is in the source
     if not mask.any() or share <= 0:
         return picture
     left, top, right, bottom = _box_in_source(mask, crop_to_source, source_frame.shape)

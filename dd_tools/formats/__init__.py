@@ -1,1 +1,1 @@
-"""The files the commands exchange: every reader validates once, at the door, and every writer is atomic."""
+"""The files that the commands exchange. Readers validate a file when they open it; writers are atomic."""

@@ -1,4 +1,4 @@
-"""Speech features, latents and motion: one bare NPY array a file, or through a pipe where the name is ``-``."""
+"""Speech features, latents and motion: one NPY array per file, or through a pipe if the name is ``-``."""
 
 import io
 import os
@@ -14,35 +14,38 @@ from dd_tools.formats.atomic import atomic_output
 
 PIPE = "-"
 
-SPEECH_RATE = 50  # speech feature frames a second
-LATENT_RATE = 25  # latents a second
+SPEECH_RATE = 50  # frames of speech features per second
+LATENT_RATE = 25  # latents per second
 
 
 def read_speech(path: str | Path) -> np.ndarray:
-    """Speech features (L, T, D) float16: L layers, T frames at `SPEECH_RATE`, D features. Raises `DataError`.
+    """Read speech features, float16 (L, T, D): L layers, T frames at `SPEECH_RATE`, D features.
 
-    A file is mapped, not loaded (an hour of HuBERT-large is 9 GB): read-only, and read from disk where it is used.
+    The array of a file is memory-mapped and read-only: an hour of HuBERT-large is 9 GB. Raises `DataError`.
     """
     return _read(path, ("L layers", "T frames", "D features"), mapped=True).astype(np.float16, copy=False)
 
 
 def read_latents(path: str | Path) -> np.ndarray:
-    """Latents (T, Z) float32, T frames at `LATENT_RATE`. Raises `DataError`."""
+    """Read latents, float32 (T, Z): T frames at `LATENT_RATE`, Z values. Raises `DataError`."""
     return _read(path, ("T frames", "Z values")).astype(np.float32, copy=False)
 
 
 def read_array(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
-    """Any finite numeric array with one dimension for each name in `axes`. Raises `DataError`."""
+    """Read any array of finite numbers. axes: a name for each dimension, for messages. Raises `DataError`."""
     return _read(path, axes)
 
 
 def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
-    """`count` of rows (N, ...), evenly from the first to the last; all of fewer, and of one the first."""
+    """Select `count` rows (N, ...) at even distances, the first and the last included.
+
+    Returns all rows if there are fewer, and the first row if `count` is 1.
+    """
     return rows[np.unique(np.rint(np.linspace(0, len(rows) - 1, min(count, len(rows)))).astype(int))]
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:
-    """Write `array` as NPY to a file (atomically) or, for ``-``, to standard output."""
+    """Write `array` as NPY to a file, atomically, or to standard output for ``-``. Raises `DataError`."""
     if str(path) == PIPE:
         _write_to_pipe(array)
         return
@@ -55,21 +58,24 @@ def _write_to_pipe(array: np.ndarray) -> None:
         _save(sys.stdout.buffer, array)
         sys.stdout.buffer.flush()
     except OSError as error:
-        # What is left in the buffer would fail once more at exit.
+        # Python flushes the rest of the buffer at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise DataError(f"cannot write to standard output: {error.strerror}") from None
 
 
 def _save(stream: BinaryIO, array: np.ndarray) -> None:
-    """As `numpy.save`, which writes into files past Python's buffers and does not notice when the disk is full."""
+    """Write NPY through Python's buffers. `numpy.save` bypasses them for files and ignores that the disk is full."""
     array = np.ascontiguousarray(array)
     np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
     stream.write(array.data)
 
 
 def write_speech(path: str | Path, pieces: Iterable[np.ndarray], shape: tuple[int, int, int]) -> None:
-    """Write speech features of `shape` (L, T, D) as float16 NPY from consecutive `pieces` (L, t, D), never holding all
-    of them (except for ``-``, standard output)."""
+    """Write speech features piece by piece as float16 NPY, atomically, or to standard output for ``-``.
+
+    pieces: consecutive arrays (L, t, D); only one is in memory at a time, except for standard output.
+    shape: (L, T, D) of the whole. Raises `DataError`.
+    """
     if str(path) == PIPE:
         write_array(path, np.concatenate(list(pieces), axis=1).astype(np.float16, copy=False))
         return
@@ -77,36 +83,39 @@ def write_speech(path: str | Path, pieces: Iterable[np.ndarray], shape: tuple[in
     header = {"descr": "<f2", "fortran_order": False, "shape": shape}
     with atomic_output(path) as temporary, open(temporary, "wb") as stream:
         np.lib.format.write_array_header_1_0(stream, header)
-        begin, done = stream.tell(), 0
+        data_start, done = stream.tell(), 0
         for piece in pieces:
             for layer in range(layers):
-                stream.seek(begin + 2 * width * (layer * frames + done))
+                stream.seek(data_start + 2 * width * (layer * frames + done))
                 stream.write(piece[layer].astype("<f2", copy=False).tobytes())
             done += piece.shape[1]
 
 
 def _read(path: str | Path, axes: tuple[str, ...], mapped: bool = False) -> np.ndarray:
     name = "standard input" if str(path) == PIPE else f"'{path}'"
-    wanted = f"({', '.join(axes)})"
+    array = _load(path, name, mapped)
+    expected = f"({', '.join(axes)})"
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"cannot read {name}: an NPZ archive, expected one NPY array {expected}")
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+        raise DataError(f"cannot read {name}: holds {array.dtype}, expected numbers {expected}")
+    if array.ndim != len(axes):
+        raise DataError(f"cannot read {name}: shape {array.shape}, expected {expected}")
+    if 0 in array.shape:
+        raise DataError(f"cannot read {name}: empty, shape {array.shape}, expected {expected}")
+    if not all(np.isfinite(part).all() for part in array):
+        raise DataError(f"cannot read {name}: holds NaN or infinite values")
+    return array
+
+
+def _load(path: str | Path, name: str, mapped: bool) -> np.ndarray | np.lib.npyio.NpzFile:
     try:
         if str(path) == PIPE:
-            array = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
-        else:
-            array = np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
+            return np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
+        return np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
     except FileNotFoundError:
         raise DataError(f"cannot read {name}: no such file") from None
     except OSError as error:
         raise DataError(f"cannot read {name}: {error.strerror or 'not an NPY file, or truncated'}") from None
     except (ValueError, EOFError):
         raise DataError(f"cannot read {name}: not an NPY array file, or truncated") from None
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"cannot read {name}: an NPZ archive where one NPY array {wanted} is expected")
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise DataError(f"cannot read {name}: holds {array.dtype}, expected numbers {wanted}")
-    if array.ndim != len(axes):
-        raise DataError(f"cannot read {name}: shape {array.shape}, expected {wanted}")
-    if 0 in array.shape:
-        raise DataError(f"cannot read {name}: empty, shape {array.shape}, expected {wanted}")
-    if not all(np.isfinite(part).all() for part in array):
-        raise DataError(f"cannot read {name}: holds NaN or infinite values")
-    return array

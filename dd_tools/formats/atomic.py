@@ -1,4 +1,4 @@
-"""Writing beside the target and renaming, so that a killed command leaves the old file or the new one."""
+"""Atomic writing: a file is written beside its target and renamed, so that a killed command leaves no partial file."""
 
 import contextlib
 import os
@@ -11,18 +11,20 @@ from dd_tools.errors import DataError
 
 @contextlib.contextmanager
 def atomic_output(target: str | Path) -> Iterator[Path]:
-    """Yield a path to write to; on success it is flushed to disk and renamed to `target`, otherwise it is removed.
+    """Yield a temporary path to write to. It is renamed to `target` after success and removed after an exception.
 
-    The temporary name keeps the target's suffix (ffmpeg chooses the container by it) and is unique to the call, so
-    commands running side by side do not meet. A directory or missing folder as target raises `DataError`, and so does
-    any `OSError` from the writing itself (disk full, read-only folder).
+    The temporary name has the suffix of the target, by which ffmpeg chooses the container, and is different in every
+    call, so that several commands can write to one folder. The file is flushed to disk before it is renamed.
+
+    Raises `DataError` if `target` is a folder, if its folder does not exist, and for any `OSError` while it is written,
+    such as a full disk.
     """
     target = Path(target)
     check_output_path(target)
     temporary = target.with_name(f".{target.stem}.{os.getpid()}-{secrets.token_hex(4)}.part{target.suffix}")
     try:
         temporary.touch()
-        mode = temporary.stat().st_mode  # what the user's umask says; some libraries write private files
+        mode = temporary.stat().st_mode  # as the umask sets it; some libraries write files that only the owner can read
         yield temporary
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
@@ -35,7 +37,7 @@ def atomic_output(target: str | Path) -> Iterator[Path]:
 
 
 def check_output_path(target: str | Path) -> None:
-    """Raise `DataError` if `target` could not be created: before the work, not after it."""
+    """Raise `DataError` if `target` cannot be created. Call it before the work, so that the work is not lost."""
     target = Path(target)
     if target.is_dir():
         raise DataError(f"cannot write '{target}': it is a folder; name a file")

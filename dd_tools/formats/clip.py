@@ -1,17 +1,23 @@
-"""The clip: one speaker's track as HDF5, what `dd-prep` writes and every later stage reads.
+"""The clip: the track of one speaker, as HDF5. `dd-prep` writes it, all later stages read it.
 
-Datasets (T frames, S crop pixels, F face-image pixels), gzip, pictures one frame a chunk:
-``frames`` uint8 (T,S,S,3) RGB crop; ``landmarks`` float32 (T,68,2) x,y in crop pixels, iBUG order; ``mask`` uint8
-(T,S,S), 1 = repaint; ``face`` uint8 (T,F,F,3), the semantic encoder's input; ``crop_to_source`` float64 (T,2,3), affine
-map from crop to source pixel coordinates; ``pts`` float64 (T) seconds; ``status`` uint8 (T), see `Status`. In frames
-whose status is not OK the crop is kept where one exists; landmarks, mask and face image are zero.
+Datasets for T frames, a crop of S × S pixels and a face image of F × F pixels:
+
+frames          uint8   (T, S, S, 3)  RGB crop
+landmarks       float32 (T, 68, 2)    x, y in pixels of the crop, in the order of iBUG
+mask            uint8   (T, S, S)     1 = repaint
+face            uint8   (T, F, F, 3)  face image, the input of the semantic encoder
+crop_to_source  float64 (T, 2, 3)     affine map from pixels of the crop to pixels of the source frame
+pts             float64 (T)           time in seconds, strictly increasing
+status          uint8   (T)           a `Status`
+
+Everything is compressed with gzip; frames, masks and face images have one frame per chunk. If the status is not OK,
+landmarks, mask and face image are zero; the crop is kept if there is one.
 """
 
-import contextlib
 import enum
-import io
+import errno
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,30 +25,35 @@ import h5py
 import numpy as np
 
 from dd_tools.errors import DataError
+from dd_tools.formats.hdf5_output import Hdf5Output
 
 FORMAT = "dd-clip"
 VERSION = 1
 
-_BATCH = 1 << 22  # bytes of frames that are written together, which takes half the time of one by one
+_CHUNK_ROWS = 1024  # of datasets with few values per frame, which are read as a whole
+_BATCH_BYTES = 1 << 22  # frames written at once; half the time of writing them one by one
 
 
 class Status(enum.IntEnum):
-    """Whether a frame has a face that can be dubbed, or why not."""
+    """Whether a frame can be dubbed, or why not."""
 
     OK = 0
-    NO_FACE = 1  # the speaker's is not found
-    OUT_OF_FRAME = 2  # the mouth region reaches beyond the picture
-    TOO_SMALL = 3  # fewer pixels than a mouth needs
-    TURNED_AWAY = 4  # too far to the side to be painted
-    OTHER_SHOT = 5  # the speaker is not in this shot at all; the crop is black
+    NO_FACE = 1  # the face of the speaker was not found
+    OUT_OF_FRAME = 2  # the mouth extends beyond the frame
+    TOO_SMALL = 3  # the face is too small
+    TURNED_AWAY = 4  # the face is turned too far to the side
+    OTHER_SHOT = 5  # the speaker does not appear in this shot; the crop is black
 
 
 @dataclass(frozen=True)
 class Source:
-    """The video (or picture) a clip was cut from. width, height: pixels as displayed, after rotation metadata.
+    """The video or image that a clip was cut from.
 
-    path: as the user gave it, made absolute; the file may have moved since. frame_rate: nominal, frames a second;
-    0 for a still picture.
+    name: file name without its folder.
+    path: absolute path when the clip was made; the file may have been moved since.
+    sha256: hexadecimal SHA-256 of the file.
+    width, height: pixels as displayed, after rotation.
+    frame_rate: nominal frames per second; 0 for an image.
     """
 
     name: str
@@ -54,17 +65,17 @@ class Source:
 
     @property
     def is_still(self) -> bool:
-        """Whether it is a picture, not a video."""
+        """Whether it is an image."""
         return self.frame_rate == 0
 
 
 @dataclass(frozen=True)
 class Framing:
-    """How a clip frames the face.
+    """How a clip frames the face. Models accept only clips with the framing that they were trained with.
 
-    size: pixels of the side of the crop.
-    crop: ``face`` or ``head``, see dd-prep.
-    mask: ``steady`` or ``paper``, see dd-prep.
+    size: side of the square crop, in pixels.
+    crop: what the crop shows, "face" or "head"; None if unknown.
+    mask: shape of the repainted region, "steady" or "paper"; None if unknown.
     """
 
     size: int
@@ -75,8 +86,8 @@ class Framing:
         return f"--size {self.size} --crop {self.crop} --mask {self.mask}"
 
 
-def _layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape of one frame's share and type of every dataset."""
+def dataset_layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Name of every dataset to its shape without T and its type. size, face_size: S and F."""
     return {
         "frames": ((size, size, 3), "u1"),
         "landmarks": ((68, 2), "<f4"),
@@ -88,42 +99,21 @@ def _layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...], str]]
     }
 
 
-_SMALL = ("landmarks", "crop_to_source", "pts", "status")  # read as a whole: many frames a chunk
-
-
-class _Target(io.FileIO):
-    """The file HDF5 writes to. `failure`: the first one; whatever HDF5 writes after it is thrown away.
-
-    Told of a failure (a full disk), HDF5 cannot close the file any more and crashes when the program ends.
-    """
-
-    failure: OSError | None = None
-
-    def write(self, content: memoryview) -> int:
-        rest = memoryview(content).cast("B")
-        while len(rest) and self.failure is None:
-            with self._noting_failure():
-                rest = rest[super().write(rest) :]
-        return len(content)
-
-    def truncate(self, size: int | None = None) -> int:
-        with self._noting_failure():
-            return super().truncate(size)
-        return size or 0
-
-    @contextlib.contextmanager
-    def _noting_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            self.failure = self.failure or error
+_IN_MEMORY = ("landmarks", "crop_to_source", "pts", "status")
 
 
 class ClipWriter:
-    """Append frames to a new clip file at `path` (use it inside `atomic_output`); a context manager.
+    """Writes a new clip file frame by frame. Use it as a context manager, inside `atomic_output`.
 
-    settings: every option that shaped the content. detector: ``{"name", "version"}``. history: list of history entries.
-    Raises `OSError` where the disk is full.
+    path: the file to write.
+    size: S, side of the crop in pixels.
+    face_size: F, side of the face image in pixels.
+    source: the video or image.
+    detector: ``{"name", "version"}`` of the landmark detector.
+    settings: all options that affect the content.
+    history: history entries, see `dd_tools.formats.history`.
+
+    Raises `OSError` if the file cannot be written.
     """
 
     def __init__(
@@ -137,116 +127,122 @@ class ClipWriter:
         settings: Mapping,
         history: list[dict],
     ):
-        self._target = _Target(path, "w+")
-        self._file = h5py.File(self._target, "w", libver=("earliest", "v110"))
-        self._datasets = {}
-        for name, (shape, dtype) in _layout(size, face_size).items():
-            chunk = (1024 if name in _SMALL else 1, *shape)
-            self._datasets[name] = self._file.create_dataset(
-                name,
-                (0, *shape),
-                dtype,
-                maxshape=(None, *shape),
-                chunks=chunk,
-                compression="gzip",
-                compression_opts=1,
-                shuffle=False,
-                track_times=False,
-            )
-        attributes = {
+        self._output = Hdf5Output(path, "w+")
+        self._file = h5py.File(self._output, "w", libver=("earliest", "v110"))
+        self._datasets = {
+            name: self._create_dataset(name, shape, dtype)
+            for name, (shape, dtype) in dataset_layout(size, face_size).items()
+        }
+        self._file.attrs.update({
             "format": FORMAT,
             "version": VERSION,
             "source": json.dumps(asdict(source), sort_keys=True),
             "detector": json.dumps(dict(detector), sort_keys=True),
             "settings": json.dumps(dict(settings), sort_keys=True),
             "history": json.dumps(history, sort_keys=True),
-        }
-        self._file.attrs.update(attributes)
-        self._waiting: list[dict] = []
-        self._batch = max(1, _BATCH // (size * size * 3))
+        })  # fmt: skip
+        self._pending: list[dict] = []
+        self._batch = max(1, _BATCH_BYTES // (size * size * 3))
+
+    def _create_dataset(self, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
+        return self._file.create_dataset(
+            name,
+            (0, *shape),
+            dtype,
+            maxshape=(None, *shape),
+            chunks=(_CHUNK_ROWS if name in _IN_MEMORY else 1, *shape),
+            compression="gzip",
+            compression_opts=1,
+            shuffle=False,
+            track_times=False,
+        )
 
     def append(self, **values: np.ndarray | float | int) -> None:
-        """Add one frame: a value for every dataset, shaped as in the module's table without T."""
-        self._waiting.append(values)
-        if len(self._waiting) == self._batch:
+        """Append one frame. values: one for every dataset, with the shape in the module's table without T."""
+        self._pending.append(values)
+        if len(self._pending) == self._batch:
             self._flush()
-            self._check()
+            self._output.raise_failure()
 
     def _flush(self) -> None:
-        for name, dataset in self._datasets.items() if self._waiting else ():
+        for name, dataset in self._datasets.items() if self._pending else ():
             start = len(dataset)
-            dataset.resize(start + len(self._waiting), axis=0)
-            dataset[start:] = [values[name] for values in self._waiting]
-        self._waiting.clear()
+            dataset.resize(start + len(self._pending), axis=0)
+            dataset[start:] = [values[name] for values in self._pending]
+        self._pending.clear()
 
     def __enter__(self) -> "ClipWriter":
         return self
 
-    def __exit__(self, kind: type | None, *_: object) -> None:
+    def __exit__(self, exception_type: type | None, *_: object) -> None:
         try:
-            if kind is None:
+            if exception_type is None:
                 self._flush()
         finally:
             self._file.close()
-            self._target.close()
-        if kind is None:
-            self._check()
-
-    def _check(self) -> None:
-        if self._target.failure:
-            raise self._target.failure
+            self._output.close()
+        if exception_type is None:
+            self._output.raise_failure()
 
 
 class Clip:
-    """A clip file opened for reading and checked; a context manager.
+    """A clip file, opened for reading and validated. Use it as a context manager.
 
-    `frames`, `mask` and `face` are HDF5 datasets, read frame by frame; the small tracks `landmarks`, `crop_to_source`,
-    `pts` and `status` are arrays in memory. Raises `DataError` for anything that is not a whole clip of this version.
+    Attributes: `frames`, `mask` and `face` are HDF5 datasets, read from the file frame by frame. `landmarks`,
+    `crop_to_source`, `pts` and `status` are arrays. `length` is T, `size` is S, `face_size` is F. `source` is a
+    `Source`; `detector`, `settings` and `history` are the values given to `ClipWriter`.
+
+    path: the file. Raises `DataError` unless it is a complete clip of this version.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._file = _open(self.path)
         try:
-            self._check()
+            self._check_version()
+            try:
+                self._load()
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
+                raise DataError(f"cannot read '{self.path}': damaged clip file ({error})") from None
+            if self.length == 0:
+                raise DataError(f"cannot read '{self.path}': a clip without frames")
         except BaseException:
             self._file.close()
             raise
 
-    def _check(self) -> None:
-        attributes = self._file.attrs
-        if attributes.get("format") != FORMAT:
+    def _check_version(self) -> None:
+        if self._file.attrs.get("format") != FORMAT:
             raise DataError(f"cannot read '{self.path}': not a dd-clip file")
-        if attributes.get("version") != VERSION:
+        version = self._file.attrs.get("version")
+        if version != VERSION:
             raise DataError(
-                f"cannot read '{self.path}': clip version {attributes.get('version')}, this program reads {VERSION}"
+                f"cannot read '{self.path}': clip version {version}, this program reads {VERSION}; "
+                "prepare the video again with dd-prep"
             )
-        try:
-            self.source = Source(**json.loads(attributes["source"]))
-            self.detector: dict = json.loads(attributes["detector"])
-            self.settings: dict = json.loads(attributes["settings"])
-            self.history: list[dict] = json.loads(attributes["history"])
-            self.frames, self.mask, self.face = (self._file[name] for name in ("frames", "mask", "face"))
-            self.size, self.face_size = self.frames.shape[1], self.face.shape[1]
-            self.length = self.frames.shape[0]
-            for name, (shape, dtype) in _layout(self.size, self.face_size).items():
-                found = self._file[name]
-                if found.shape != (self.length, *shape) or found.dtype != np.dtype(dtype):
-                    raise DataError(
-                        f"cannot read '{self.path}': {name} is {found.dtype} {found.shape}, "
-                        f"expected {np.dtype(dtype)} {(self.length, *shape)}"
-                    )
-            self.landmarks, self.crop_to_source, self.pts, self.status = (
-                self._file[name][:] for name in ("landmarks", "crop_to_source", "pts", "status")
-            )
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
-            raise DataError(f"cannot read '{self.path}': damaged clip file ({error})") from None
-        if self.length == 0:
-            raise DataError(f"cannot read '{self.path}': a clip without frames")
+
+    def _load(self) -> None:
+        attributes = self._file.attrs
+        self.source = Source(**json.loads(attributes["source"]))
+        self.detector: dict = json.loads(attributes["detector"])
+        self.settings: dict = json.loads(attributes["settings"])
+        self.history: list[dict] = json.loads(attributes["history"])
+        self.frames, self.mask, self.face = (self._file[name] for name in ("frames", "mask", "face"))
+        self.length, self.size, self.face_size = self.frames.shape[0], self.frames.shape[1], self.face.shape[1]
+        self._check_datasets()
+        self.landmarks, self.crop_to_source, self.pts, self.status = (self._file[name][:] for name in _IN_MEMORY)
+
+    def _check_datasets(self) -> None:
+        for name, (shape, dtype) in dataset_layout(self.size, self.face_size).items():
+            found, expected_shape = self._file[name], (self.length, *shape)
+            if found.shape != expected_shape or found.dtype != np.dtype(dtype):
+                raise DataError(
+                    f"cannot read '{self.path}': {name} is {found.dtype} {found.shape}, "
+                    f"expected {np.dtype(dtype)} {expected_shape}"
+                )
 
     @property
     def usable(self) -> np.ndarray:
-        """Indices (int64) of the frames whose status is OK."""
+        """Indices of the frames whose status is OK, int64 (N,)."""
         return np.flatnonzero(self.status == Status.OK)
 
     @property
@@ -278,7 +274,7 @@ def _open(path: Path) -> h5py.File:
             reason = "it is a folder"
         elif "truncated" in str(error):
             reason = "truncated HDF5 file"
-        elif error.errno in (13, 1):
+        elif error.errno in (errno.EACCES, errno.EPERM):
             reason = "permission denied"
         else:
             reason = "not a dd-clip file"

@@ -1,1 +1,1 @@
-"""Video, pictures and sound in and out of files, in streams: memory does not grow with the length."""
+"""Read and write video, images and audio with ffmpeg, as streams: memory use does not grow with the duration."""

@@ -1,39 +1,54 @@
-"""How pictures are encoded: codec, quality and pixel format, by default those of the source."""
+"""Video encodings: codec, quality and pixel format, by default those of the source."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import UsageError
 from dd_tools.media.colour import Colour
-from dd_tools.media.video import VideoInfo
+from dd_tools.media.containers import CONTAINERS, check_container
+from dd_tools.media.probe import VideoInfo
 
-# Codec to ffmpeg's encoder, its constant-quality option, a value hard to tell from the source, and further options.
+
+@dataclass(frozen=True)
+class Codec:
+    """How ffmpeg encodes a codec.
+
+    encoder: ffmpeg's name of the encoder.
+    quality: default of the constant rate factor (option "crf"), visually close to lossless.
+    options: further options.
+    only_420: whether the encoder takes no other chroma subsampling than 4:2:0.
+    """
+
+    encoder: str
+    quality: int
+    options: dict[str, object] = field(default_factory=dict)
+    only_420: bool = False
+
+
 CODECS = {
-    "h264": ("libx264", "crf", 18, {}),
-    "hevc": ("libx265", "crf", 20, {"tag:v": "hvc1", "x265-params": "log-level=error"}),
-    "vp9": ("libvpx-vp9", "crf", 24, {"b:v": 0, "row-mt": 1, "cpu-used": 4}),
-    "av1": ("libsvtav1", "crf", 24, {"preset": 8}),
-}
-# Container to the codecs it takes, the first where the source's is not among them.
-CONTAINERS = {
-    ".mp4": ("h264", "hevc", "av1"),
-    ".m4v": ("h264", "hevc"),
-    ".mov": ("h264", "hevc"),
-    ".mkv": ("h264", "hevc", "vp9", "av1"),
-    ".webm": ("vp9", "av1"),
+    "h264": Codec("libx264", 18),
+    "hevc": Codec("libx265", 20, {"tag:v": "hvc1", "x265-params": "log-level=error"}),
+    "vp9": Codec("libvpx-vp9", 24, {"b:v": 0, "row-mt": 1, "cpu-used": 4}),
+    "av1": Codec("libsvtav1", 24, {"preset": 8}, only_420=True),
 }
 PIXEL_FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
-_ONLY_420 = ("av1",)
-_CHROMA = {"444": "444|gbr|rgb|bgr", "422": "422"}  # what in ffmpeg's names of pixel formats tells it
+MAX_QUALITY = 63
 BT709 = Colour()
+# Chroma subsampling to the pattern of ffmpeg's pixel formats; all others count as 4:2:0.
+_CHROMA = {"444": "444|gbr|rgb|bgr", "422": "422"}
+_HIGH_BIT_DEPTH = r"(9|1[0246]|48|64)[lb]e$"
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """A choice of encoding. codec: one of `CODECS`. quality: the encoder's constant rate factor, smaller is better,
-    None for the codec's default. pixel_format: one of `PIXEL_FORMATS`. lossless: exact RGB instead (H.264 of 4:4:4
-    kind, which few players show). colour: how RGB becomes YCbCr, and its tags. Raises `UsageError` for anything else.
+    """How a video is encoded. Raises `UsageError` for unknown or impossible values.
+
+    codec: one of `CODECS`.
+    quality: constant rate factor, 0 (best) to 63; None for the default of the codec.
+    pixel_format: one of `PIXEL_FORMATS`.
+    lossless: store exact RGB (H.264, 4:4:4 profile; few players show it) instead of `codec` and `pixel_format`.
+    colour: how RGB is converted to YCbCr, and the tags.
     """
 
     codec: str = "h264"
@@ -49,56 +64,60 @@ class Encoding:
         ):
             if value not in known:
                 raise UsageError(f"unknown {name} '{value}', expected one of {', '.join(known)}")
-        if self.quality is not None and not 0 <= self.quality <= 63:
-            raise UsageError(f"quality {self.quality} is out of range, expected 0 (best) to 63")
+        if self.quality is not None and not 0 <= self.quality <= MAX_QUALITY:
+            raise UsageError(f"quality {self.quality} is out of range, expected 0 (best) to {MAX_QUALITY}")
 
     @classmethod
-    def fitting(
-        cls,
-        target: Path,
-        like: "Encoding | None" = None,
-        *,
-        codec: str | None = None,
-        quality: int | None = None,
-        pixel_format: str | None = None,
-        lossless: bool = False,
-    ) -> "Encoding":
-        """What is asked for, and else as `like`, as far as the container of `target` can hold that."""
-        like, able = like or cls(), CONTAINERS[check_container(target)]
-        codec = codec or (like.codec if like.codec in able else able[0])
-        pixel_format = pixel_format or like.pixel_format
-        if codec in _ONLY_420:
-            pixel_format = "yuv420p10le" if pixel_format.endswith("10le") else "yuv420p"
-        return cls(codec, quality, pixel_format, lossless, like.colour)
-
-    @classmethod
-    def of(cls, info: VideoInfo) -> "Encoding":
-        """The nearest to a source's own that can be written."""
-        chroma = next((c for c, names in _CHROMA.items() if re.search(names, info.pixel_format)), "420")
-        depth = "10le" if re.search(r"(9|1[0246]|48|64)[lb]e$", info.pixel_format) else ""
+    def from_source(cls, info: VideoInfo) -> "Encoding":
+        """The encoding closest to that of a source."""
+        chroma = next((name for name, pattern in _CHROMA.items() if re.search(pattern, info.pixel_format)), "420")
+        depth = "10le" if re.search(_HIGH_BIT_DEPTH, info.pixel_format) else ""
         return cls(
             codec=info.codec if info.codec in CODECS else cls.codec,
             pixel_format=cls.pixel_format if info.is_still else f"yuv{chroma}p{depth}",
             colour=info.colour,
         )
 
+    @classmethod
+    def for_target(
+        cls,
+        target: Path,
+        default: "Encoding | None" = None,
+        *,
+        codec: str | None = None,
+        quality: int | None = None,
+        pixel_format: str | None = None,
+        lossless: bool = False,
+    ) -> "Encoding":
+        """The encoding of the file `target`: values that are None come from `default`, if the container takes them.
+
+        Raises `DataError` for an unknown container.
+        """
+        default, codecs = default or cls(), CONTAINERS[check_container(target)]
+        codec = codec or (default.codec if default.codec in codecs else codecs[0])
+        pixel_format = pixel_format or default.pixel_format
+        if codec in CODECS and CODECS[codec].only_420:
+            pixel_format = "yuv420p10le" if pixel_format.endswith("10le") else "yuv420p"
+        return cls(codec, quality, pixel_format, lossless, default.colour)
+
     @property
-    def deep(self) -> bool:
-        """Whether it holds more than 8 bits a value."""
+    def high_bit_depth(self) -> bool:
+        """Whether it stores more than 8 bits per value."""
         return self.pixel_format.endswith("10le") and not self.lossless
 
     @property
-    def even(self) -> tuple[bool, bool]:
-        """Whether height and width have to be even numbers."""
-        return ("420" in self.pixel_format and not self.lossless), (
-            "444" not in self.pixel_format and not self.lossless
+    def needs_even_size(self) -> tuple[bool, bool]:
+        """Whether the height and the width must be even."""
+        return (
+            "420" in self.pixel_format and not self.lossless,
+            "444" not in self.pixel_format and not self.lossless,
         )
 
     def options(self) -> dict[str, object]:
-        """ffmpeg's options for it; those of the filter chain are under ``vf``."""
+        """ffmpeg's output options; "vf" is the filter chain."""
         if self.lossless:
             return {"c:v": "libx264rgb", "qp": 0, "vf": "format=rgb24"}
-        encoder, knob, default, more = CODECS[self.codec]
+        codec = CODECS[self.codec]
         conversion = (
             f"scale=out_color_matrix={self.colour.matrix}:out_range={self.colour.scale_range}"
             f":flags=accurate_rnd+full_chroma_int+full_chroma_inp+bicubic,format={self.pixel_format}"
@@ -107,13 +126,5 @@ class Encoding:
             f"setparams=range={self.colour.range}:colorspace={self.colour.space}"
             f":color_primaries={self.colour.primaries}:color_trc={self.colour.transfer}"
         )
-        quality = default if self.quality is None else self.quality
-        return {"c:v": encoder, knob: quality, **more, "vf": f"{conversion},{tags}"}
-
-
-def check_container(path: Path) -> str:
-    """The suffix of `path` in lower case. Raises `DataError` unless it names a container that can be written."""
-    suffix = path.suffix.lower()
-    if suffix not in CONTAINERS:
-        raise DataError(f"cannot write '{path}': unknown suffix '{path.suffix}'; use one of {' '.join(CONTAINERS)}")
-    return suffix
+        quality = codec.quality if self.quality is None else self.quality
+        return {"c:v": codec.encoder, "crf": quality, **codec.options, "vf": f"{conversion},{tags}"}

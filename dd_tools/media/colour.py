@@ -1,10 +1,8 @@
-"""How a video's YCbCr values stand for RGB: which matrix, which range, and what its tags say."""
+"""The colour of a video stream: YCbCr matrix, range, and tags."""
 
 from dataclasses import dataclass
 
-UNKNOWN = "unknown"
-
-# ffmpeg's name of a stream's colour space to the scale filter's name of the matrix.
+# ffmpeg's colour space to the name of its matrix in the filter "scale".
 _MATRICES = {
     "bt709": "bt709",
     "smpte170m": "bt601",
@@ -14,14 +12,21 @@ _MATRICES = {
     "bt2020nc": "bt2020",
     "bt2020c": "bt2020",
 }
+_RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr")
 
 
 @dataclass(frozen=True)
 class Colour:
-    """The colour of a stream. matrix: the scale filter's name; full_range: whether luma spans 0 to 255, not 16 to 235.
+    """The colour of a stream. Tags are ffmpeg's names, or "unknown" if the stream has none.
 
-    space, range, primaries, transfer: the stream's tags in ffmpeg's words, "unknown" where it has none. A copy carries
-    the same tags, none included: then any player's guess is the same for both.
+    matrix: YCbCr matrix, as the filter "scale" names it.
+    full_range: whether luma spans 0 to 255 instead of 16 to 235.
+    space: tag of the colour space.
+    range: tag of the range.
+    primaries: tag of the colour primaries.
+    transfer: tag of the transfer characteristics.
+
+    A copy keeps the tags of its source, missing ones too: then players guess the same for both.
     """
 
     matrix: str = "bt709"
@@ -33,23 +38,26 @@ class Colour:
 
     @property
     def scale_range(self) -> str:
-        """The range in the scale filter's words."""
+        """The range, as the filter "scale" names it."""
         return "pc" if self.full_range else "tv"
 
 
 def colour_of(tags: dict[str, str], pixel_format: str, width: int, height: int) -> Colour:
-    """The colour of a stream with `tags` (space, range, primaries, transfer); players' guess where they are unknown.
+    """The colour of a stream.
 
-    The guess for the matrix is mpv's: BT.709 for HD, that is wider than 1279 or higher than 576 pixels, else BT.601.
+    tags: "space", "range", "primaries" and "transfer" in ffmpeg's names, or "unknown".
+    pixel_format: ffmpeg's name.
+    width, height: pixels as stored.
+
+    An unknown matrix is guessed as mpv does: BT.709 from 1280 pixels of width or above 576 of height, otherwise BT.601.
     """
     if is_rgb(pixel_format):
         return Colour()
     guess = "bt709" if width >= 1280 or height > 576 else "bt601"
-    # The formats yuvj… are full range by their name.
-    full_range = tags["range"] == "pc" or pixel_format.startswith("yuvj")
+    full_range = tags["range"] == "pc" or pixel_format.startswith("yuvj")  # yuvj… means full range
     return Colour(_MATRICES.get(tags["space"], guess), full_range, **tags)
 
 
 def is_rgb(pixel_format: str) -> bool:
-    """Whether values are RGB already, without matrix or range."""
-    return pixel_format.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr"))
+    """Whether a pixel format stores RGB, which has neither matrix nor range."""
+    return pixel_format.startswith(_RGB_FORMATS)

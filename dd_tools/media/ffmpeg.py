@@ -1,6 +1,6 @@
-"""The ffmpeg program: which one to run, how to run it, and how to read what it says.
+"""The ffmpeg program: find it, run it, read its messages.
 
-Command lines are built with the package ffmpeg-python; the processes are ours, for the sake of pipes and messages.
+The package ffmpeg-python builds the command lines. `Process` runs them, with pipes and with a thread for the messages.
 """
 
 import contextlib
@@ -17,45 +17,46 @@ import ffmpeg
 
 from dd_tools.errors import DataError
 
-OLDEST = (5, 1)  # the first version with -fps_mode
+OLDEST_VERSION = (5, 1)  # the first one with -fps_mode
 
-# With "-loglevel level+info" a line is "[part of ffmpeg @ address] [level] message".
+# With "-loglevel level+info" a line is "[component @ address] [level] message".
 _LINE = re.compile(r"(?:\[[^\]]* @ [^\]]*\] )*\[(?P<level>\w+)\] (?P<message>.*)")
 
 
 @functools.lru_cache(maxsize=1)
 def ffmpeg_path() -> str:
-    """The program to run: the system's where it is recent and can write H.264, else the one imageio-ffmpeg carries.
+    """Path of the ffmpeg to run: the one in PATH if it is recent and has libx264, otherwise that of imageio-ffmpeg.
 
-    Raises `DataError` where there is neither.
+    Raises `DataError` if there is neither.
     """
     system = shutil.which("ffmpeg")
-    if system and _is_fit(system):
+    if system and _is_usable(system):
         return system
     import imageio_ffmpeg
 
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError:
-        raise DataError("cannot find an ffmpeg of version 5.1 or newer with libx264: install one") from None
+        raise DataError("cannot find ffmpeg: install version 5.1 or newer with libx264") from None
 
 
-def _is_fit(program: str) -> bool:
+def _is_usable(program: str) -> bool:
     try:
         report = subprocess.run([program, "-version"], capture_output=True, text=True, errors="replace").stdout
     except OSError:
         return False
     version = re.search(r"version n?(\d+)\.(\d+)", report)  # builds from git have no number; they are recent
-    return "--enable-libx264" in report and (version is None or tuple(map(int, version.groups())) >= OLDEST)
+    is_recent = version is None or tuple(map(int, version.groups())) >= OLDEST_VERSION
+    return is_recent and "--enable-libx264" in report
 
 
 def file_url(path: str | Path) -> str:
-    """`path` as ffmpeg's file protocol, so that no character of its name (colon, leading dash) has a meaning."""
+    """`path` in ffmpeg's file protocol, so that colons and leading dashes have no special meaning."""
     return f"file:{path}"
 
 
 def check_input(path: str | Path) -> None:
-    """Raise `DataError` if `path` is no readable file."""
+    """Raise `DataError` unless `path` is a readable file that is not empty."""
     path = Path(path)
     if path.is_dir():
         raise DataError(f"cannot read '{path}': it is a folder")
@@ -68,11 +69,13 @@ def check_input(path: str | Path) -> None:
 
 
 class Process:
-    """A running ffmpeg; a context manager that leaves no process behind.
+    """A running ffmpeg. Use it as a context manager: leaving the context ends the process.
 
-    stream: an output of ffmpeg-python. on_line: gets every line of standard error, in a thread of its own that always
-    drains the pipe, so neither side can block the other; None follows the last line. `stdin` and `stdout` are pipes
-    where asked for. `complaint` is ffmpeg's first error (the cause; the later ones are its consequences) or None.
+    stream: an output of ffmpeg-python.
+    stdin, stdout: whether to open a pipe; the attributes of the same names are the pipes, or None.
+    on_line: called with every line of standard error and with None after the last, in a thread of its own.
+
+    The attribute `first_error` is ffmpeg's first error message, or None. The errors after it follow from the first.
     """
 
     def __init__(
@@ -83,8 +86,8 @@ class Process:
         stdout: bool = False,
         on_line: Callable[[str | None], None] | None = None,
     ):
-        # -nostdin keeps ffmpeg from taking the keys typed at the terminal for itself.
         command = [ffmpeg_path(), "-hide_banner", "-nostats", "-loglevel", "level+info", "-y"]
+        # Without -nostdin ffmpeg reads the keys typed in the terminal.
         self._process = subprocess.Popen(
             stream.compile(cmd=command if stdin else [*command, "-nostdin"]),
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
@@ -92,30 +95,37 @@ class Process:
             stderr=subprocess.PIPE,
         )
         self.stdin, self.stdout = self._process.stdin, self._process.stdout
-        self.complaint: str | None = None
+        self.first_error: str | None = None
         self._on_line = on_line
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        # A full pipe of messages would block ffmpeg, so the thread reads them all the time.
+        self._reader = threading.Thread(target=self._read_messages, daemon=True)
+        self._reader.start()
 
-    def _listen(self) -> None:
+    def _read_messages(self) -> None:
         for raw in self._process.stderr:
             line = raw.decode(errors="replace").rstrip()
             found = _LINE.fullmatch(line)
-            if found and found["level"] in ("error", "fatal", "panic") and self.complaint is None:
-                self.complaint = found["message"].rstrip(".")
+            if found and found["level"] in ("error", "fatal", "panic") and self.first_error is None:
+                self.first_error = found["message"].rstrip(".")
             if self._on_line:
                 self._on_line(found["message"] if found else line)
         if self._on_line:
             self._on_line(None)
 
     def wait(self) -> int:
-        """Close what is left of the input, let ffmpeg finish, and return its exit status."""
+        """Close the input pipe, wait for ffmpeg to finish, and return its exit status."""
         if self.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self.stdin.close()
         status = self._process.wait()
-        self._listener.join()
+        self._reader.join()
         return status
+
+    def finish_writing(self, target: Path) -> None:
+        """Wait for ffmpeg to finish. Raises `DataError` about `target` if it failed."""
+        status = self.wait()
+        if status != 0:
+            raise DataError(f"cannot write '{target}': ffmpeg: {self.first_error or f'exit status {status}'}")
 
     def __enter__(self) -> "Process":
         return self

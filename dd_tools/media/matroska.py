@@ -1,24 +1,27 @@
-"""Frames with their times through a pipe: Matroska with uncompressed video, the least that ffmpeg reads.
+"""A minimal Matroska stream of uncompressed RGB frames: how frames and their times reach ffmpeg through a pipe.
 
-The format is RFC 9559 (Matroska) over RFC 8794 (EBML): an element is an identifier, the content's length, the content.
+The format is RFC 9559 (Matroska) on top of RFC 8794 (EBML). An element is an identifier, a length and the content.
 """
 
 import struct
 
 NANOSECONDS = 10**9
 
-_UNKNOWN_LENGTH = b"\x01" + 7 * b"\xff"  # a stream's segment ends where the stream ends
+_UNKNOWN_LENGTH = b"\x01" + 7 * b"\xff"  # of the segment, which ends with the stream
 
 
-def header(width: int, height: int, frame_seconds: float, *, deep: bool = False) -> bytes:
-    """What comes before the frames: one track of rgb24 frames, or deep ones of rgb48le, times in nanoseconds.
+def header(width: int, height: int, frame_seconds: float, *, high_bit_depth: bool = False) -> bytes:
+    """The bytes before the first frame: one video track, with times in nanoseconds.
 
-    frame_seconds: how long a frame lasts where no other follows.
+    width, height: pixels.
+    frame_seconds: duration of a frame that no other frame follows.
+    high_bit_depth: frames are rgb48le instead of rgb24.
     """
+    bits_per_pixel = 48 if high_bit_depth else 24
     video = (
         _number(0xB0, width)  # PixelWidth
         + _number(0xBA, height)  # PixelHeight
-        + _element(0x2EB524, b"RGB\x30" if deep else b"RGB\x18")  # UncompressedFourCC, ffmpeg's names: bits a pixel
+        + _element(0x2EB524, b"RGB" + bytes([bits_per_pixel]))  # UncompressedFourCC, as ffmpeg names these formats
     )
     track = (
         _number(0xD7, 1)  # TrackNumber
@@ -39,9 +42,9 @@ def header(width: int, height: int, frame_seconds: float, *, deep: bool = False)
 
 
 def frame_header(pts: float, size: int) -> bytes:
-    """What comes before a frame of `size` bytes shown at `pts` seconds: a cluster of this one frame."""
+    """The bytes before a frame: a cluster with one block. pts: seconds. size: bytes of the frame."""
     timestamp = _number(0xE7, round(pts * NANOSECONDS))
-    block = b"\x81" + struct.pack(">hB", 0, 0x80)  # track 1, at the cluster's time, a key frame
+    block = b"\x81" + struct.pack(">hB", 0, 0x80)  # track 1, time relative to the cluster, key frame
     block_start = _identifier(0xA3) + _length(len(block) + size) + block  # SimpleBlock
     return _identifier(0x1F43B675) + _length(len(timestamp) + len(block_start) + size) + timestamp + block_start
 
@@ -59,4 +62,4 @@ def _identifier(identifier: int) -> bytes:
 
 
 def _length(length: int) -> bytes:
-    return struct.pack(">Q", length | 1 << 56)  # always the eight-byte form
+    return struct.pack(">Q", length | 1 << 56)  # in the eight-byte form

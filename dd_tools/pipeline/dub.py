@@ -81,7 +81,7 @@ def dub(
         "files": [file_stamp(path) for path in (video, audio, *weights)],
         "settings": repr((settings, options)),
     }
-    with parts_folder(output, key, resume=resume) as folder:
+    with parts_folder(output, key, resume=resume, report=report) as folder:
         _prepare(video, folder, model.framing, face, at, report)
         if adapt_minutes:
             model = _adapted(weights[0], folder, adapt_minutes, seed or 0, place, report)

@@ -18,14 +18,15 @@ from dd_tools.formats.arrays import LATENT_RATE
 from dd_tools.formats.atomic import atomic_output, check_output_path
 from dd_tools.formats.clip import Clip
 from dd_tools.formats.history import sha256_of
-from dd_tools.media.codecs import Encoding, check_container
+from dd_tools.media.ai_label import append_xmp, label_tags
+from dd_tools.media.codecs import Encoding
+from dd_tools.media.containers import check_container
 from dd_tools.media.encode import VideoWriter
+from dd_tools.media.images import is_image_sequence, write_image_sequence
+from dd_tools.media.indexed_frames import IndexedFrames
 from dd_tools.media.joining import Sound, join
-from dd_tools.media.marking import add_xmp, tags
-from dd_tools.media.numbered import NumberedFrames
-from dd_tools.media.pictures import is_sequence, write_pictures
+from dd_tools.media.probe import probe
 from dd_tools.media.rates import exact_rate
-from dd_tools.media.video import probe
 from dd_tools.pipeline.painting import PaintedFrame, Speaker
 from dd_tools.pipeline.timing import SILENCE, STOP
 from dd_tools.reporting import SILENT, Reporter
@@ -56,9 +57,9 @@ class OutputSettings:
 
     def encoding(self, target: Path, source: Path | None) -> Encoding:
         """How the frames of `target` are encoded."""
-        return Encoding.fitting(
+        return Encoding.for_target(
             target,
-            Encoding.of(probe(source)) if source else None,
+            Encoding.from_source(probe(source)) if source else None,
             codec=self.codec,
             quality=self.quality,
             pixel_format=self.pixel_format,
@@ -87,7 +88,7 @@ def find_source(clip: Clip, source: Path | None = None) -> Path:
 def check_target(output: Path) -> None:
     """Raise `DataError` unless `write_video` can write a file of this name in this place."""
     check_output_path(output)
-    if not is_sequence(output):
+    if not is_image_sequence(output):
         check_container(output)
 
 
@@ -113,17 +114,17 @@ def write_video(
     spans = list(_parts(len(line), settings.frames))
     if not spans:
         raise DataError(f"no frames to render: '{speakers[0].clip.path}' has none in the range asked for")
-    if is_sequence(output):
+    if is_image_sequence(output):
         frames = _frames(speakers, spans, source, batch_size)
         reported = report.progress(frames, spans[-1].stop - spans[0].start, "rendering")
-        write_pictures(output, (image for image, _ in reported), first=spans[0].start)
+        write_image_sequence(output, (image for image, _ in reported), first=spans[0].start)
         return
     encoding, sound = settings.encoding(output, source), Sound(audio) if audio else None
     rate = exact_rate(speakers[0].clip.source.frame_rate or LATENT_RATE)
     files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
     missing = [span for span in spans if not files[span.start].exists()]
-    deep = encoding.deep and source is not None  # crops have 8 bits
-    with closing(_frames(speakers, missing, source, batch_size, deep)) as frames:
+    high_bit_depth = encoding.high_bit_depth and source is not None  # crops have 8 bits
+    with closing(_frames(speakers, missing, source, batch_size, high_bit_depth)) as frames:
         reported = iter(report.progress(frames, sum(span.stop - span.start for span in missing), "rendering"))
         for span in missing:
             _write_part(files[span.start], islice(reported, span.stop - span.start), float(rate), encoding)
@@ -132,8 +133,8 @@ def write_video(
         origin = line.pts[spans[0].start] if spans[0].start else 0.0
         starts = [(file, float(line.pts[start] - origin)) for start, file in files.items()]
         seconds = line.part(slice(0, spans[-1].stop)).end
-        join(starts, temporary, rate, sound=sound, seconds=seconds, tags=tags(settings.metadata))
-        add_xmp(temporary)
+        join(starts, temporary, rate, sound=sound, seconds=seconds, tags=label_tags(settings.metadata))
+        append_xmp(temporary)
 
 
 def _check_together(speakers: Sequence[Speaker], source: Path | None) -> None:
@@ -156,14 +157,18 @@ def _parts(count: int, frames: slice) -> Iterator[slice]:
 
 
 def _frames(
-    speakers: Sequence[Speaker], spans: Iterable[slice], source: Path | None, batch_size: int, deep: bool = False
+    speakers: Sequence[Speaker],
+    spans: Iterable[slice],
+    source: Path | None,
+    batch_size: int,
+    high_bit_depth: bool = False,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """The finished frames (H, W, 3) of `spans` with their times, uint8 or, with `deep`, uint16."""
+    """The finished frames (H, W, 3) of `spans` with their times, uint8 or, with `high_bit_depth`, uint16."""
     if source is None:
         for crops in _painted(speakers, spans, batch_size):
             yield crops[0].crop, crops[0].pts
         return
-    with NumberedFrames(source, speakers[0].clip.settings["fps"], deep=deep) as frames:
+    with IndexedFrames(source, speakers[0].clip.settings["fps"], high_bit_depth=high_bit_depth) as frames:
         for crops in _painted(speakers, spans, batch_size):
             image = frames.at(crops[0].index)
             for crop, speaker in zip(crops, speakers, strict=True):
@@ -184,7 +189,7 @@ def _write_part(path: Path, frames: Iterable[tuple[np.ndarray, float]], rate: fl
     frames = iter(frames)
     image, start = next(frames)
     height, width = image.shape[:2]
-    with VideoWriter(path, width, height, rate, encoding, deep=image.itemsize > 1) as writer:
+    with VideoWriter(path, width, height, rate, encoding, high_bit_depth=image.itemsize > 1) as writer:
         writer.write(image, 0)
         for image, pts in frames:
             writer.write(image, pts - start)

@@ -67,7 +67,7 @@ def render(
             "motion": [sha256(motion.tobytes()).hexdigest() for motion in latents],
             "settings": repr((settings, _hashable(options), batch_size, place, dtype)),
         }
-        folder = stack.enter_context(parts_folder(output, key, resume=resume))
+        folder = stack.enter_context(parts_folder(output, key, resume=resume, report=report))
         write_video(
             speakers, output, settings, folder, source=background, audio=audio, batch_size=batch_size, report=report
         )

@@ -1,4 +1,4 @@
-"""A part of the picture, read in less time, is the same as that part of the whole."""
+"""A box has the same pixels as that part of the whole frame."""
 
 import ffmpeg
 import numpy as np
@@ -15,9 +15,9 @@ BOXES = [(0, 0, 90, 70), (37, 21, 38, 22), (5, 3, 62, 41), (50, 33, 90, 70), (0,
     ("yuv420p", "null"), ("yuv420p10le", "null"), ("yuv422p", "null"), ("yuvj420p", "null"), ("gray", "null"),
     ("yuv444p", "crop=89:69:0:0:exact=1"), ("yuv420p", "setsar=16/15"), ("rgb24", "null"),
 ])  # fmt: skip
-def test_a_part_of_the_picture_has_the_same_pixels(tmp_path, pixels, filters):
-    card = ffmpeg.input("testsrc2=size=90x70:rate=25:duration=0.08", format="lavfi")
-    path = dummy_media(tmp_path / "v.mkv", card, vf=filters, pix_fmt=pixels, **{"c:v": "ffv1"})
+def test_a_box_has_the_same_pixels_as_the_whole_frame(tmp_path, pixels, filters):
+    pattern = ffmpeg.input("testsrc2=size=90x70:rate=25:duration=0.08", format="lavfi")
+    path = dummy_media(tmp_path / "v.mkv", pattern, vf=filters, pix_fmt=pixels, **{"c:v": "ffv1"})
     info = probe(path)
     assert info.square_pixels == ("setsar" not in filters)
     whole = list(read_frames(info))
@@ -29,9 +29,9 @@ def test_a_part_of_the_picture_has_the_same_pixels(tmp_path, pixels, filters):
             np.testing.assert_array_equal(one.image, other.image[top:bottom, left:right])
 
 
-def test_a_part_of_a_turned_video_and_of_a_picture(tmp_path):
+def test_a_box_of_a_rotated_video_and_of_an_image(tmp_path):
     path = dummy_turned(dummy_video(tmp_path / "v.mp4", seconds=0.2, size=(90, 70), audio=False), 90)
-    Image.fromarray(np.arange(70 * 90 * 3, dtype=np.uint8).reshape(90, 70, 3)).save(tmp_path / "p.png")
-    for file in (path, tmp_path / "p.png"):
+    Image.fromarray(np.arange(70 * 90 * 3, dtype=np.uint8).reshape(90, 70, 3)).save(tmp_path / "image.png")
+    for file in (path, tmp_path / "image.png"):
         (whole, *_), (part, *_) = read_frames(file), read_frames(file, box=Box(11, 40, 60, 90))
         np.testing.assert_array_equal(part.image, whole.image[40:90, 11:60])

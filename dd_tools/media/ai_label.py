@@ -1,7 +1,7 @@
-"""The mark of an altered video: metadata that says its pictures were composed with those of a trained model.
+"""The label of a video altered by AI: metadata that says its frames contain the output of a trained model.
 
-The word is the IPTC's digital source type ``compositeWithTrainedAlgorithmicMedia``. It stands in the container's own
-tags, where ffprobe and media libraries look, and for MP4 and MOV in an XMP packet, where the IPTC puts it.
+The value is the IPTC digital source type ``compositeWithTrainedAlgorithmicMedia``. It is written to the container's
+tags, which ffprobe and media libraries show, and for MP4 and MOV also to an XMP packet, as the IPTC specifies.
 """
 
 import struct
@@ -10,7 +10,7 @@ from pathlib import Path
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 COMMENT = "The speaker's lips in this video were altered by AI (dd_tools)"
 
-# The box of an XMP packet in ISO media files (XMP specification, part 3).
+# The type of a box with an XMP packet in ISO media files (XMP specification, part 3).
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 XMP = f"""<?xpacket begin="\N{BOM}" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -20,13 +20,13 @@ Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"/>
 <?xpacket end="w"?>"""
 
 
-def tags(more: dict[str, str] | None = None) -> dict[str, str]:
-    """The mark as container tags, with a user's `more`, which may word the comment anew but not the mark."""
-    return {"comment": COMMENT, **(more or {}), "digital_source_type": SOURCE_TYPE}
+def label_tags(user_tags: dict[str, str] | None = None) -> dict[str, str]:
+    """Container tags with the label. `user_tags` are added; they may replace the comment but not the source type."""
+    return {"comment": COMMENT, **(user_tags or {}), "digital_source_type": SOURCE_TYPE}
 
 
-def add_xmp(path: Path) -> None:
-    """Append the mark's XMP packet to a finished MP4 or MOV file; other containers have no place for it."""
+def append_xmp(path: Path) -> None:
+    """Append the XMP packet with the label to a finished MP4 or MOV file. Other containers are left unchanged."""
     if path.suffix.lower() not in (".mp4", ".m4v", ".mov"):
         return
     content = XMP.encode()

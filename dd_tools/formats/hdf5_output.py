@@ -1,0 +1,40 @@
+"""The file that an HDF5 library writes to, safe against a full disk."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+
+class Hdf5Output(io.FileIO):
+    """A file object for h5py that does not raise. After the first failure it discards what is written.
+
+    If a write fails, the HDF5 library cannot close its file any more and crashes at exit. Use `raise_failure` instead.
+    """
+
+    _failure: OSError | None = None
+
+    def write(self, content: memoryview) -> int:
+        """Write all of `content`, or discard it after a failure. Returns its number of bytes."""
+        rest = memoryview(content).cast("B")
+        while len(rest) and self._failure is None:
+            with self._keep_failure():
+                rest = rest[super().write(rest) :]
+        return len(content)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Resize the file. Returns the new size."""
+        with self._keep_failure():
+            return super().truncate(size)
+        return size or 0
+
+    def raise_failure(self) -> None:
+        """Raise the `OSError` of the first failure, if there was one."""
+        if self._failure:
+            raise self._failure
+
+    @contextlib.contextmanager
+    def _keep_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._failure = self._failure or error

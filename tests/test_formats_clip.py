@@ -1,0 +1,143 @@
+"""Clip files: what is written is read, and everything else is refused with one clear line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from factories import dummy_clip
+
+from dd_tools.errors import DataError
+from dd_tools.formats.clip import Clip, ClipWriter, Framing, Source, Status, dataset_layout
+
+SIZE, FACE_SIZE, LENGTH = 16, 12, 5
+SOURCE = Source("video.mp4", "/videos/video.mp4", "0" * 64, 64, 48, 25.0)
+SETTINGS = {"size": SIZE, "crop": "head", "mask": "paper"}
+
+
+def random_rows() -> list[dict[str, np.ndarray]]:
+    random = np.random.default_rng(0)
+    layout = dataset_layout(SIZE, FACE_SIZE).items()
+    rows = [
+        {name: random.integers(0, 2, shape).astype(dtype) for name, (shape, dtype) in layout} for _ in range(LENGTH)
+    ]
+    return [row | {"pts": index / 25} for index, row in enumerate(rows)]
+
+
+def write_clip(path, rows, settings=SETTINGS):
+    with ClipWriter(
+        path, size=SIZE, face_size=FACE_SIZE, source=SOURCE, detector={"name": "dummy", "version": "1"},
+        settings=settings, history=[{"command": "dd-prep"}],
+    ) as clip:  # fmt: skip
+        for row in rows:
+            clip.append(**row)
+    return path
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return dummy_clip(tmp_path_factory.mktemp("clips") / "a.h5", unusable=[1])
+
+
+@pytest.fixture
+def path(original, tmp_path):
+    return Path(shutil.copy(original, tmp_path))
+
+
+def refused(path, reason: str) -> None:
+    with pytest.raises(DataError) as caught:
+        Clip(path)
+    assert str(caught.value) == f"cannot read '{path}': {reason}"
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 1 << 22])
+def test_written_frames_are_read(tmp_path, monkeypatch, batch_bytes):
+    monkeypatch.setattr("dd_tools.formats.clip._BATCH_BYTES", batch_bytes)
+    rows = random_rows()
+    with Clip(write_clip(tmp_path / "a.h5", rows)) as clip:
+        assert (clip.length, clip.size, clip.face_size) == (LENGTH, SIZE, FACE_SIZE)
+        assert (clip.source, clip.settings, clip.history) == (SOURCE, SETTINGS, [{"command": "dd-prep"}])
+        assert clip.detector == {"name": "dummy", "version": "1"}
+        for name in dataset_layout(SIZE, FACE_SIZE):
+            np.testing.assert_array_equal(getattr(clip, name)[:], [row[name] for row in rows])
+        np.testing.assert_array_equal(clip.usable, np.flatnonzero([row["status"] == Status.OK for row in rows]))
+
+
+def test_images_have_one_frame_per_chunk(original):
+    with h5py.File(original) as file:
+        chunks = {name: (dataset.chunks[0], dataset.compression) for name, dataset in file.items()}
+    assert {name for name, chunk in chunks.items() if chunk == (1, "gzip")} == {"frames", "mask", "face"}
+    assert {compression for _, compression in chunks.values()} == {"gzip"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "framing"),
+    [(SETTINGS, Framing(SIZE, "head", "paper")), ({}, Framing(SIZE, None, None))],
+)
+def test_framing_is_read_from_the_settings(tmp_path, settings, framing):
+    with Clip(write_clip(tmp_path / "a.h5", random_rows(), settings)) as clip:
+        assert clip.framing == framing
+
+
+def test_a_still_source_has_no_frame_rate():
+    assert not SOURCE.is_still
+    assert Source("a.png", "/a.png", "0" * 64, 64, 48, 0).is_still
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_another_version_is_refused_with_advice(path, version):
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = version
+    refused(path, f"clip version {version}, this program reads 1; prepare the video again with dd-prep")
+
+
+def test_another_format_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["format"] = "photos"
+    refused(path, "not a dd-clip file")
+
+
+def test_no_hdf5_file_is_refused(tmp_path):
+    (tmp_path / "text.h5").write_text("no clip\n" * 50)
+    refused(tmp_path / "text.h5", "not a dd-clip file")
+    refused(tmp_path / "missing.h5", "no such file")
+    refused(tmp_path, "it is a folder")
+
+
+def test_a_truncated_clip_is_refused(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refused(path, "truncated HDF5 file")
+
+
+def test_a_dataset_of_another_shape_or_type_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        length = len(file["pts"])
+        del file["pts"]
+        file["pts"] = np.zeros(length + 1)
+    refused(path, f"pts is float64 ({length + 1},), expected float64 ({length},)")
+    with h5py.File(path, "r+") as file:
+        del file["pts"]
+        file["pts"] = np.zeros(length, np.float32)
+    refused(path, f"pts is float32 ({length},), expected float64 ({length},)")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.__delitem__("mask"),
+        lambda file: file.attrs.__delitem__("source"),
+        lambda file: file.attrs.__setitem__("settings", "{"),
+        lambda file: file.attrs.__setitem__("source", json.dumps({"name": "a"})),
+    ],
+)
+def test_missing_parts_are_refused(path, damage):
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    with pytest.raises(DataError, match=rf"^cannot read '{path}': damaged clip file \(.*\)$"):
+        Clip(path)
+
+
+def test_a_clip_without_frames_is_refused(tmp_path):
+    refused(write_clip(tmp_path / "a.h5", []), "a clip without frames")

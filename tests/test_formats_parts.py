@@ -1,0 +1,196 @@
+"""The folder for the parts of a job: its content after success, failure and interrupt, and its lock."""
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from dd_tools.errors import DataError
+from dd_tools.formats import locking
+from dd_tools.formats.parts import file_stamp, parts_folder
+from dd_tools.reporting import Silent
+
+KEY = {"seed": 1}
+
+
+class Messages(Silent):
+    """A reporter that keeps the messages."""
+
+    def __init__(self):
+        self.messages = []
+
+    def say(self, message):
+        self.messages.append(message)
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def interrupted_job(target, error: type[BaseException], *, part: str | None = "0001") -> None:
+    with pytest.raises(error), parts_folder(target, KEY) as folder:
+        if part:
+            (folder / part).write_text("done")
+        raise error("stopped")
+
+
+def test_the_folder_starts_empty_and_is_removed_after_success(tmp_path):
+    with parts_folder(tmp_path / "out.mp4", KEY) as folder:
+        assert folder == tmp_path / "out.mp4.parts"
+        assert names(folder) == ["key.json"]
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "part", "kept"),
+    [
+        (ValueError, "0001", True),
+        (ValueError, "sightings", False),
+        (ValueError, None, False),
+        (KeyboardInterrupt, "0001", True),
+        (KeyboardInterrupt, "sightings", True),
+        (KeyboardInterrupt, ".hidden", False),
+        (KeyboardInterrupt, None, False),
+    ],
+)
+def test_what_is_kept_after_a_failure_or_an_interrupt(tmp_path, error, part, kept):
+    interrupted_job(tmp_path / "out.mp4", error, part=part)
+    assert names(tmp_path) == (["out.mp4.parts"] if kept else [])
+
+
+def test_a_failure_with_finished_parts_tells_how_to_continue(tmp_path):
+    message = r"^disk full; finished parts are kept, continue with --resume$"
+    with pytest.raises(DataError, match=message), parts_folder(tmp_path / "out.mp4", KEY) as folder:
+        (folder / "0001").write_text("done")
+        raise DataError("disk full")
+
+
+@pytest.mark.parametrize(
+    ("key", "resume", "kept"), [(KEY, True, True), (KEY, False, False), ({"seed": 2}, True, False)]
+)
+def test_only_parts_of_the_same_job_are_resumed(tmp_path, key, resume, kept):
+    target = tmp_path / "out.mp4"
+    interrupted_job(target, KeyboardInterrupt)
+    with parts_folder(target, key, resume=resume) as folder:
+        assert (folder / "0001").exists() == kept
+
+
+def test_a_second_process_is_refused(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from dd_tools.formats.parts import parts_folder\n"
+        "with parts_folder(Path(sys.argv[1]), {}) as folder: print('locked', flush=True); sys.stdin.read()"
+    )
+    target = tmp_path / "out.mp4"
+    owner = subprocess.Popen([sys.executable, "-c", program, target], stdin=-1, stdout=-1)
+    assert owner.stdout.readline().strip() == b"locked"
+    message = rf"^cannot write '{target}': another process is writing it$"
+    for _ in range(2):  # the first refusal must not remove the owner's lock
+        with pytest.raises(DataError, match=message), parts_folder(target, {}):
+            pytest.fail("two processes in one folder")
+    owner.communicate()
+    assert owner.returncode == 0
+    with parts_folder(target, {}):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path):
+    program = (
+        "import os, sys; from pathlib import Path; from dd_tools.formats.parts import parts_folder\n"
+        "with parts_folder(Path(sys.argv[1]), {}): os.kill(os.getpid(), 9)"
+    )
+    target = tmp_path / "out.mp4"
+    subprocess.run([sys.executable, "-c", program, target])
+    assert names(tmp_path) == [".out.mp4.lock", "out.mp4.parts"]
+    with parts_folder(target, {}):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_lock_file_removed_before_it_is_locked_is_opened_again(tmp_path, monkeypatch):
+    """The previous owner finishes between the opening of its lock file and the lock on it."""
+    target, lock = tmp_path / "out.mp4", tmp_path / ".out.mp4.lock"
+    real, attempts = locking.lock_descriptor, []
+
+    def lock_after_the_owner_is_done(descriptor, *, blocking):
+        if not attempts:
+            lock.unlink()
+        attempts.append(os.fstat(descriptor).st_ino)
+        return real(descriptor, blocking=blocking)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(locking, "lock_descriptor", lock_after_the_owner_is_done)
+        first = parts_folder(target, KEY)
+        first.__enter__()
+    assert len(attempts) == 2 and lock.stat().st_ino == attempts[1]
+    with pytest.raises(DataError, match="another process is writing it"), parts_folder(target, KEY):
+        pytest.fail("two owners")
+    first.__exit__(None, None, None)
+    assert names(tmp_path) == []
+
+
+def test_a_lock_file_that_is_always_removed_ends_in_an_error(tmp_path, monkeypatch):
+    def remove(descriptor, *, blocking):
+        (tmp_path / ".out.mp4.lock").unlink()
+        return True
+
+    monkeypatch.setattr(locking, "lock_descriptor", remove)
+    with pytest.raises(DataError, match="another process is writing it"), parts_folder(tmp_path / "out.mp4", KEY):
+        pytest.fail("not locked")
+
+
+def test_owners_that_come_and_go_never_overlap(tmp_path):
+    """Locks belong to open files, so threads exclude each other as processes do."""
+    target, inside, overlaps = tmp_path / "out.mp4", [], []
+
+    def enter_often():
+        entered = 0
+        while entered < 25:
+            try:
+                with parts_folder(target, KEY):
+                    inside.append(1)
+                    overlaps.append(len(inside) > 1)
+                    inside.pop()
+                entered += 1
+            except DataError as error:
+                assert "another process is writing it" in str(error)
+
+    threads = [threading.Thread(target=enter_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert overlaps == [False] * 100
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_locks_the_job_runs_and_says_so(tmp_path, monkeypatch, number):
+    def no_locks(descriptor, *, blocking):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(locking, "lock_descriptor", no_locks)
+    report = Messages()
+    with parts_folder(tmp_path / "out.mp4", KEY, report=report) as folder:
+        assert names(folder) == ["key.json"]
+    (message,) = report.messages
+    assert message == (
+        f"cannot lock '{tmp_path / 'out.mp4'}' ({os.strerror(number).lower()}): "
+        "make sure that no other process writes it"
+    )
+    assert names(tmp_path) == []
+
+
+def test_a_file_stamp_changes_with_the_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    before = file_stamp(path)
+    assert before == [str(path.resolve()), 3, path.stat().st_mtime_ns] and file_stamp(path) == before
+    os.utime(path, ns=(0, 0))
+    assert file_stamp(path) != before
+    assert file_stamp(None) is None
+    with pytest.raises(DataError, match=r"^cannot read '.*missing': no such file$"):
+        file_stamp(tmp_path / "missing")
