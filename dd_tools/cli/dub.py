@@ -25,7 +25,7 @@ from dd_tools.cli.output import (
     parse_tags,
     write_result,
 )
-from dd_tools.cli.prep import At, Face, describe, parse_point
+from dd_tools.cli.prep import At, Face, parse_point
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
 from dd_tools.formats.parts import file_stamp
@@ -134,15 +134,16 @@ def _check_pair(painting, moving) -> None:
 
 def _prepare(session: Session, video: Path, folder: Path, config, face: str, at) -> None:
     """Cut the speaker out as the renderer knows faces, to ``clip.h5`` in the `folder`."""
-    from dd_tools.face.landmarks import open_detector
-    from dd_tools.face.preparation import PrepSettings, prepare_clip
+    from dd_tools.face.detectors.registry import open_detector
+    from dd_tools.face.preparation import prepare_clip, report_lines
+    from dd_tools.face.settings import PrepSettings
     from dd_tools.face.sightings import Sightings
 
     settings = PrepSettings(size=config.size, crop=config.crop, mask=config.mask, face=face, at=at)
-    detector = open_detector("auto", say=session.say)
+    detector = open_detector("auto", report=session)
     with Sightings(detector, folder / f"sightings-{detector.name}-{detector.version}") as detector:
-        report = prepare_clip(video, folder / "clip.h5", settings, detector=detector, progress=session.progress)
-    for line in describe(report, video):
+        report = prepare_clip(video, folder / "clip.h5", settings, detector=detector, report=session)
+    for line in report_lines(report, video):
         session.say(line)
 
 

@@ -5,7 +5,7 @@ held, the mouth shaped and the light most alike, so that there is little to bend
 import cv2
 import numpy as np
 
-from dd_tools.face.geometry import DEVIATIONS, gaussian_average
+from dd_tools.face.geometry import TRUNCATE, gaussian_average
 from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
 from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.clip import Clip
@@ -39,7 +39,7 @@ class References:
     @staticmethod
     def around(when: Timeline, part: slice) -> slice:
         """The output frames that have a say in what suits those of `part`."""
-        reach = DEVIATIONS * STEADY
+        reach = TRUNCATE * STEADY
         first = np.searchsorted(when.pts, when.pts[part.start] - reach)
         return slice(int(first), int(np.searchsorted(when.pts, when.pts[part.stop - 1] + reach, "right")))
 
