@@ -82,7 +82,7 @@ def dub(
     from dd_tools.renderer.autoencoder import load_renderer
     from dd_tools.renderer.rendering import Painter, shared_noise
     from dd_tools.renderer.video import Speaker, Wanted, check_target
-    from dd_tools.speech.listening import usable_level
+    from dd_tools.speech.extraction import usable_level
     from dd_tools.weights import default_weights
 
     if face == "all":
@@ -194,10 +194,10 @@ def _motion(clip, speech: Path, painting, moving, references: int, device, manne
 
 def _listen(session: Session, audio: Path, level, samples: int, target: Path, moving, device) -> None:
     """Write the speech features that the motion model hears in so many samples of a voice of `level` to `target`."""
-    from dd_tools.speech.features import open_speech_model
-    from dd_tools.speech.listening import write_features
+    from dd_tools.speech.extraction import write_features
+    from dd_tools.speech.registry import open_speech_model
 
-    model = open_speech_model(moving.config.speech_model, device=str(device), message=session.say)
+    model = open_speech_model(moving.config.speech_model, device=str(device), report=session)
     weights = moving.layer_weights.detach().cpu().numpy()
     write_features(model, audio, target, layer_weights=weights, level=level, samples=samples)
 

@@ -154,11 +154,11 @@ def _silence(config, session: Session):
     be had.
     """
     from dd_tools.errors import DataError
-    from dd_tools.speech.features import open_speech_model
+    from dd_tools.speech.registry import open_speech_model
     from dd_tools.speech.silence import silence
 
     try:
-        heard = silence(open_speech_model(config.speech_model, message=session.say))
+        heard = silence(open_speech_model(config.speech_model, report=session))
     except DataError as error:
         session.say(f"training without silence: {error}")
         return None

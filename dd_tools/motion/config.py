@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.landmarks import REGION_VALUES
-from dd_tools.speech.features import TELLING_LOUDNESS
+from dd_tools.speech.features import MODELS_WITH_LOUDNESS
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class MotionConfig:
     @property
     def hears_loudness(self) -> bool:
         """Whether the last of the speech features is the voice's loudness."""
-        return self.speech_model in TELLING_LOUDNESS
+        return self.speech_model in MODELS_WITH_LOUDNESS
 
     def to_json(self) -> dict:
         """Plain values for a checkpoint's metadata."""
