@@ -179,8 +179,8 @@ def test_the_steady_mask_is_an_ellipse(size):
 
 def test_the_steady_mask_covers_the_open_mouth_and_chin():
     mask = geometry.steady_mask(dummy_pose(), 96)
-    for opening in (0, 0.3):
-        for x, y in np.rint(dummy_face_landmarks(opening=opening)[[*range(5, 12), *range(48, 68)]]).astype(int):
+    for aperture in (0, 0.3):
+        for x, y in np.rint(dummy_face_landmarks(opening=aperture)[[*range(5, 12), *range(48, 68)]]).astype(int):
             assert mask[y, x]
 
 
@@ -196,10 +196,10 @@ def slow_paper_mask(landmarks, size, top):
 
 @settings(deadline=None)
 @given(st.floats(-0.4, 0.4), st.floats(0, 0.3), st.sampled_from([96, 128, 256]), st.sampled_from([21, 30]))
-def test_the_papers_mask_is_the_authors_polygon(roll, opening, size, top):
+def test_the_papers_mask_is_the_authors_polygon(roll, aperture, size, top):
     pose = dummy_pose(size)
     pose[:, :2] = pose[:, :2] @ np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
-    landmarks = dummy_face_landmarks(pose, opening)
+    landmarks = dummy_face_landmarks(pose, aperture)
     found, slow = geometry.paper_mask(landmarks, size, top).astype(bool), slow_paper_mask(landmarks, size, top)
     # The two libraries differ in whether a pixel on the outline is inside.
     band = np.ones((5, 5), bool)
@@ -209,9 +209,9 @@ def test_the_papers_mask_is_the_authors_polygon(roll, opening, size, top):
 
 @settings(deadline=None)
 @given(st.floats(0, 0.3), st.booleans(), st.sampled_from([17, 37, 53, 96, 101, 127]))
-def test_the_face_image_is_the_masked_box_stretched_by_nearest_neighbour(opening, eyes, size):
+def test_the_face_image_is_the_masked_box_stretched_by_nearest_neighbour(aperture, eyes, size):
     frame = np.random.default_rng(0).integers(1, 256, (96, 96, 3), np.uint8)
-    landmarks = dummy_face_landmarks(opening=opening)
+    landmarks = dummy_face_landmarks(opening=aperture)
     region = geometry.paper_mask(landmarks, 96, 21 if eyes else 30).astype(bool)
     rows, columns = np.flatnonzero(region.any(1))[:-1], np.flatnonzero(region.any(0))[:-1]
     # Where a quotient below is an integer, the result depends on OpenCV's rounding.

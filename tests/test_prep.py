@@ -14,6 +14,7 @@ from factories import (
     shared_file,
 )
 from PIL import Image
+from reporters import RecordingReporter
 from skimage import data
 
 from dd_tools.errors import DataError, UsageError
@@ -102,6 +103,12 @@ def test_frames_without_a_face_are_kept_and_reported(talk, tmp_path):
     steps = np.diff(clip.crop_to_source[:, 0, 2])
     assert steps.min() > 0
     np.testing.assert_allclose(steps[7:13], steps[7])
+
+
+def test_both_passes_report_progress(talk, tmp_path):
+    report = RecordingReporter()
+    prepare_clip(talk, tmp_path / "out.h5", PrepSettings(), detector=DummyDetector(), report=report)
+    assert report.loops == [(24, "talk.mp4: tracking"), (24, "talk.mp4: cutting")]
 
 
 def test_the_papers_mask_follows_the_mouth_and_the_steady_one_does_not(talk, tmp_path):

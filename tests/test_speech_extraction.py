@@ -4,6 +4,7 @@ import numpy as np
 from factories import dummy_voice
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reporters import RecordingReporter
 
 from dd_tools.speech.extraction import fit_length, write_features
 from dd_tools.speech.registry import open_speech_model
@@ -22,7 +23,9 @@ def test_a_signal_is_cut_or_followed_by_silence(lengths, samples):
 def test_features_of_a_cut_sound_are_the_beginning_of_the_whole(tmp_path):
     voice = dummy_voice(tmp_path / "voice.wav", seconds=2)
     model = open_speech_model("mel")
-    write_features(model, voice, tmp_path / "whole.npy")
+    report = RecordingReporter()
+    write_features(model, voice, tmp_path / "whole.npy", report=report)
+    assert report.loops == [(None, "voice.wav")]
     write_features(model, voice, tmp_path / "cut.npy", samples=16000)
     write_features(model, voice, tmp_path / "long.npy", samples=48000)
     whole, cut, long = (np.load(tmp_path / f"{name}.npy") for name in ("whole", "cut", "long"))

@@ -42,8 +42,8 @@ def test_silence_is_at_the_floor(amplitude):
 
 
 def test_a_pause_after_speech_is_at_the_floor():
-    voice = np.random.default_rng(0).standard_normal(6400).astype(np.float32) * 0.1
-    found = whole(np.concatenate([voice, np.zeros(6400, np.float32)]))
+    speech = np.random.default_rng(0).standard_normal(6400).astype(np.float32) * 0.1
+    found = whole(np.concatenate([speech, np.zeros(6400, np.float32)]))
     assert abs(found[1:19] - 0.15).max() < 0.1
     np.testing.assert_allclose(found[21:], -3, atol=0.02)
 

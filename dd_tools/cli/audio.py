@@ -58,11 +58,8 @@ def audio(
     from dd_tools.speech.registry import open_speech_model
 
     pairs = plan_outputs(sources, output, ".npy")
-    layer_weights = None
-    if weights:
-        motion = _motion_model(weights)
-        model, layer_weights = model or motion.config.speech_model, motion.layer_weights.detach().numpy()
-    name = model or DEFAULT_MODEL
+    trained_with, layer_weights = _layer_weights(weights) if weights else (None, None)
+    name = model or trained_with or DEFAULT_MODEL
     place = "cpu" if name in EMBEDDED else str(open_device(device))
     speech_model = open_speech_model(name, device=place, report=session)
     if layer_weights is not None and len(layer_weights) != speech_model.layers:
@@ -81,10 +78,12 @@ def audio(
     session.for_each(pairs, extract)
 
 
-def _motion_model(path: Path):
+def _layer_weights(path: Path):
+    """The name of the speech model that a motion model was trained with, and its layer weights (L,)."""
     from dd_tools.motion.model import load_motion_model
 
-    return load_motion_model(path)
+    motion = load_motion_model(path)
+    return motion.config.speech_model, motion.layer_weights.detach().numpy()
 
 
 run = console_command("dd-audio", audio)

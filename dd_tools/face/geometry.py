@@ -119,8 +119,8 @@ def head_crops(poses: np.ndarray, landmarks: np.ndarray, width: int, height: int
     It contains the landmarks (T,68,2; NaN without a face) of all frames if it can, and never exceeds the frame of
     `width` × `height` pixels.
     """
-    seen = landmarks[np.isfinite(landmarks).all((1, 2))]
-    low, high = np.floor(seen.min((0, 1))), np.ceil(seen.max((0, 1))) + 1  # edges of pixels
+    known = landmarks[np.isfinite(landmarks).all((1, 2))]
+    low, high = np.floor(known.min((0, 1))), np.ceil(known.max((0, 1))) + 1  # edges of pixels
     side = max(HEAD_SIDE * np.median(scale_of(poses)), *(high - low))
     shorter = min(width, height)
     side = shorter if side > PREFRAMED_SHARE * shorter else round(side)

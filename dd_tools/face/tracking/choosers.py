@@ -46,7 +46,7 @@ def at_point(x: float, y: float) -> Chooser:
 
 def first_shot_only(landmarks: np.ndarray, shots: np.ndarray) -> np.ndarray:
     """Landmarks (T,68,2) with NaN outside the first shot in which the face stays. shots: (T,) each frame's shot."""
-    seen = np.isfinite(landmarks[:, 0, 0])
-    counts = np.bincount(shots[seen], minlength=1)
+    detected = np.isfinite(landmarks[:, 0, 0])
+    counts = np.bincount(shots[detected], minlength=1)
     first = np.argmax(counts >= min(MIN_FRAMES, counts.max()))
     return np.where((shots == first)[:, None, None], landmarks, np.float32(np.nan))

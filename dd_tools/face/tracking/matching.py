@@ -8,11 +8,11 @@ MAX_STEP = 0.5  # largest move between consecutive frames, in units of the face'
 MAX_GAP_MOVE = 1.0  # largest move while the face was not detected, in the same units
 MAX_SCALE_CHANGE = 2.0  # largest ratio of the two sizes
 
-MIN_FRAMES = 5  # a face seen in fewer frames is taken for a false detection
+MIN_FRAMES = 5  # a face detected in fewer frames is treated as a false detection
 
 
 def is_same_face(face: np.ndarray, previous: np.ndarray, max_move: float) -> bool:
-    """Whether landmarks `face` (68,2) can be the face last seen at `previous` (68,2), by position and size.
+    """Whether landmarks `face` (68,2) can be the face last detected at `previous` (68,2), by position and size.
 
     max_move: the largest move of the centre, in units of the previous size.
     """

@@ -20,18 +20,18 @@ def track_speaker(frames: Iterable[ShotFrame], detector: Detector, choose: Choos
     In each shot, `choose` picks the speaker in the first frame with a face that stays. After a missed detection the
     speaker is the nearest face of similar size, and no other face in that shot.
     """
-    last, seen, misses, current = None, 0, 0, None
+    last, hits, misses, current_shot = None, 0, 0, None
     for frame, shot in frames:
-        if shot != current:
-            last, seen, misses, current = None, 0, 0, shot
+        if shot != current_shot:
+            last, hits, misses, current_shot = None, 0, 0, shot
         face = None if last is None or misses else detector.follow(frame, last)
         if face is None or not is_same_face(face, last, MAX_STEP):
             faces = detector.detect(frame, thorough=misses % THOROUGH_INTERVAL == 0)
             face = _chosen(faces, frame, choose) if last is None else nearest_match(faces, last)
         if face is not None:
-            last, seen, misses = face, seen + 1, 0
-        elif seen < MIN_FRAMES:
-            last, seen, misses = None, 0, misses + 1
+            last, hits, misses = face, hits + 1, 0
+        elif hits < MIN_FRAMES:
+            last, hits, misses = None, 0, misses + 1
         else:
             misses += 1
         yield face
