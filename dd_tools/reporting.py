@@ -34,4 +34,4 @@ class Silent:
         return steps
 
 
-SILENT = Silent()
+SILENT: Reporter = Silent()

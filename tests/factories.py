@@ -14,8 +14,8 @@ import pytest
 import skimage
 import soundfile
 
+from dd_tools.face.affine import inverted, square_map, transform
 from dd_tools.face.geometry import FACE_CENTRE, FACE_SIDE, face_image, steady_mask
-from dd_tools.face.warping import inverted, square_map, transform
 from dd_tools.formats.clip import ClipWriter, Source, Status
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.encode import VideoWriter
@@ -134,7 +134,7 @@ def raw_video(
 
 
 class DummyDetector:
-    """A `dd_tools.face.landmarks.Detector` that reads where `dummy_marked_face` says its face is."""
+    """A `dd_tools.face.detectors.protocol.Detector` that reads where `dummy_marked_face` says its face is."""
 
     name, version = "dummy", "1"
 

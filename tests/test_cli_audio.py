@@ -14,7 +14,8 @@ from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
 from dd_tools.media.audio import read_audio
 from dd_tools.motion.config import PRESETS
 from dd_tools.motion.model import MotionModel
-from dd_tools.speech.features import collapse, open_speech_model
+from dd_tools.speech.features import collapse
+from dd_tools.speech.registry import open_speech_model
 
 
 def dummy_sound(path, samples: int, rate: int = 16000, amplitude: float = 0.1):
@@ -30,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["mel", "moonshine"])
-def test_features_are_those_of_the_library(name):
+def test_features_equal_the_librarys(name):
     assert call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", name) == (0, "", "")
     speech = np.load("speech.npy")
     np.testing.assert_array_equal(speech, open_speech_model(name).features(read_audio("voice.wav")))
@@ -51,13 +52,13 @@ def test_a_video_and_a_stereo_file_into_a_folder(folder):
     assert abs(np.load("out/talk.npy").shape[1] - 30) <= 2
 
 
-def test_a_pipe_holds_what_the_file_holds():
+def test_standard_output_holds_what_the_file_holds():
     call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel")
     outcome = call("dd-audio", "voice.wav", "-o", "-", "--model", "mel")
     assert outcome == (0, Path("speech.npy").read_bytes().decode(errors="replace"), "")
 
 
-def test_all_layers_of_a_hubert_or_their_learned_sum(folder):
+def test_all_layers_of_a_hubert_or_their_weighted_sum(folder):
     hubert = dummy_hubert(folder / "hubert")
     assert call("dd-audio", "voice.wav", "-o", "all.npy", "--model", hubert, "--device", "cpu").status == 0
     layers = np.load("all.npy")
@@ -75,28 +76,28 @@ def write_motion(layers: int, width: int, speech_model: str, values: list[float]
     return "motion.safetensors"
 
 
-def test_weights_of_another_speech_model_are_refused(folder):
+def test_weights_for_another_speech_model_are_an_error(folder):
     weights = write_motion(layers=3, width=32, speech_model="elsewhere", values=[0.0, 0.0, 0.0])
     outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--weights", weights, "--model", "mel")
-    assert outcome == (1, "", "dd-audio: 'motion.safetensors' weighs 3 layers, speech model 'mel' has 1\n")
+    assert outcome == (1, "", "dd-audio: 'motion.safetensors' has weights of 3 layers, but speech model 'mel' has 1\n")
 
 
-def test_silence_is_refused_as_what_it_is():
+def test_silence_is_an_error():
     dummy_sound("still.wav", 16000, amplitude=0)
     outcome = call("dd-audio", "still.wav", "-o", "speech.npy", "--model", "mel")
-    assert outcome == (1, "", "dd-audio: cannot use 'still.wav': it is silent throughout (below -80 dB)\n")
+    assert outcome == (1, "", "dd-audio: cannot use 'still.wav': silent throughout (below -80 dB)\n")
     assert not Path("speech.npy").exists()
 
 
-def test_resume_makes_only_what_is_old():
+def test_resume_skips_what_is_up_to_date():
     call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel")
-    made = os.stat("speech.npy").st_mtime_ns
+    before = os.stat("speech.npy").st_mtime_ns
     outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel", "--resume")
     assert outcome == (0, "", "dd-audio: 'speech.npy' is up to date\n")
-    assert os.stat("speech.npy").st_mtime_ns == made
-    os.utime("voice.wav", ns=(made + 10**9, made + 10**9))
+    assert os.stat("speech.npy").st_mtime_ns == before
+    os.utime("voice.wav", ns=(before + 10**9, before + 10**9))
     assert call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel", "--resume") == (0, "", "")
-    assert os.stat("speech.npy").st_mtime_ns > made
+    assert os.stat("speech.npy").st_mtime_ns > before
 
 
 def test_a_bad_file_does_not_stop_the_others(folder):
@@ -111,14 +112,14 @@ def test_a_bad_file_does_not_stop_the_others(folder):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "complaint"),
+    ("arguments", "status", "message"),
     [
         (["no.wav", "-o", "speech.npy"], 1, "cannot read 'no.wav': no such file"),
         (["mute.mp4", "-o", "speech.npy"], 1, "cannot read 'mute.mp4': no audio track"),
         (["voice.wav", "-o", "no/speech.npy"], 1, "cannot write 'no/speech.npy': folder 'no' does not exist"),
         (["voice.wav", "-o", "voice.wav"], 2, "'voice.wav' is both input and output"),
         (["voice.wav", "mute.mp4", "-o", "-"], 2, "'-' is not an existing folder, which 2 inputs need"),
-        (["voice.wav", "-o", "speech.npy", "--model", "./no"], 1, "no speech model './no': no such folder"),
+        (["voice.wav", "-o", "speech.npy", "--model", "./no"], 1, "cannot open speech model './no': no such folder"),
         (
             ["voice.wav", "-o", "speech.npy", "--weights", "no.safetensors"],
             1,
@@ -126,9 +127,9 @@ def test_a_bad_file_does_not_stop_the_others(folder):
         ),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(folder, arguments, status, complaint):
+def test_bad_input_is_a_one_line_error_and_leaves_no_file(folder, arguments, status, message):
     dummy_video(folder / "mute.mp4", seconds=0.2, audio=False)
     before = sorted(os.listdir())
     options = [] if "--model" in arguments or "--weights" in arguments else ["--model", "mel"]
-    assert call("dd-audio", *arguments, *options) == (status, "", f"dd-audio: {complaint}\n")
+    assert call("dd-audio", *arguments, *options) == (status, "", f"dd-audio: {message}\n")
     assert sorted(os.listdir()) == before

@@ -1,4 +1,4 @@
-"""dd-prep: its outputs, what it says, bad input in one line, several at once."""
+"""dd-prep from the command line: outputs, messages, one-line errors, concurrent runs."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from dd_tools.formats.clip import Clip
 
 
 def marked(**options) -> np.ndarray:
-    """A picture of 160 × 160 pixels with a face for `DummyDetector` near its middle."""
+    """A frame of 160 × 160 pixels with a face for `DummyDetector` near its centre."""
     return dummy_marked_face(**{"right": 30, "down": 20, "size": 160} | options)
 
 
@@ -34,7 +34,7 @@ def talk(original_talk, tmp_path):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dd_tools.face.landmarks.open_detector", lambda name, say: DummyDetector())
+    monkeypatch.setattr("dd_tools.face.detectors.registry.open_detector", lambda name, report: DummyDetector())
 
 
 def test_one_video(talk):
@@ -46,7 +46,7 @@ def test_one_video(talk):
         assert (clip.size, clip.history) == (64, [])
 
 
-def test_what_it_did_is_recorded_and_same_input_gives_same_bytes(talk, tmp_path):
+def test_history_is_recorded_and_the_same_input_gives_the_same_bytes(talk, tmp_path):
     for name in ("a.h5", "b.h5"):
         assert call("dd-prep", "-q", "talk.mp4", "-o", "c.h5") == (0, "", "")
         (tmp_path / "c.h5").rename(name)
@@ -58,7 +58,7 @@ def test_what_it_did_is_recorded_and_same_input_gives_same_bytes(talk, tmp_path)
     assert list(history[0]["inputs"]) == ["talk.mp4"]
 
 
-def test_the_face_at_a_point_and_the_face_of_a_number_are_the_same_one(talk):
+def test_the_face_at_a_point_and_the_face_with_a_number_are_the_same(talk):
     for name, *choice in (("a.h5",), ("b.h5", "--at", "70,60"), ("c.h5", "--face", "0")):
         assert call("dd-prep", "-q", "talk.mp4", "-o", name, *choice) == (0, "", "")
     with Clip("a.h5") as one, Clip("b.h5") as other, Clip("c.h5") as third:
@@ -68,7 +68,7 @@ def test_the_face_at_a_point_and_the_face_of_a_number_are_the_same_one(talk):
         np.testing.assert_array_equal(one.landmarks, third.landmarks)
 
 
-def test_faces_are_listed_on_a_sheet(talk, tmp_path):
+def test_faces_are_drawn_on_a_sheet(talk, tmp_path):
     status, out, errors = call("dd-prep", "talk.mp4", "--list-faces", "sheet.png")
     assert (status, out) == (0, "")
     assert "dd-prep: 'talk.mp4': 1 face, numbered in 'sheet.png'" in errors
@@ -76,7 +76,7 @@ def test_faces_are_listed_on_a_sheet(talk, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sheet.png", "talk.mp4"]
 
 
-def test_all_faces_make_numbered_clips_once(talk, tmp_path):
+def test_all_faces_become_numbered_clips(talk, tmp_path):
     (tmp_path / "clips").mkdir()
     status, _, errors = call("dd-prep", "--face", "all", "talk.mp4", "-o", "clips", "--no-history")
     assert status == 0
@@ -88,7 +88,7 @@ def test_all_faces_make_numbered_clips_once(talk, tmp_path):
     assert "dd-prep: 'clips/talk-0.h5' is up to date" in errors
 
 
-def test_several_go_past_a_bad_one_and_resume_skips_what_is_done(talk, tmp_path):
+def test_a_bad_video_does_not_stop_the_others_and_resume_skips_what_is_done(talk, tmp_path):
     (tmp_path / "bad.mp4").write_text("not a video\n")
     dummy_lossless_video(tmp_path / "more.mp4", [marked()] * 2)
     (tmp_path / "clips").mkdir()
@@ -105,40 +105,40 @@ def test_several_go_past_a_bad_one_and_resume_skips_what_is_done(talk, tmp_path)
 
 
 @pytest.mark.parametrize("face", ["prominent", "all"])
-def test_a_killed_run_goes_on_where_it_was(talk, tmp_path, monkeypatch, face):
+def test_an_interrupted_run_is_continued(talk, tmp_path, monkeypatch, face):
     (tmp_path / "clips").mkdir()
     arguments = ("dd-prep", "-q", "--no-history", "--face", face, "talk.mp4", "-o")
     assert call(*arguments, "clips").status == 0
     (clip,) = Path("clips").iterdir()
     expected, parts = clip.read_bytes(), clip.with_name(f"{clip.name}.parts")
     clip.unlink()
-    detect, asked = DummyDetector.detect, []
+    detect, calls = DummyDetector.detect, []
 
-    def killed_at_the_tenth(self, image, *, thorough=True):
-        asked.append(thorough)
-        if len(asked) == 10:
+    def interrupted_at_the_tenth(self, frame, *, thorough=True):
+        calls.append(thorough)
+        if len(calls) == 10:
             raise KeyboardInterrupt
-        return detect(self, image, thorough=thorough)
+        return detect(self, frame, thorough=thorough)
 
-    monkeypatch.setattr(DummyDetector, "detect", killed_at_the_tenth)
+    monkeypatch.setattr(DummyDetector, "detect", interrupted_at_the_tenth)
     assert call(*arguments, "clips").status == 130
     assert [path.name for path in Path("clips").iterdir()] == [parts.name]
     assert call(*arguments, "clips", "--resume") == (0, "", "")
     assert (clip.read_bytes(), parts.exists()) == (expected, False)
-    looks = len(asked) - 1
+    needed = len(calls) - 1
 
-    # With other options it is another job, and so it is without --resume: everything is looked at again.
+    # With other options, and without --resume, everything is detected again.
     for options in ((), ("--resume", "--fps", "25")):
         clip.unlink()
-        asked.clear()
+        calls.clear()
         assert call(*arguments, "clips").status == 130
         assert call(*arguments, "clips", *options).status == 0
-        assert len(asked) == 10 + looks
+        assert len(calls) == 10 + needed
         assert not options or clip.read_bytes() != expected
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "complaint"),
+    ("arguments", "status", "message"),
     [
         (["none.mp4", "-o", "a.h5"], 1, "cannot read 'none.mp4': no such file"),
         (["text.mp4", "-o", "a.h5"], 1, "cannot read 'text.mp4': "),
@@ -153,37 +153,37 @@ def test_a_killed_run_goes_on_where_it_was(talk, tmp_path, monkeypatch, face):
         (["talk.mp4", "-o", "a.h5", "--crop", "tight"], 2, "unknown crop 'tight', expected face or head"),
         (["talk.mp4", "-o", "a.h5", "--mask", "no"], 2, "unknown mask 'no', expected steady or paper"),
         (["talk.mp4", "-o", "a.h5", "--fps", "fast"], 2, "unknown frame rate 'fast', expected source or a number"),
-        (["talk.mp4", "card.mp4", "-o", ".", "--landmarks", "l.npy"], 2, "--landmarks is for one video, got 2"),
+        (["talk.mp4", "card.mp4", "-o", ".", "--landmarks", "l.npy"], 2, "--landmarks needs exactly one video, got 2"),
         (["talk.mp4", "-o", "a.h5", "--landmarks", "l.npy"], 1, "cannot read 'l.npy': no such file"),
         (
             ["talk.mp4", "-o", "a.h5", "--landmarks", "l.npy", "--face", "largest"],
             2,
-            "--landmarks are one speaker's",
+            "--landmarks cannot be combined with --face or --at",
         ),
         (["talk.mp4"], 2, "missing option '-o' / '--output'"),
         (["talk.mp4", "-o", "a.h5", "--face", "left"], 2, "unknown face 'left', expected prominent, largest"),
-        (["talk.mp4", "-o", "a.h5", "--face", "1"], 1, "no face 1 in 'talk.mp4', which has only 0; see"),
+        (["talk.mp4", "-o", "a.h5", "--face", "1"], 1, "no face 1 in 'talk.mp4', which has only face 0; see"),
         (
             ["talk.mp4", "-o", "a.h5", "--at", "here"],
             2,
-            "unknown point 'here', expected X,Y in pixels, as in 640,360",
+            "unknown point 'here', expected X,Y in pixels, such as 640,360",
         ),
-        (["talk.mp4", "-o", "a.h5", "--at", "1,2", "--face", "0"], 2, "face '0' and the face at a point are two"),
+        (["talk.mp4", "-o", "a.h5", "--at", "1,2", "--face", "0"], 2, "face '0' and a point both choose the speaker"),
         (["talk.mp4", "-o", "a.h5", "--at", "150,10"], 1, "no face found at 150,10 in 'talk.mp4'"),
         (
             ["talk.mp4", "-o", "a.h5", "--face", "all"],
             2,
             "'a.h5' is not an existing folder, which --face all needs",
         ),
-        (["talk.mp4", "-o", "a.h5", "--list-faces", "a.png"], 2, "--list-faces writes no clip: leave out --output"),
-        (["talk.mp4", "b.mp4", "--list-faces", "a.png"], 2, "--list-faces is for one video, got 2"),
-        (["talk.mp4", "--list-faces", "a.jpg"], 2, "'a.jpg' is no name for a PNG picture"),
+        (["talk.mp4", "-o", "a.h5", "--list-faces", "a.png"], 2, "--list-faces cannot be combined with --output"),
+        (["talk.mp4", "b.mp4", "--list-faces", "a.png"], 2, "--list-faces needs exactly one video, got 2"),
+        (["talk.mp4", "--list-faces", "a.jpg"], 2, "--list-faces needs a file name that ends in .png, got 'a.jpg'"),
         (["none.mp4", "--list-faces", "a.png"], 1, "cannot read 'none.mp4': no such file"),
         (["talk.mp4", "--list-faces", "no/a.png"], 1, "cannot write 'no/a.png': folder 'no' does not exist"),
         (["card.mp4", "--list-faces", "a.png"], 1, "no face found in 'card.mp4'"),
     ],
 )
-def test_bad_input_is_one_line_and_nothing_is_left(talk, tmp_path, arguments, status, complaint):
+def test_bad_input_is_a_one_line_error_and_leaves_no_file(talk, tmp_path, arguments, status, message):
     (tmp_path / "text.mp4").write_text("hello\n")
     (tmp_path / "empty.mp4").touch()
     if "card.mp4" in arguments[:1]:
@@ -195,13 +195,13 @@ def test_bad_input_is_one_line_and_nothing_is_left(talk, tmp_path, arguments, st
     before = sorted(path.name for path in tmp_path.iterdir())
     found, out, errors = call("dd-prep", "-q", *arguments)
     assert (found, out, errors.count("\n")) == (status, "", 1)
-    assert errors.startswith(f"dd-prep: {complaint}")
+    assert errors.startswith(f"dd-prep: {message}")
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_a_damaged_video_gives_what_decodes(tmp_path):
-    pictures = [marked(right=20 + t % 20, opening=0.1 + 0.01 * t) for t in range(40)]
-    whole = dummy_lossless_video(tmp_path / "whole.mkv", pictures).read_bytes()
+def test_a_damaged_video_gives_the_frames_that_decode(tmp_path):
+    frames = [marked(right=20 + t % 20, opening=0.1 + 0.01 * t) for t in range(40)]
+    whole = dummy_lossless_video(tmp_path / "whole.mkv", frames).read_bytes()
     (tmp_path / "torn.mkv").write_bytes(whole[: len(whole) * 2 // 3])
     status, _, errors = call("dd-prep", "torn.mkv", "-o", "a.h5")
     assert status == 0
@@ -211,8 +211,8 @@ def test_a_damaged_video_gives_what_decodes(tmp_path):
     assert "dd-prep: 'torn.mkv' is damaged (" in errors
 
 
-def test_four_at_once_do_not_meet(talk, tmp_path):
-    """Four processes, one input, one folder; two of them even write the same clip."""
+def test_four_concurrent_runs_do_not_interfere(talk, tmp_path):
+    """Four processes with one input and one output folder; two of them write the same clip."""
     own = np.stack([dummy_face_landmarks(opening=0.1) + np.float32([20 + t, 25]) for t in range(24)])
     np.save(tmp_path / "own.npy", own)
     (tmp_path / "clips").mkdir()

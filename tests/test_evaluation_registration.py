@@ -13,8 +13,8 @@ from dd_tools.evaluation.pairs import Pair
 from dd_tools.evaluation.protocol import Protocol
 from dd_tools.evaluation.quality import outside_error, psnr
 from dd_tools.evaluation.registration import fit_similarity, register_if_needed
-from dd_tools.face.landmarks import open_detector
-from dd_tools.face.warping import inverted, resample, transform
+from dd_tools.face.affine import inverted, resample, transform
+from dd_tools.face.detectors.registry import open_detector
 
 
 def pictures(count: int = 8) -> list[Picture]:

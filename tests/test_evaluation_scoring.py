@@ -19,7 +19,7 @@ from dd_tools.evaluation.protocol import Protocol
 from dd_tools.evaluation.quality import psnr, ssim
 from dd_tools.evaluation.scores import ClipScores
 from dd_tools.evaluation.scoring import score_pair
-from dd_tools.face.landmarks import open_detector
+from dd_tools.face.detectors.registry import open_detector
 from dd_tools.media.video import Frame
 
 TALKING = [dummy_marked_face(opening) for opening in (0.10, 0.35, 0.20, 0.45, 0.10)]

@@ -1,4 +1,4 @@
-"""What a detector saw is answered again without looking, and what a kill cut short is looked for anew."""
+"""Recorded detections are replayed without detecting again; incomplete ones are detected again."""
 
 import errno
 import io
@@ -9,91 +9,92 @@ import pytest
 from factories import DummyPlay, dummy_face_at
 
 from dd_tools.errors import DataError
-from dd_tools.face.company import follow_everybody
 from dd_tools.face.sightings import Sightings
-from dd_tools.face.tracking import track
+from dd_tools.face.tracking.face_tracks import track_all_faces
+from dd_tools.face.tracking.speaker import track_speaker
 
 
 class Counted:
-    """A detector that counts how often it is asked, and is interrupted when it has been asked often enough."""
+    """A detector that counts its calls and is interrupted after `limit` of them."""
 
     def __init__(self, detector, limit=10**9):
         self.name, self.version = detector.name, detector.version
         self.detector, self.limit, self.count = detector, limit, 0
 
-    def detect(self, image, *, thorough=True):
-        return self._ask(self.detector.detect, image, thorough=thorough)
+    def detect(self, frame, *, thorough=True):
+        return self._call(self.detector.detect, frame, thorough=thorough)
 
-    def follow(self, image, landmarks):
-        return self._ask(self.detector.follow, image, landmarks)
+    def follow(self, frame, landmarks):
+        return self._call(self.detector.follow, frame, landmarks)
 
-    def _ask(self, look, *arguments, **options):
+    def _call(self, method, *arguments, **options):
         if self.count == self.limit:
             raise KeyboardInterrupt
         self.count += 1
-        return look(*arguments, **options)
+        return method(*arguments, **options)
 
 
-def play():
-    """Two people, one of whom leaves and comes back; nobody in the middle."""
+def video():
+    """Two people, one of whom leaves and returns; in between there is a gap without a face."""
     left, right = dummy_face_at(100), dummy_face_at(300, opening=0.2)
     return DummyPlay(*[[left, right]] * 6, *[[]] * 3, *[[left]] * 12, *[[left, right]] * 6)
 
 
-def followed(detector):
+def speaker(detector):
     return [
         np.full((68, 2), np.nan) if face is None else face
-        for face in track(play().scenes(), detector, lambda faces, picture: 0)
+        for face in track_speaker(video().scenes(), detector, lambda faces, frame_size: 0)
     ]
 
 
-def everybody(detector):
-    return [np.column_stack([one.frames, one.landmarks[:, 0]]) for one in follow_everybody(play().scenes(), detector)]
+def all_faces(detector):
+    tracks = track_all_faces(video().scenes(), detector)
+    return [np.column_stack([track.indices, track.landmarks[:, 0]]) for track in tracks]
 
 
-@pytest.mark.parametrize("follow", [followed, everybody])
+@pytest.mark.parametrize("track", [speaker, all_faces])
 @pytest.mark.parametrize("limit", [0, 1, 7, 20])
-def test_an_interrupted_job_goes_on_where_it_was(tmp_path, follow, limit):
-    whole = Counted(play())
-    expected = follow(whole)
-    first, second = Counted(play(), limit), Counted(play())
-    with pytest.raises(KeyboardInterrupt), Sightings(first, tmp_path / "seen") as eyes:
-        follow(eyes)
-    with Sightings(second, tmp_path / "seen") as eyes:
-        found = follow(eyes)
-    assert (eyes.name, eyes.version) == ("play", "1")
+def test_an_interrupted_run_is_continued(tmp_path, track, limit):
+    whole = Counted(video())
+    expected = track(whole)
+    first, second = Counted(video(), limit), Counted(video())
+    with pytest.raises(KeyboardInterrupt), Sightings(first, tmp_path / "sightings") as recorded:
+        track(recorded)
+    with Sightings(second, tmp_path / "sightings") as recorded:
+        found = track(recorded)
+    assert (recorded.name, recorded.version) == ("play", "1")
     assert first.count + second.count == whole.count
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_an_answer_cut_short_is_looked_for_anew(tmp_path):
-    path = tmp_path / "seen"
-    with Sightings(play(), path) as eyes:
-        expected = followed(eyes)
+def test_an_incomplete_result_is_detected_again(tmp_path):
+    path = tmp_path / "sightings"
+    with Sightings(video(), path) as recorded:
+        expected = speaker(recorded)
     whole = path.read_bytes()
     for length in (len(whole) - 1, len(whole) - 600, len(whole) // 2, 3):
         path.write_bytes(whole[:length])
-        counted = Counted(play())
-        with Sightings(counted, path) as eyes:
-            np.testing.assert_array_equal(followed(eyes), expected)
+        counted = Counted(video())
+        with Sightings(counted, path) as recorded:
+            np.testing.assert_array_equal(speaker(recorded), expected)
         assert counted.count > 0
         assert path.read_bytes() == whole
 
 
-def test_a_full_disk_is_one_line_and_spoils_nothing(tmp_path):
-    path = tmp_path / "seen"
-    with Sightings(play(), path) as eyes:
-        expected = followed(eyes)
+def test_a_full_disk_is_a_one_line_error_and_loses_nothing(tmp_path):
+    path = tmp_path / "sightings"
+    with Sightings(video(), path) as recorded:
+        expected = speaker(recorded)
 
     class Full(io.BytesIO):
         def write(self, content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with Sightings(play(), path) as eyes:
-        eyes._file = Full(path.read_bytes()[:2000])
-        with pytest.raises(DataError, match=r"cannot write '.*seen': No space left"):
-            followed(eyes)
-    with Sightings(Counted(play(), 0), path) as eyes:
-        np.testing.assert_array_equal(followed(eyes), expected)
+    with Sightings(video(), path) as recorded:
+        recorded._file = Full(path.read_bytes()[:2000])
+        with pytest.raises(DataError, match=r"cannot write '.*sightings': No space left"):
+            speaker(recorded)
+    with Sightings(Counted(video(), 0), path) as recorded:
+        np.testing.assert_array_equal(speaker(recorded), expected)

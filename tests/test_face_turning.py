@@ -1,4 +1,4 @@
-"""Turning heads: against a rigid head in OpenCV's rotations, photographed from far away, and as inverses."""
+"""Frontal coordinates: against a rigid head rotated by OpenCV and projected in parallel, and as inverses."""
 
 import cv2
 import numpy as np
@@ -9,25 +9,25 @@ from hypothesis import strategies as st
 from dd_tools.face.landmarks import COUNT, MOUTH_REGION, UPPER_INNER_LIP
 from dd_tools.face.turning import DEPTHS, RIGID, RIGID_POINTS, fit_cameras, frontal, turned
 
-SIDE, MIDDLE = 30, (64, 40)  # pixels an interocular distance, and where the point between the eyes is
+SCALE, ORIGIN = 30, (64, 40)  # pixels per interocular distance; the point between the eyes
 
 
-def mouth(opening: float = 0.1) -> np.ndarray:
-    """Some chin and lips (25,2), frontal."""
+def mouth(aperture: float = 0.1) -> np.ndarray:
+    """Random chin and lips (25,2), frontal."""
     points = np.random.default_rng(0).normal(size=(25, 2)) * 0.3 + (0, 1.3)
-    points[[MOUTH_REGION.index(point) for point in UPPER_INNER_LIP], 1] -= opening
+    points[[MOUTH_REGION.index(point) for point in UPPER_INNER_LIP], 1] -= aperture
     return points
 
 
-def seen(points: np.ndarray, yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Landmarks (68,2) of the rigid points and chin and lips (25,2), turned by angles in degrees and photographed."""
+def projected(points: np.ndarray, yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Landmarks (68,2) of the rigid points and of chin and lips (25,2), rotated by angles in degrees and projected."""
     rotation = np.eye(3)
     for axis, angle in enumerate((pitch, yaw, roll)):
         rotation = cv2.Rodrigues(np.radians(angle) * np.eye(3)[axis])[0] @ rotation
     landmarks = np.full((COUNT, 2), np.nan)
     landmarks[list(RIGID_POINTS)] = (RIGID @ rotation.T)[:, :2]
     landmarks[list(MOUTH_REGION)] = (np.column_stack([points, DEPTHS]) @ rotation.T)[:, :2]
-    return landmarks * SIDE + MIDDLE
+    return landmarks * SCALE + ORIGIN
 
 
 angles = st.floats(-40, 40)
@@ -35,21 +35,21 @@ angles = st.floats(-40, 40)
 
 @given(angles, angles, angles, st.floats(0, 0.5))
 @settings(deadline=None)
-def test_a_turned_head_looks_ahead_again(yaw, pitch, roll, opening):
-    landmarks = seen(mouth(opening), yaw, pitch, roll)[None]
+def test_frontal_coordinates_do_not_depend_on_the_rotation(yaw, pitch, roll, aperture):
+    landmarks = projected(mouth(aperture), yaw, pitch, roll)[None]
     cameras = fit_cameras(landmarks, np.zeros(1))
-    np.testing.assert_allclose(frontal(landmarks[:, MOUTH_REGION], cameras)[0], mouth(opening), atol=1e-9)
+    np.testing.assert_allclose(frontal(landmarks[:, MOUTH_REGION], cameras)[0], mouth(aperture), atol=1e-9)
 
 
 @given(angles, angles, angles)
 @settings(deadline=None)
-def test_the_frontal_mouth_is_turned_as_the_head_is(yaw, pitch, roll):
-    landmarks = seen(mouth(), yaw, pitch, roll)[None]
+def test_turned_rotates_the_mouth_with_the_head(yaw, pitch, roll):
+    landmarks = projected(mouth(), yaw, pitch, roll)[None]
     placed = turned(mouth()[None], fit_cameras(landmarks, np.zeros(1)))
     np.testing.assert_allclose(placed, landmarks[:, MOUTH_REGION], atol=1e-7)
 
 
-def test_turning_and_looking_ahead_undo_each_other_on_faces_that_are_nobody():
+def test_turned_is_the_inverse_of_frontal_for_any_landmarks():
     rng = np.random.default_rng(0)
     landmarks = dummy_face_landmarks() + rng.normal(size=(9, COUNT, 2)) * 3
     cameras, points = fit_cameras(landmarks, np.arange(9) / 25), landmarks[:, MOUTH_REGION]
@@ -57,13 +57,13 @@ def test_turning_and_looking_ahead_undo_each_other_on_faces_that_are_nobody():
     assert np.abs(frontal(points, cameras)[:-1] - frontal(points, cameras)[1:]).max() > 0.01
 
 
-def test_cameras_follow_a_turn_and_not_a_tremble():
+def test_cameras_follow_the_head_and_not_the_jitter():
     pts = np.arange(50) / 25
-    turning = np.stack([seen(mouth(), 20 * np.sin(3 * at), 0, 0) for at in pts])
-    trembling = turning + np.random.default_rng(1).normal(size=turning.shape)
+    turning = np.stack([projected(mouth(), 20 * np.sin(3 * at), 0, 0) for at in pts])
+    jittering = turning + np.random.default_rng(1).normal(size=turning.shape)
     steady = np.stack([fit_cameras(face[None], np.zeros(1))[0] for face in turning])
-    alone = np.stack([fit_cameras(face[None], np.zeros(1))[0] for face in trembling])
-    followed = fit_cameras(trembling, pts)
+    alone = np.stack([fit_cameras(face[None], np.zeros(1))[0] for face in jittering])
+    followed = fit_cameras(jittering, pts)
     assert np.abs(followed - steady).mean() < 0.75 * np.abs(alone - steady).mean()
     assert np.abs(fit_cameras(turning, pts) - steady)[:, 0, 2].max() < 0.15 * np.abs(steady[:, 0, 2]).max()
 

@@ -19,7 +19,7 @@ from dd_tools.motion.lips import at_rest, lip_opening
 from dd_tools.motion.model import MotionModel
 from dd_tools.motion.objective import LatentError
 from dd_tools.motion.training import MotionData, Pair
-from dd_tools.speech.features import open_speech_model
+from dd_tools.speech.registry import open_speech_model
 from dd_tools.speech.silence import EDGE, NOISES, PAUSE, PITCHES, VOICE, silence
 
 TINY = PRESETS["tiny"]

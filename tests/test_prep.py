@@ -1,4 +1,4 @@
-"""Preparation and dd-prep: pictures and videos to clips, faces that come and go, bad input in one line."""
+"""Preparation: images and videos to clips, faces that disappear and return, landmarks from a file."""
 
 import shutil
 from pathlib import Path
@@ -14,12 +14,14 @@ from factories import (
     shared_file,
 )
 from PIL import Image
+from reporters import RecordingReporter
 from skimage import data
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.face.landmarks import open_detector
-from dd_tools.face.preparation import PrepSettings, prepare_clip
-from dd_tools.face.warping import transform
+from dd_tools.face.affine import transform
+from dd_tools.face.detectors.registry import open_detector
+from dd_tools.face.preparation import prepare_clip
+from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.clip import Clip, Status
 from dd_tools.media.video import read_frames
 
@@ -34,13 +36,13 @@ def detector():
 
 @pytest.fixture(scope="module")
 def portrait(tmp_path_factory):
-    path = tmp_path_factory.mktemp("pictures") / "portrait.png"
+    path = tmp_path_factory.mktemp("images") / "portrait.png"
     Image.fromarray(ASTRONAUT).save(path)
     return path
 
 
 def marked(**options) -> np.ndarray:
-    """A picture of 160 × 160 pixels with a face for `DummyDetector` near its middle."""
+    """A frame of 160 × 160 pixels with a face for `DummyDetector` near its centre."""
     return dummy_marked_face(**{"right": 30, "down": 20, "size": 160} | options)
 
 
@@ -61,7 +63,7 @@ def prepare(video, tmp_path, detector=None, landmarks_path=None, **settings):
     return report, Clip(out)
 
 
-def test_a_picture_is_a_clip_of_one_frame(portrait, tmp_path, detector):
+def test_an_image_is_a_clip_of_one_frame(portrait, tmp_path, detector):
     report, clip = prepare(portrait, tmp_path, detector)
     assert (report.frames, report.usable, report.unusable_spans, report.damage) == (1, 1, [], None)
     assert clip.source.is_still
@@ -77,15 +79,16 @@ def test_a_picture_is_a_clip_of_one_frame(portrait, tmp_path, detector):
 
 
 @pytest.mark.parametrize("crop", ["face", "head"])
-def test_landmarks_go_back_to_where_the_detector_saw_them(talk, tmp_path, crop):
+def test_landmarks_map_back_to_where_they_were_detected(talk, tmp_path, crop):
     _, clip = prepare(talk, tmp_path, crop=crop, size=64)
     for index, frame in enumerate(read_frames(talk)):
         if index in clip.usable:
-            seen = DummyDetector().detect(frame.image)[0]
-            np.testing.assert_allclose(transform(clip.landmarks[index], clip.crop_to_source[index]), seen, atol=0.05)
+            detected = DummyDetector().detect(frame.image)[0]
+            found = transform(clip.landmarks[index], clip.crop_to_source[index])
+            np.testing.assert_allclose(found, detected, atol=0.05)
 
 
-def test_frames_without_a_face_stay_and_are_told(talk, tmp_path):
+def test_frames_without_a_face_are_kept_and_reported(talk, tmp_path):
     report, clip = prepare(talk, tmp_path)
     assert (report.frames, report.usable) == (24, 19)
     (span,) = report.unusable_spans
@@ -94,15 +97,21 @@ def test_frames_without_a_face_stay_and_are_told(talk, tmp_path):
     assert [index for index in range(24) if index not in clip.usable] == [8, 9, 10, 11, 12]
     np.testing.assert_allclose(clip.pts, np.arange(24) / 25, atol=1e-3)
     for index in range(24):
-        there = index in clip.usable
-        assert clip.mask[index].any() == clip.face[index].any() == clip.landmarks[index].any() == there
+        is_usable = index in clip.usable
+        assert clip.mask[index].any() == clip.face[index].any() == clip.landmarks[index].any() == is_usable
         assert clip.frames[index].std() > 5
     steps = np.diff(clip.crop_to_source[:, 0, 2])
     assert steps.min() > 0
     np.testing.assert_allclose(steps[7:13], steps[7])
 
 
-def test_the_steady_mask_does_not_know_the_mouth_and_the_papers_does(talk, tmp_path):
+def test_both_passes_report_progress(talk, tmp_path):
+    report = RecordingReporter()
+    prepare_clip(talk, tmp_path / "out.h5", PrepSettings(), detector=DummyDetector(), report=report)
+    assert report.loops == [(24, "talk.mp4: tracking"), (24, "talk.mp4: cutting")]
+
+
+def test_the_papers_mask_follows_the_mouth_and_the_steady_one_does_not(talk, tmp_path):
     _, clip = prepare(talk, tmp_path)
     masks = clip.mask[:][clip.usable]
     np.testing.assert_array_equal(masks, np.tile(masks[0], (len(masks), 1, 1)))
@@ -113,7 +122,7 @@ def test_the_steady_mask_does_not_know_the_mouth_and_the_papers_does(talk, tmp_p
     assert np.corrcoef(lowest, chin)[0, 1] > 0.8
 
 
-def test_the_head_crop_stands_still_and_the_face_crop_goes_along(talk, tmp_path):
+def test_the_head_crop_is_fixed_and_the_face_crop_follows_the_face(talk, tmp_path):
     _, clip = prepare(talk, tmp_path, crop="head", size=80)
     np.testing.assert_array_equal(clip.crop_to_source, np.tile(clip.crop_to_source[0], (24, 1, 1)))
     assert np.ptp(clip.landmarks[clip.usable, 30, 0]) > 8
@@ -130,9 +139,9 @@ def test_fps_resamples(talk, tmp_path, fps, count):
     assert clip.settings == expected
 
 
-def test_a_mouth_at_the_rim_or_a_tiny_face_cannot_be_dubbed(tmp_path):
-    pictures = [marked(), marked(down=80), marked(), marked(right=-45)]
-    report, _ = prepare(dummy_lossless_video(tmp_path / "rim.mp4", pictures), tmp_path)
+def test_a_mouth_outside_the_frame_or_a_tiny_face_cannot_be_dubbed(tmp_path):
+    frames = [marked(), marked(down=80), marked(), marked(right=-45)]
+    report, _ = prepare(dummy_lossless_video(tmp_path / "rim.mp4", frames), tmp_path)
     assert [(span.status, span.first) for span in report.unusable_spans] == [
         (Status.OUT_OF_FRAME, 1),
         (Status.OUT_OF_FRAME, 3),
@@ -143,8 +152,8 @@ def test_a_mouth_at_the_rim_or_a_tiny_face_cannot_be_dubbed(tmp_path):
         prepare(tmp_path / "rim.mp4", tmp_path, landmarks_path=tmp_path / "tiny.npy")
 
 
-class TestOwnLandmarks:
-    def test_are_taken_as_they_are_and_zeros_mean_no_face(self, talk, tmp_path):
+class TestLandmarksFromAFile:
+    def test_are_used_unchanged_and_zeros_mean_no_face(self, talk, tmp_path):
         own = np.stack([dummy_face_landmarks(opening=0.1) + np.float32([20 + t, 25]) for t in range(24)])
         own[[0, 5]] = 0
         np.save(tmp_path / "own.npy", own.astype(np.float64))
@@ -164,7 +173,7 @@ class TestOwnLandmarks:
             (np.zeros((24, 68, 2)), r"no face found in '.*talk\.mp4'"),
         ],
     )
-    def test_that_do_not_fit_are_refused(self, talk, tmp_path, array, complaint):
+    def test_that_do_not_fit_are_an_error(self, talk, tmp_path, array, complaint):
         np.save(tmp_path / "own.npy", array)
         with pytest.raises(DataError, match=complaint):
             prepare(talk, tmp_path, landmarks_path=tmp_path / "own.npy")
@@ -188,11 +197,11 @@ def test_settings_are_checked(settings, complaint):
 
 
 @pytest.mark.clips
-def test_a_real_clip_keeps_eyes_and_nose_in_place(tmp_path, detector):
+def test_in_a_real_clip_eyes_and_nose_stay_in_place(tmp_path, detector):
     report, clip = prepare(shared_file("data/heldout/grid_s34.mp4"), tmp_path, detector)
     assert report.usable == report.frames == 75
-    still, moving = clip.landmarks[:, [39, 42, 30]], clip.landmarks[:, [57, 8]]
-    assert still.std(0).max() < 1.2
+    rigid, moving = clip.landmarks[:, [39, 42, 30]], clip.landmarks[:, [57, 8]]
+    assert rigid.std(0).max() < 1.2
     assert moving[..., 1].std(0).min() > 1.0
 
 

@@ -1,4 +1,4 @@
-"""Preparation of videos as users bring them, composed from real clips: several people, cuts, rates, formats."""
+"""Preparation of videos as users have them, composed of real clips: several people, cuts, frame rates, formats."""
 
 import ffmpeg
 import numpy as np
@@ -6,9 +6,10 @@ import pytest
 from factories import dummy_media, shared_file
 from PIL import Image
 
-from dd_tools.face.landmarks import open_detector
-from dd_tools.face.preparation import PrepSettings, list_faces, prepare_clip, prepare_everybody
-from dd_tools.face.warping import transform
+from dd_tools.face.affine import transform
+from dd_tools.face.detectors.registry import open_detector
+from dd_tools.face.preparation import list_faces, prepare_all_faces, prepare_clip
+from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.clip import Clip, Status
 
 pytestmark = pytest.mark.clips
@@ -23,15 +24,15 @@ def detector():
     return open_detector("mediapipe")
 
 
-def pictures(name: str, count: int = 12):
+def frames_of(name: str, count: int = 12):
     return ffmpeg.input(str(shared_file(name)))["v:0"].filter("trim", end_frame=count)
 
 
 @pytest.fixture(scope="module")
 def conversation(tmp_path_factory):
-    """50 frames of two people side by side, then 25 of a third; the sound is that of the right one."""
-    both = ffmpeg.filter([pictures(LEFT, 50), pictures(RIGHT, 50)], "hstack").filter("setsar", 1)
-    third = pictures(OTHER, 25).filter("scale", 288, 288).filter("pad", 720, 288, 200, 0).filter("setsar", 1)
+    """50 frames of two people side by side, then 25 of a third; the sound is the right one's."""
+    both = ffmpeg.filter([frames_of(LEFT, 50), frames_of(RIGHT, 50)], "hstack").filter("setsar", 1)
+    third = frames_of(OTHER, 25).filter("scale", 288, 288).filter("pad", 720, 288, 200, 0).filter("setsar", 1)
     film = ffmpeg.concat(both, third, v=1, a=0)
     voice = ffmpeg.input(str(shared_file(RIGHT)))["a:0"]
     path = tmp_path_factory.mktemp("film") / "film.mp4"
@@ -39,7 +40,7 @@ def conversation(tmp_path_factory):
 
 
 def nose(clip: Clip, index: int) -> float:
-    """Where the nose is across the source, in pixels."""
+    """x of the nose in the source, in pixels."""
     return float(transform(clip.landmarks[index, 30], clip.crop_to_source[index])[0])
 
 
@@ -48,12 +49,12 @@ def prepared(video, tmp_path, detector, **settings) -> Clip:
     return Clip(tmp_path / "clip.h5")
 
 
-def test_everybody_gets_a_clip_and_a_tile(conversation, tmp_path, detector):
+def test_every_face_gets_a_clip_and_a_tile(conversation, tmp_path, detector):
     tracks = list_faces(conversation, tmp_path / "sheet.png", None, detector=detector)
-    seen = [(track.shot, track.frames[0], len(track.frames)) for track in tracks]
+    seen = [(track.shot, track.indices[0], len(track.indices)) for track in tracks]
     assert seen == [(0, 0, 50)] * 2 + [(1, 50, 25)]
     assert Image.open(tmp_path / "sheet.png").size[0] > 3 * 160
-    reports = prepare_everybody(conversation, lambda n: tmp_path / f"f-{n}.h5", PrepSettings(), detector=detector)
+    reports = prepare_all_faces(conversation, tmp_path / "f-0.h5", PrepSettings(), detector=detector)
     assert [path.name for path in reports] == ["f-0.h5", "f-1.h5", "f-2.h5"]
     assert [(report.frames, report.usable) for report in reports.values()] == [(75, 50), (75, 50), (75, 25)]
     sides = []
@@ -78,7 +79,7 @@ def test_everybody_gets_a_clip_and_a_tile(conversation, tmp_path, detector):
         ({"face": "largest"}, None, 75),
     ],
 )
-def test_the_one_asked_for_is_followed_and_after_the_cut_whoever_fits(
+def test_the_chosen_speaker_is_tracked_and_chosen_again_after_the_cut(
     conversation, tmp_path, detector, choice, side, usable
 ):
     with prepared(conversation, tmp_path, detector, **choice) as clip:
@@ -87,15 +88,15 @@ def test_the_one_asked_for_is_followed_and_after_the_cut_whoever_fits(
         assert len({place // 360 for place in places}) == 1
         assert side is None or places[0] // 360 == side
         if usable == 75:
-            # No crop is between the two shots: smoothing stops at the cut.
+            # No crop lies between those of the two shots: smoothing stops at the cut.
             assert abs(nose(clip, 50) - nose(clip, 51)) < 5
 
 
-def test_a_face_that_leaves_and_comes_back(tmp_path, detector):
-    """The picture slides to the left until the face is out, and back."""
-    wide = pictures(LEFT, 60).filter("pad", 720, 288, 0, 0)
-    slid = wide.filter("crop", 360, 288, "if(lt(n,10),0,if(lt(n,25),(n-10)*24,if(lt(n,40),(40-n)*24,0)))", 0)
-    path = dummy_media(tmp_path / "v.mp4", slid, pix_fmt="yuv420p", **LOSSLESS)
+def test_a_face_that_leaves_the_frame_and_returns(tmp_path, detector):
+    """The camera pans until the face is outside the frame, and back."""
+    wide = frames_of(LEFT, 60).filter("pad", 720, 288, 0, 0)
+    panned = wide.filter("crop", 360, 288, "if(lt(n,10),0,if(lt(n,25),(n-10)*24,if(lt(n,40),(40-n)*24,0)))", 0)
+    path = dummy_media(tmp_path / "v.mp4", panned, pix_fmt="yuv420p", **LOSSLESS)
     report = prepare_clip(path, tmp_path / "c.h5", PrepSettings(), detector=detector)
     with Clip(tmp_path / "c.h5") as clip:
         assert set(clip.status[:11]) == set(clip.status[45:]) == {Status.OK}
@@ -109,20 +110,20 @@ FORMATS = {
     "full range": (("scale", {"out_range": "pc"}), "yuvj420p", (360, 288)),
     "4:4:4": (("null", {}), "yuv444p", (360, 288)),
     "odd size": (("crop", {"w": 333, "h": 287, "x": 13, "y": 0, "exact": 1}), "yuv444p", (333, 287)),
-    "oblong pixels": (("setsar", {"sar": "16/15"}), "yuv420p", (384, 288)),
+    "non-square pixels": (("setsar", {"sar": "16/15"}), "yuv420p", (384, 288)),
 }
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_crop_is_the_same_in_every_format(tmp_path, detector, kind):
     (name, options), pixels, size = FORMATS[kind]
-    stream = pictures(LEFT).filter(name, **options)
+    stream = frames_of(LEFT).filter(name, **options)
     path = dummy_media(tmp_path / "v.mkv", stream, pix_fmt=pixels, **LOSSLESS)
     with prepared(path, tmp_path, detector) as clip:
         assert (clip.source.width, clip.source.height) == size
         assert len(clip.usable) == clip.length == 12
         frames, places = clip.frames[:].astype(float), [nose(clip, index) for index in range(12)]
-    if kind == "oblong pixels":
+    if kind == "non-square pixels":
         return
     with prepared(shared_file(LEFT), tmp_path, detector) as plain:
         shift = 13 if kind == "odd size" else 0
@@ -131,8 +132,8 @@ def test_the_crop_is_the_same_in_every_format(tmp_path, detector, kind):
 
 
 @pytest.mark.parametrize("rate", ["24000/1001", "30000/1001", "50", "60"])
-def test_every_rate_keeps_its_times(tmp_path, detector, rate):
-    path = dummy_media(tmp_path / "v.mp4", pictures(LEFT).filter("fps", rate), pix_fmt="yuv420p", **LOSSLESS)
+def test_frame_times_are_kept_at_every_rate(tmp_path, detector, rate):
+    path = dummy_media(tmp_path / "v.mp4", frames_of(LEFT).filter("fps", rate), pix_fmt="yuv420p", **LOSSLESS)
     above, below = map(int, (rate + "/1").split("/")[:2])
     with prepared(path, tmp_path, detector) as clip:
         np.testing.assert_allclose(clip.pts, np.arange(clip.length) * below / above, atol=1e-6)
@@ -140,15 +141,15 @@ def test_every_rate_keeps_its_times(tmp_path, detector, rate):
         assert clip.source.frame_rate == pytest.approx(above / below)
 
 
-def test_variable_times_and_a_late_start_are_kept(tmp_path, detector):
-    late = pictures(LEFT).filter("settb", "1/1000").filter("setpts", "N*40+N*N*5+400")
+def test_variable_frame_times_and_a_late_start_are_kept(tmp_path, detector):
+    late = frames_of(LEFT).filter("settb", "1/1000").filter("setpts", "N*40+N*N*5+400")
     voice = ffmpeg.input(str(shared_file(LEFT)))["a:0"]
     path = dummy_media(
         tmp_path / "v.mkv", late, voice, pix_fmt="yuv420p", fps_mode="passthrough", enc_time_base="1/1000", **LOSSLESS
     )
     with prepared(path, tmp_path, detector) as clip:
         steps = np.arange(12)
-        # The sound's encoder begins a block (23 ms) early.
+        # The audio encoder starts one block (23 ms) early.
         np.testing.assert_allclose(clip.pts - clip.pts[0], (40 * steps + 5 * steps**2) / 1000, atol=1e-6)
         assert clip.pts[0] == pytest.approx(0.4, abs=0.03)
         assert len(clip.usable) == 12

@@ -1,19 +1,21 @@
-"""Levels, layer sums, log-mel and Moonshine, and the timing all models share."""
+"""Levels, layer sums, log-mel and Moonshine, and the timing that all models share."""
 
 import importlib.util
 
 import numpy as np
 import pytest
+import torch
 from factories import dummy_hubert, shared_file
 
 from dd_tools.errors import DataError
 from dd_tools.media.audio import SAMPLE_RATE, read_audio
-from dd_tools.speech.features import collapse, measure, open_speech_model
+from dd_tools.speech.features import collapse, measure_level
+from dd_tools.speech.registry import open_speech_model
 from dd_tools.speech.windows import CONTEXT, Window, frame_count, windows
 
 
 def dummy_voice(samples: int, seed: int = 0) -> np.ndarray:
-    """Noise whose loudness goes up and down like syllables."""
+    """Noise whose loudness rises and falls like syllables."""
     loudness = 0.1 * (1 + np.sin(np.arange(samples) / 600))
     return (loudness * np.random.default_rng(seed).standard_normal(samples)).astype(np.float32)
 
@@ -26,23 +28,23 @@ def models(tmp_path_factory):
 
 @pytest.mark.parametrize("seconds", [0.27, 0.8, 1.55])
 @pytest.mark.parametrize("kind", ["mel", "moonshine", "hubert0"])
-def test_a_click_is_felt_most_in_its_own_frame(models, kind, seconds):
+def test_a_click_changes_its_own_frame_most(models, kind, seconds):
     model = next(model for name, model in models.items() if name.startswith(kind[:6]))
-    still = dummy_voice(2 * SAMPLE_RATE) * 0.05
-    click = still.copy()
+    quiet = dummy_voice(2 * SAMPLE_RATE) * 0.05
+    click = quiet.copy()
     click[round(seconds * SAMPLE_RATE) :][:8] += 0.8
-    change = np.abs(features_at_level(model, click, still) - features_at_level(model, still, still))
+    change = np.abs(features_at_level(model, click, quiet) - features_at_level(model, quiet, quiet))
     for layer in change:
-        felt = (layer.sum(axis=1).argmax() + 0.5) / 50
-        assert abs(felt - seconds) <= 0.025
+        centre = (layer.sum(axis=1).argmax() + 0.5) / 50
+        assert abs(centre - seconds) <= 0.025
 
 
 def features_at_level(model, samples, of) -> np.ndarray:
-    return np.concatenate(list(model.stream([samples], measure([of]))), axis=1).astype(np.float64)
+    return np.concatenate(list(model.stream([samples], measure_level([of]))), axis=1).astype(np.float64)
 
 
 @pytest.mark.parametrize("samples", [1, 300, 640, 1600, 16001])
-def test_every_model_gives_two_finite_frames_a_picture(models, samples):
+def test_every_model_gives_two_finite_frames_per_latent(models, samples):
     for model in models.values():
         for signal in dummy_voice(samples), np.zeros(samples, np.float32):
             features = model.features(signal)
@@ -51,9 +53,9 @@ def test_every_model_gives_two_finite_frames_a_picture(models, samples):
             assert np.isfinite(features).all()
 
 
-def test_level_is_that_of_the_whole_signal():
+def test_the_level_is_that_of_the_whole_signal():
     signal = dummy_voice(5000) + 0.1
-    level = measure(np.split(signal, [7, 1000, 1000]))
+    level = measure_level(np.split(signal, [7, 1000, 1000]))
     assert level.samples == 5000
     assert level.mean == pytest.approx(signal.mean(dtype=np.float64))
     assert level.variance == pytest.approx(signal.var(dtype=np.float64))
@@ -62,36 +64,35 @@ def test_level_is_that_of_the_whole_signal():
 
 
 @pytest.mark.parametrize(("amplitude", "silent"), [(0.0, True), (5e-5, True), (1e-3, False)])
-def test_silence_is_noticed(amplitude, silent):
-    signal = amplitude * np.sign(dummy_voice(1000)) + 0.5  # a constant is no sound
-    assert measure([signal]).is_silent is silent
+def test_silence_is_detected(amplitude, silent):
+    signal = amplitude * np.sign(dummy_voice(1000)) + 0.5  # a constant is not sound
+    assert measure_level([signal]).is_silent is silent
 
 
 def test_collapse_is_the_softmax_weighted_sum():
     features = np.random.default_rng(0).standard_normal((3, 4, 5)).astype(np.float16)
     weights = np.array([0.5, -1, 2], np.float32)
-    shares = [np.exp(w) / sum(np.exp(v) for v in weights) for w in weights]
-    expected = sum(share * layer.astype(np.float64) for share, layer in zip(shares, features, strict=True))
+    expected = np.average(features.astype(np.float64), axis=0, weights=torch.softmax(torch.tensor(weights), 0))
     collapsed = collapse(features, weights)
     assert (collapsed.shape, collapsed.dtype) == ((1, 4, 5), np.float16)
     np.testing.assert_allclose(collapsed[0], expected, atol=2e-3)
 
 
-def test_mel_against_its_definition():
+def test_mel_against_a_slow_fourier_transform():
     signal = dummy_voice(6400, seed=1)
     normal = (signal - signal.mean()) / np.sqrt(signal.var() + 1e-7)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(640) / 640)
     filters = slaney_filters(80, 1024)
     features = open_speech_model("mel").features(signal)[0]
-    for k in (1, 5, 18):  # frames that see no end of the signal
-        seen = hann * normal[320 * k - 160 : 320 * k + 480]
+    for k in (1, 5, 18):  # frames away from the ends of the signal
+        windowed = hann * normal[320 * k - 160 : 320 * k + 480]
         wave = np.exp(-2j * np.pi * np.outer(np.arange(513), np.arange(640)) / 1024)
-        power = np.abs(wave @ seen) ** 2
+        power = np.abs(wave @ windowed) ** 2
         np.testing.assert_allclose(features[k], np.log10(np.maximum(filters @ power, 1e-4)), atol=5e-3)
 
 
 def slaney_filters(bands: int, fft: int) -> np.ndarray:
-    """Triangles of unit area on Slaney's scale: linear (200/3 Hz a mel) up to 1 kHz, then 27 mels a factor of 6.4."""
+    """Triangles of unit area on Slaney's scale: 200/3 Hz per mel up to 1 kHz, then 27 mels per factor of 6.4."""
     top = 15 + 27 * np.log(8000 / 1000) / np.log(6.4)
     mels = np.linspace(0, top, bands + 2)
     edges = np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
@@ -105,35 +106,35 @@ def slaney_filters(bands: int, fft: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["mel", "moonshine"])
-def test_pieces_of_a_long_voice_equal_one_pass(name):
-    """These two models see only so far: windows, wherever they are cut, change nothing but rounding."""
+def test_windows_of_a_long_signal_equal_one_pass(name):
+    """These two models have a limited receptive field, so windows change the features only by rounding."""
     model = open_speech_model(name)
     signal = dummy_voice(3 * CONTEXT + 12345)
-    level = measure([signal])
-    pieces = [model._describe(window, level) for window in windows([signal], core=CONTEXT, context=CONTEXT)]
+    level = measure_level([signal])
+    pieces = [model._extract(window, level) for window in windows([signal], core=CONTEXT, context=CONTEXT)]
     assert len(pieces) == 2
-    whole = model._describe(Window(signal, 0, frame_count(len(signal))), level)
+    whole = model._extract(Window(signal, 0, frame_count(len(signal))), level)
     np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole, atol=2e-3)
 
 
-def test_loudness_does_not_change_mel():
+def test_mel_does_not_depend_on_the_level():
     signal, model = dummy_voice(8000), open_speech_model("mel")
     np.testing.assert_allclose(model.features(signal), model.features(0.1 * signal), atol=5e-3)
 
 
 @pytest.mark.clips
-def test_moonshine_features_hardly_depend_on_where_a_recording_begins():
+def test_moonshine_features_hardly_depend_on_where_the_recording_begins():
     model = open_speech_model("moonshine")
-    voice = read_audio(shared_file("data/speech/english_16k.wav"))[:96_000]
-    later = 6  # pictures
-    whole = model.features(voice)[0].astype(np.float32)[2 * later :]
-    cut = model.features(voice[640 * later :])[0].astype(np.float32)
+    speech = read_audio(shared_file("data/speech/english_16k.wav"))[:96_000]
+    later = 6  # latents
+    whole = model.features(speech)[0].astype(np.float32)[2 * later :]
+    cut = model.features(speech[640 * later :])[0].astype(np.float32)
     middle = slice(100, -100)
     difference = np.linalg.norm(cut[middle] - whole[middle])
     assert difference < 0.2 * np.linalg.norm(whole[middle] - whole[middle].mean(0))
 
 
-def test_without_its_wheel_moonshine_names_the_alternatives(monkeypatch):
+def test_without_its_wheel_moonshine_is_an_error_that_names_alternatives(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"moonshine-voice 0\.0\.49.*--model mel"):
         open_speech_model("moonshine")

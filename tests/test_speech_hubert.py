@@ -1,4 +1,4 @@
-"""HuBERT features against transformers itself, long voices, and models that are not usable."""
+"""HuBERT features against transformers itself, long signals, and models that cannot be used."""
 
 import json
 import os
@@ -12,14 +12,16 @@ import torch
 import transformers
 from commands import call
 from factories import dummy_hubert
+from reporters import RecordingReporter
 from test_speech_features import dummy_voice
 
 from dd_tools.errors import DataError
 from dd_tools.motion.config import PRESETS
 from dd_tools.motion.generation import generate
 from dd_tools.motion.model import MotionModel
-from dd_tools.speech.features import measure, open_speech_model
+from dd_tools.speech.features import measure_level
 from dd_tools.speech.hubert import Hubert
+from dd_tools.speech.registry import open_speech_model
 from dd_tools.speech.windows import CONTEXT, CORE, Window, frame_count
 
 
@@ -44,14 +46,14 @@ def test_features_are_all_hidden_states_with_the_last_frame_repeated(folder, sam
     assert (features[:, frames:] == features[:, frames - 1 : frames]).all()
 
 
-def test_a_whole_number_of_pictures_repeats_one_frame(folder):
+def test_a_whole_number_of_latents_repeats_one_frame(folder):
     features = open_speech_model(str(folder)).features(dummy_voice(10 * 640))
     assert features.shape[1] == 20
     assert (features[:, 19] == features[:, 18]).all()
     assert (features[:, 18] != features[:, 17]).any()
 
 
-def test_the_large_one_makes_what_the_papers_motion_model_hears():
+def test_hubert_large_has_the_shape_that_the_papers_motion_model_expects():
     config = transformers.HubertConfig(
         hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
         feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True,
@@ -62,41 +64,41 @@ def test_the_large_one_makes_what_the_papers_motion_model_hears():
     assert (large.layers, large.width) == (25, 1024) == (paper.speech_layers, paper.speech_width)
 
 
-@pytest.mark.parametrize("pictures", [5, 50])
-def test_dd_audio_gives_two_frames_of_25_layers_for_every_latent(tmp_path, pictures):
-    """One frame of the model less than that sees whole pictures: the edge frame is repeated, and the ends meet."""
+@pytest.mark.parametrize("latents", [5, 50])
+def test_dd_audio_gives_two_frames_of_25_layers_for_every_latent(tmp_path, latents):
+    """The network has one frame less; the last frame is repeated."""
     model = dummy_hubert(tmp_path / "hubert", layers=24)
-    soundfile.write(tmp_path / "voice.wav", dummy_voice(640 * pictures), 16000)
+    soundfile.write(tmp_path / "voice.wav", dummy_voice(640 * latents), 16000)
     outcome = call("dd-audio", tmp_path / "voice.wav", "-o", tmp_path / "speech.npy", "--model", model, "-q")
     assert outcome == (0, "", "")
     speech = np.load(tmp_path / "speech.npy")
-    assert (speech.shape, speech.dtype) == ((25, 2 * pictures, 32), np.float16)
+    assert (speech.shape, speech.dtype) == ((25, 2 * latents, 32), np.float16)
     assert (speech[:, -1] == speech[:, -2]).all()
     motion = MotionModel(replace(PRESETS["tiny"], speech_layers=25, speech_width=32)).eval()
-    assert generate(motion, speech, np.zeros((1, 16), np.float32)).shape == (pictures, 16)
+    assert generate(motion, speech, np.zeros((1, 16), np.float32)).shape == (latents, 16)
 
 
-def test_windows_of_a_long_voice_agree_with_one_pass(folder):
-    """The entrance is exact away from the cut; attention, which looks at everything, differs a little."""
+def test_windows_of_a_long_signal_agree_with_one_pass(folder):
+    """The convolutions are exact away from the cut; attention, which is global, differs slightly."""
     model = open_speech_model(str(folder))
     signal = dummy_voice(CORE + 2 * CONTEXT + 640)
-    level = measure([signal])
+    level = measure_level([signal])
     first, second = model.stream([signal], level)
-    whole = model._describe(Window(signal, 0, frame_count(len(signal))), level)
+    whole = model._extract(Window(signal, 0, frame_count(len(signal))), level)
     pieces = np.concatenate([first, second], axis=1).astype(np.float32)
     assert pieces.shape == whole.shape
     np.testing.assert_allclose(pieces[0], whole[0], atol=5e-3)
-    deviation = np.linalg.norm(pieces[1:] - whole[1:]) / np.linalg.norm(whole[1:] - whole[1:].mean(1, keepdims=True))
-    assert deviation < 0.05
+    difference = np.linalg.norm(pieces[1:] - whole[1:]) / np.linalg.norm(whole[1:] - whole[1:].mean(1, keepdims=True))
+    assert difference < 0.05
 
 
-def test_models_without_normalisation_are_not_normalised(tmp_path):
+def test_models_without_normalisation_get_the_signal_unchanged(tmp_path):
     folder = dummy_hubert(tmp_path)
     settings = json.loads((folder / "preprocessor_config.json").read_text())
     signal = dummy_voice(6400)
     normalised = open_speech_model(str(folder)).features(0.1 * signal)
     (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"do_normalize": False}))
-    raw = open_speech_model(str(folder)).features(measure([signal]).normalise(signal))
+    raw = open_speech_model(str(folder)).features(measure_level([signal]).normalise(signal))
     np.testing.assert_allclose(raw, normalised, atol=5e-3)
     assert np.abs(open_speech_model(str(folder)).features(0.1 * signal) - normalised).max() > 0.05
 
@@ -111,7 +113,7 @@ class Malicious:
         return os.mkdir, (str(self.path),)
 
 
-def test_pickled_code_is_not_run(tmp_path):
+def test_pickled_code_is_not_executed(tmp_path):
     folder = dummy_hubert(tmp_path / "model")
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weights": Malicious(tmp_path / "ran")}, protocol=2))
@@ -130,7 +132,7 @@ def test_pickled_tensors_are_read(tmp_path, folder):
     )
 
 
-def spoil(folder, name, text):
+def overwrite(folder, name, text):
     (folder / name).write_text(text)
 
 
@@ -139,42 +141,47 @@ def change(folder, name, **values):
 
 
 @pytest.mark.parametrize(
-    ("damage", "complaint"),
+    ("damage", "message"),
     [
         (lambda folder: (folder / "config.json").unlink(), "no config.json in this folder; expected config.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "expected config.json"),
         (lambda folder: (folder / "preprocessor_config.json").unlink(), "cannot open speech model"),
-        (lambda folder: spoil(folder, "model.safetensors", "no tensors"), "cannot open speech model"),
-        (lambda folder: spoil(folder, "config.json", "{"), "cannot open speech model"),
+        (lambda folder: overwrite(folder, "model.safetensors", "no tensors"), "cannot open speech model"),
+        (lambda folder: overwrite(folder, "config.json", "{"), "cannot open speech model"),
         (lambda folder: change(folder, "config.json", num_hidden_layers=3), "weights 'encoder.layers.2.* are missing"),
         (
             lambda folder: change(folder, "config.json", conv_stride=[5, 2, 2, 2, 2, 2, 1]),
-            "every 160 samples, expected 320",
+            "one frame per 160 samples, expected 320",
         ),
-        (lambda folder: spoil(folder, "config.json", '{"model_type": "bert"}'), "it is a bert, expected hubert"),
+        (
+            lambda folder: overwrite(folder, "config.json", '{"model_type": "bert"}'),
+            "its type is bert, expected hubert",
+        ),
         (
             lambda folder: change(folder, "preprocessor_config.json", sampling_rate=8000),
-            "hears 8000 Hz, expected 16000",
+            "its sample rate is 8000 Hz, expected 16000",
         ),
     ],
 )
-def test_an_unusable_folder_is_one_line(tmp_path, damage, complaint):
+def test_an_unusable_folder_is_a_one_line_error(tmp_path, damage, message):
     folder = dummy_hubert(tmp_path)
     damage(folder)
-    with pytest.raises(DataError, match=complaint) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         open_speech_model(str(folder))
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
 
 
-def test_a_name_that_cannot_be_had_says_what_is_missing_and_where_to_put_it(monkeypatch):
+def test_without_a_network_the_error_tells_which_files_to_put_into_a_folder(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    said = []
+    report = RecordingReporter()
     with pytest.raises(DataError, match=r"'nobody/nothing'.*put its files \(config.json, .* into a folder"):
-        open_speech_model("nobody/nothing", message=said.append)
-    assert said == ["downloading speech model 'nobody/nothing' from the Hugging Face hub"]
+        open_speech_model("nobody/nothing", report=report)
+    assert report.messages == ["downloading speech model 'nobody/nothing' from the Hugging Face hub"]
 
 
-def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub():
-    with pytest.raises(DataError, match="no speech model '/no/such/folder': no such folder"):
-        open_speech_model("/no/such/folder", message=pytest.fail)
+def test_a_missing_folder_is_not_searched_on_the_hub():
+    report = RecordingReporter()
+    with pytest.raises(DataError, match="cannot open speech model '/no/such/folder': no such folder"):
+        open_speech_model("/no/such/folder", report=report)
+    assert report.messages == []

@@ -1,13 +1,13 @@
-"""Cutting a signal into windows changes nothing that is local."""
+"""Cutting a signal into windows does not change features that depend on nearby samples only."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dd_tools.speech.windows import FRAME, PICTURE, frame_count, windows
+from dd_tools.speech.windows import FRAME_SAMPLES, LATENT_SAMPLES, frame_count, windows
 
-CORE, CONTEXT = 3 * PICTURE, 2 * PICTURE
+CORE, CONTEXT = 3 * LATENT_SAMPLES, 2 * LATENT_SAMPLES
 
 
 def blocks_of(signal: np.ndarray, cuts: list[int]) -> list[np.ndarray]:
@@ -15,12 +15,12 @@ def blocks_of(signal: np.ndarray, cuts: list[int]) -> list[np.ndarray]:
 
 
 def frame_sums(samples: np.ndarray, frames: int) -> np.ndarray:
-    """A feature that sees its own frame and one on each side."""
-    padded = np.pad(samples.astype(np.float64), (FRAME, frames * FRAME + FRAME))
-    return np.array([padded[k * FRAME : (k + 3) * FRAME].sum() for k in range(frames)])
+    """A feature that depends on its own frame and one on each side."""
+    padded = np.pad(samples.astype(np.float64), (FRAME_SAMPLES, frames * FRAME_SAMPLES + FRAME_SAMPLES))
+    return np.array([padded[k * FRAME_SAMPLES : (k + 3) * FRAME_SAMPLES].sum() for k in range(frames)])
 
 
-@given(length=st.integers(1, 30 * PICTURE), cuts=st.lists(st.integers(0, 10**6), max_size=6))
+@given(length=st.integers(1, 30 * LATENT_SAMPLES), cuts=st.lists(st.integers(0, 10**6), max_size=6))
 @settings(max_examples=60, deadline=None)
 def test_windows_give_the_frames_of_one_pass(length, cuts):
     signal = np.sin(np.arange(length)).astype(np.float32)
@@ -42,5 +42,5 @@ def test_a_short_signal_is_one_window():
 @pytest.mark.parametrize(
     ("samples", "frames"), [(0, 0), (1, 2), (639, 2), (640, 2), (641, 4), (16000, 50), (160000, 500), (160001, 502)]
 )
-def test_two_frames_a_picture(samples, frames):
+def test_two_frames_per_latent(samples, frames):
     assert frame_count(samples) == frames

@@ -1,4 +1,4 @@
-"""dd-audio: a voice in, speech features out."""
+"""dd-audio: speech in, speech features out."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,76 +11,79 @@ from dd_tools.cli.options import Device, Resume
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
-Sounds = Annotated[
-    list[Path], typer.Argument(metavar="AUDIO|VIDEO...", help="Listen to these sound files, or videos' sound.")
+Sources = Annotated[
+    list[Path], typer.Argument(metavar="AUDIO|VIDEO...", help="Sound files, or videos whose sound is used.")
 ]
 Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="SPEECH.npy|DIR|-", help="Write features here; - is standard output.")
-]
+    Path,
+    typer.Option(
+        "-o", "--output", metavar="SPEECH.npy|DIR|-",
+        help="Output features, a folder for several inputs, or '-' for standard output.",
+    ),
+]  # fmt: skip
 Model = Annotated[
     str | None,
     typer.Option(
         "--model",
         metavar="moonshine|mel|NAME|DIR",
-        help="Listen with this: an embedded model, or a HuBERT-like one by hub name or folder.  "
+        help="Speech model: an embedded one, or the Hugging Face hub name or folder of a HuBERT-like one.  "
         "[default: that of --weights, or moonshine]",
     ),
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option(metavar="MOTION.safetensors", help="Sum all layers into one with the weights this model learned."),
+    typer.Option(
+        metavar="MOTION.safetensors", help="Motion model whose layer weights are used to sum all layers into one."
+    ),
 ]
 
 
 def audio(
     session: Session,
-    sounds: Sounds,
+    sources: Sources,
     output: Output,
     model: Model = None,
     weights: Weights = None,
     resume: Resume = False,
     device: Device = "auto",
 ) -> None:
-    """Turn voices into speech features, 50 frames a second.
+    """Compute speech features, 50 frames per second.
 
-    The default model is embedded and needs no download, mel is plain log-mel. HuBERT-large writes 25 layers, 9 GB an
-    hour; with --weights, the one layer that dd-generate would make of them.
+    The default model needs no download; mel is log-mel. HuBERT-large writes 25 layers, 9 GB per hour; with --weights,
+    only their weighted sum, which is what dd-generate computes from them.
     """
     from dd_tools.nn.device import open_device
-    from dd_tools.speech.features import DEFAULT_MODEL, EMBEDDED, open_speech_model
-    from dd_tools.speech.listening import write_features
+    from dd_tools.speech.extraction import write_features
+    from dd_tools.speech.features import DEFAULT_MODEL, EMBEDDED
+    from dd_tools.speech.registry import open_speech_model
 
-    pairs = plan_outputs(sounds, output, ".npy")
-    layer_weights = None
-    if weights:
-        motion = _motion_model(weights)
-        model, layer_weights = model or motion.speech_model, motion.layer_weights
-    name = model or DEFAULT_MODEL
+    pairs = plan_outputs(sources, output, ".npy")
+    trained_with, layer_weights = _layer_weights(weights) if weights else (None, None)
+    name = model or trained_with or DEFAULT_MODEL
     place = "cpu" if name in EMBEDDED else str(open_device(device))
-    listener = open_speech_model(name, device=place, message=session.say)
-    if layer_weights is not None and len(layer_weights) != listener.layers:
-        raise DataError(f"'{weights}' weighs {len(layer_weights)} layers, speech model '{name}' has {listener.layers}")
+    speech_model = open_speech_model(name, device=place, report=session)
+    if layer_weights is not None and len(layer_weights) != speech_model.layers:
+        raise DataError(
+            f"'{weights}' has weights of {len(layer_weights)} layers, but speech model '{name}' has "
+            f"{speech_model.layers}"
+        )
 
-    def listen(pair: tuple[Path, Path]) -> None:
+    def extract(pair: tuple[Path, Path]) -> None:
         source, target = pair
         if resume and is_up_to_date(target, source, *([weights] if weights else [])):
             session.say(f"'{target}' is up to date")
             return
-        write_features(
-            listener,
-            source,
-            target,
-            layer_weights=layer_weights,
-            progress=lambda pieces: session.progress(pieces, None, source.name),
-        )
+        write_features(speech_model, source, target, layer_weights=layer_weights, report=session)
 
-    session.for_each(pairs, listen)
+    session.for_each(pairs, extract)
 
 
-def _motion_model(path: Path):
+def _layer_weights(path: Path):
+    """The name of the speech model that a motion model was trained with, and its layer weights (L,)."""
     from dd_tools.pipeline.models import load_motion_model
 
-    return load_motion_model(path)
+    motion = load_motion_model(path)
+    return motion.speech_model, motion.layer_weights
 
 
 run = console_command("dd-audio", audio)

@@ -108,7 +108,7 @@ def evaluate(
     from dd_tools.evaluation.pairs import match_pairs
     from dd_tools.evaluation.protocol import Protocol
     from dd_tools.evaluation.run import Evaluation
-    from dd_tools.face.landmarks import open_detector
+    from dd_tools.face.detectors.registry import open_detector
 
     protocol = Protocol(region, lmd, align, register, sync_crop=sync_crop)
     matching = match_pairs(generated, truth or [])
@@ -116,7 +116,7 @@ def evaluate(
     networks, frechet, notes = open_networks(lpips, lpips_trunk, syncnet, fid, device, session.say)
     run = Evaluation(
         replace(protocol, **networks),
-        open_detector(detector, say=session.say),
+        open_detector(detector, report=session),
         frechet=frechet,
         baseline=baseline,
         pages=html,

@@ -1,60 +1,61 @@
-"""dd-prep: videos or pictures in, clips out."""
+"""dd-prep: videos or images in, clips out."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dd_tools import __version__
 from dd_tools.cli.command import console_command
-from dd_tools.cli.files import is_up_to_date, plan_outputs
+from dd_tools.cli.files import check_not_input, is_up_to_date, plan_outputs
 from dd_tools.cli.options import NoHistory
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
 from dd_tools.face.settings import ALL, PrepSettings
-from dd_tools.formats.parts import file_stamp
 
-Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|IMAGE...", help="Cut the speaker out of these.")]
+Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|IMAGE...", help="Videos or images to prepare.")]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="CLIP.h5|DIR", help="Write the clip here, several into a folder."),
+    typer.Option("-o", "--output", metavar="CLIP.h5|DIR", help="Output clip, or a folder for several."),
 ]
 Face = Annotated[
     str,
     typer.Option(
         metavar="prominent|largest|center|speaking|N[,N...]|all",
-        help="Choose whose clip it is; N is from --list-faces.",
+        help="Face to dub, by a rule or by its number from --list-faces.",
     ),
 ]
 At = Annotated[
-    str | None, typer.Option(metavar="X,Y", help="Choose the face first seen at this point, in pixels of the picture.")
+    str | None,
+    typer.Option(metavar="X,Y", help="Point in pixels: dub the face that is first detected there."),
 ]
 ListFaces = Annotated[
     Path | None,
-    typer.Option(metavar="SHEET.png", help="Draw all faces of the video with their numbers here, and write no clip."),
+    typer.Option(metavar="SHEET.png", help="Image to draw all faces to, with their numbers; no clip is written."),
 ]
-Size = Annotated[int, typer.Option(metavar="N", help="Cut squares of N by N pixels.")]
+Size = Annotated[int, typer.Option(metavar="N", help="Side of the crop, in pixels.")]
 Crop = Annotated[
     str,
     typer.Option(
-        metavar="face|head", help="Frame the face tightly and upright, or head and shoulders by one fixed square."
+        metavar="face|head",
+        help="Framing: a tight crop that moves and rotates with the face, or a fixed one of head and shoulders.",
     ),
 ]
-Fps = Annotated[str, typer.Option(metavar="source|N", help="Keep the video's own frames, or resample to N a second.")]
+Fps = Annotated[
+    str, typer.Option(metavar="source|N", help="Frame rate to resample to, in frames per second, or 'source'.")
+]
 Mask = Annotated[
     str,
-    typer.Option(metavar="steady|paper", help="Repaint a region that does not follow speech, or cut along the jaw."),
+    typer.Option(metavar="steady|paper", help="Region to repaint: an ellipse fixed to the head, or along the jaw."),
 ]
 Landmarks = Annotated[
-    Path | None, typer.Option(metavar="FILE.npy", help="Take landmarks (T, 68, 2) from here instead of a detector.")
+    Path | None,
+    typer.Option(metavar="FILE.npy", help="Landmarks (T, 68, 2) in frame pixels, to use instead of a detector."),
 ]
 DetectorName = Annotated[
-    str, typer.Option("--detector", metavar="auto|mediapipe|face-alignment", help="Find landmarks with this.")
+    str, typer.Option("--detector", metavar="auto|mediapipe|face-alignment", help="Landmark detector.")
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Skip clips newer than their videos; go on with one where a killed run was.")
+    bool, typer.Option("--resume", help="Skip clips newer than their videos; continue an interrupted run.")
 ]
 
 
@@ -74,76 +75,49 @@ def prep(
     resume: Resume = False,
     no_history: NoHistory = False,
 ) -> None:
-    """Find and follow one speaker, or all, cut out the faces, and write clips for the other commands.
+    """Track a speaker, or all, through a video, crop the face, and write clips for the other commands.
 
-    A picture becomes a clip of one frame. Frames without a usable face are listed and later pass through untouched.
+    An image becomes a clip of one frame. Frames without a usable face are listed; they later pass through unchanged.
     """
-    from dd_tools.face.landmarks import open_detector
-    from dd_tools.face.preparation import prepare_clip, prepare_everybody
+    from dd_tools.face.detectors.registry import open_detector
+    from dd_tools.face.preparation import prepare_video, report_lines
 
-    settings = PrepSettings(size=size, crop=crop, mask=mask, fps=_frame_rate(fps), face=face, at=parse_point(at))
+    settings = PrepSettings(size=size, crop=crop, mask=mask, fps=_parse_fps(fps), face=face, at=parse_point(at))
     if list_faces:
         _check_listing(videos, output, list_faces, landmarks)
-        _list(session, videos[0], list_faces, settings.fps, open_detector(detector, say=session.say))
+        _list_faces(session, videos[0], list_faces, settings.fps, open_detector(detector, report=session))
         return
     pairs = _plan(videos, output, settings, landmarks)
-    extra = [landmarks] if landmarks else []
-    finder = None if landmarks else open_detector(detector, say=session.say)
+    opened = None if landmarks else open_detector(detector, report=session)
+    landmark_files = [landmarks] if landmarks else []
 
     def prepare_one(pair: tuple[Path, Path]) -> None:
         video, clip = pair
-        if resume and is_up_to_date(clip, video, *extra):
+        if resume and is_up_to_date(clip, video, *landmark_files):
             session.say(f"'{clip}' is up to date")
             return
-        common = {
-            "history": session.history([video, *extra], wanted=not no_history),
-            "progress": session.progress,
-        }
-        with _remembering(session, finder, video, clip, settings, resume) as eyes:
-            if settings.face == ALL:
-                reports = prepare_everybody(
-                    video, lambda number: _numbered(clip, number), settings, detector=eyes, **common
-                )
-            else:
-                reports = {clip: prepare_clip(video, clip, settings, detector=eyes, landmarks_path=landmarks, **common)}
+        history = session.history([video, *landmark_files], wanted=not no_history)
+        reports = prepare_video(
+            video, clip, settings, detector=opened, landmarks_path=landmarks, resume=resume, history=history,
+            report=session,
+        )  # fmt: skip
         for path, report in reports.items():
-            for line in report.lines(path if settings.face == ALL else video):
+            for line in report_lines(report, path if settings.face == ALL else video):
                 session.say(line)
 
     session.for_each(pairs, prepare_one)
 
 
-@contextlib.contextmanager
-def _remembering(session: Session, finder, video: Path, clip: Path, settings: PrepSettings, resume: bool) -> Iterator:
-    """The detector `finder`, if there is one, with what a killed run saw of the `video`."""
-    from dd_tools.face.sightings import Sightings
-    from dd_tools.formats.parts import parts_folder
-
-    if finder is None:
-        yield None
-        return
-    key = {
-        "video": file_stamp(video),
-        "settings": repr(settings),
-        "program": [__version__, finder.name, finder.version],
-    }
-    with (
-        parts_folder(clip, key, resume=resume, report=session) as folder,
-        Sightings(finder, folder / "sightings") as eyes,
-    ):
-        yield eyes
-
-
 def _plan(
     videos: list[Path], output: Path | None, settings: PrepSettings, landmarks: Path | None
 ) -> list[tuple[Path, Path]]:
-    """Each video with its clip; for all faces, with the first face's."""
+    """Pair each video with its clip; with ``--face all``, with the clip of face 0. Raises `UsageError`."""
     if output is None:
         raise UsageError("missing option '-o' / '--output'")
     if landmarks and len(videos) > 1:
-        raise UsageError(f"--landmarks is for one video, got {len(videos)}")
+        raise UsageError(f"--landmarks needs exactly one video, got {len(videos)}")
     if landmarks and (settings.at or settings.face != PrepSettings.face):
-        raise UsageError("--landmarks are one speaker's: leave out --face and --at")
+        raise UsageError("--landmarks cannot be combined with --face or --at")
     if settings.face != ALL:
         return plan_outputs(videos, output, ".h5")
     if not output.is_dir():
@@ -151,41 +125,37 @@ def _plan(
     return plan_outputs(videos, output, "-0.h5")
 
 
-def _numbered(first: Path, number: int) -> Path:
-    """The clip of face `number`, from the one of face 0: NAME-0.h5."""
-    return first.with_name(f"{first.stem[:-1]}{number}{first.suffix}")
-
-
 def _check_listing(videos: list[Path], output: Path | None, sheet: Path, landmarks: Path | None) -> None:
+    """Raise `UsageError` unless the options make sense with ``--list-faces``."""
     if output or landmarks:
-        raise UsageError(f"--list-faces writes no clip: leave out {'--output' if output else '--landmarks'}")
+        raise UsageError(f"--list-faces cannot be combined with {'--output' if output else '--landmarks'}")
     if len(videos) > 1:
-        raise UsageError(f"--list-faces is for one video, got {len(videos)}")
+        raise UsageError(f"--list-faces needs exactly one video, got {len(videos)}")
     if sheet.suffix.lower() != ".png":
-        raise UsageError(f"'{sheet}' is no name for a PNG picture")
-    if sheet.resolve() == videos[0].resolve():
-        raise UsageError(f"'{sheet}' is both input and output")
+        raise UsageError(f"--list-faces needs a file name that ends in .png, got '{sheet}'")
+    check_not_input(sheet, videos[0])
 
 
-def _list(session: Session, video: Path, sheet: Path, fps: float | None, detector) -> None:
+def _list_faces(session: Session, video: Path, sheet: Path, fps: float | None, detector) -> None:
     from dd_tools.face.preparation import list_faces
 
-    tracks = list_faces(video, sheet, fps, detector=detector, progress=session.progress)
-    session.say(f"'{video}': {len(tracks)} face{'s' * (len(tracks) != 1)}, numbered in '{sheet}'")
+    count = len(list_faces(video, sheet, fps, detector=detector, report=session))
+    session.say(f"'{video}': {count} face{'s' * (count != 1)}, numbered in '{sheet}'")
 
 
 def parse_point(text: str | None) -> tuple[float, float] | None:
-    """What ``--at`` means. Raises `UsageError` for anything but two numbers."""
+    """The value of ``--at``: x and y in pixels; None stays None. Raises `UsageError` for anything but two numbers."""
     if text is None:
         return None
     try:
         x, y = map(float, text.split(","))
     except ValueError:
-        raise UsageError(f"unknown point '{text}', expected X,Y in pixels, as in 640,360") from None
+        raise UsageError(f"unknown point '{text}', expected X,Y in pixels, such as 640,360") from None
     return x, y
 
 
-def _frame_rate(text: str) -> float | None:
+def _parse_fps(text: str) -> float | None:
+    """The value of ``--fps``, None for ``source``. Raises `UsageError`."""
     if text == "source":
         return None
     try:

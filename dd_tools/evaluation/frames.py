@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from dd_tools.face.affine import resample
 from dd_tools.face.geometry import HEAD_SIDE, fit_poses, paper_mask, scale_of
 from dd_tools.face.landmarks import JAW, NOSE_TIP
-from dd_tools.face.warping import resample
 
 SIZE = 256  # pixels: what regions are resized to, and the shorter side of the pictures in which distances count
 MARGIN = 0.1  # of the jaw's width

@@ -9,8 +9,8 @@ from dd_tools import __version__
 from dd_tools.errors import UsageError
 from dd_tools.evaluation import frames, landmarks, quality, registration, scores, sync, sync_crops, temporal
 from dd_tools.evaluation.measure import FrameMean, Label, Measure, Missing
+from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.geometry import HEAD_SIDE
-from dd_tools.face.landmarks import Detector
 
 if TYPE_CHECKING:
     from dd_tools.evaluation.perceptual import Lpips

@@ -12,7 +12,7 @@ import numpy as np
 from dd_tools.evaluation.frames import FramePair, Picture
 from dd_tools.evaluation.framing import ENOUGH, Framing
 from dd_tools.evaluation.streams import Centred
-from dd_tools.face.warping import inverted, resample, transform
+from dd_tools.face.affine import inverted, resample, transform
 
 STEADY = slice(17, 48)  # brows, nose and eyes: landmarks that speech moves little
 SMOOTHING = 2  # frames to either side over which the map is averaged, against trembling

@@ -14,7 +14,7 @@ from dd_tools.evaluation.protocol import Protocol
 from dd_tools.evaluation.report import Report
 from dd_tools.evaluation.scores import ClipScores
 from dd_tools.evaluation.scoring import score_pair
-from dd_tools.face.landmarks import Detector
+from dd_tools.face.detectors.protocol import Detector
 from dd_tools.media.audio import has_audio
 from dd_tools.media.video import probe
 

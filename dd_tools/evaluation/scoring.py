@@ -15,10 +15,10 @@ from dd_tools.evaluation.pairs import Pair
 from dd_tools.evaluation.protocol import SHORTEST, Protocol
 from dd_tools.evaluation.registration import register_if_needed
 from dd_tools.evaluation.scores import ClipScores
-from dd_tools.face.choice import most_prominent
-from dd_tools.face.landmarks import Detector
-from dd_tools.face.shots import in_shots
-from dd_tools.face.tracking import track
+from dd_tools.face.detectors.protocol import Detector
+from dd_tools.face.tracking.choosers import most_prominent
+from dd_tools.face.tracking.shots import number_shots
+from dd_tools.face.tracking.speaker import track_speaker
 from dd_tools.media.video import VideoInfo, probe, read_frames
 
 FIRST_FRAME, UNCHANGED = "(first frame repeated)", "(truth unchanged)"
@@ -57,7 +57,7 @@ def score_pair(
 def read_pictures(video: Path | VideoInfo, detector: Detector, say: Callable[[str], None]) -> Iterator[Picture]:
     """The frames of a video with one face's landmarks in each."""
     frames, seen = tee(read_frames(video, on_damage=say))
-    faces = track(in_shots(frame.image for frame in seen), detector, most_prominent)
+    faces = track_speaker(number_shots(frame.image for frame in seen), detector, most_prominent)
     for frame, landmarks in zip(frames, faces, strict=True):
         yield Picture(frame.image, landmarks, frame.pts)
 

@@ -1,96 +1,95 @@
-"""A painted crop back into its picture, so that neither an edge nor a change of colour or sharpness shows.
+"""Paste a painted crop into its frame without a visible edge or a change of colour or sharpness.
 
-Three things are done to the painted part on its way. Its colours are moved to the source's where the two meet. The
-detail that a small crop cannot hold, grain of the skin and of the camera, is put back from the source wherever the
-painting shows the same thing there. And its edge is blended over a feather inside the mask.
+Three steps. Colours are shifted so that painting and source agree along the mask's rim. The detail that a small crop
+cannot hold, such as the grain of skin and camera, is restored from the source wherever painting and source show the
+same. The edge is blended over a feather inside the mask. Where the painting equals the source crop, every pixel keeps
+its exact value.
 """
 
 import cv2
 import numpy as np
 
-from dd_tools.face.warping import inverted, resample, transform
+from dd_tools.face.affine import inverted, resample, transform
 from dd_tools.media.video import LEVEL_16_BIT
 
 # Shares of the crop's side.
 FEATHER = 1 / 24  # width of the blend inside the mask's edge
 RIM = 1 / 12  # width of the band inside the mask's edge where colours are compared
-SPREAD = 1 / 8  # how far the correction found there reaches
+CORRECTION_SIGMA = 1 / 8  # standard deviation of the Gaussian that spreads the colour correction
+SIMILARITY_SIGMA = 1 / 96  # standard deviation of the Gaussian over the difference of painting and source
 
-LARGEST_CORRECTION = 24.0  # grey levels: more than that is another thing, not another colour
-SAME = 12.0  # grey levels between painting and source at which they begin to show different things
+MAX_CORRECTION = 24.0  # grey levels; larger differences are not colour shifts but different content
+DIFFERENCE_SCALE = 12.0  # grey levels of difference at which similarity falls to 1 / e
 
 
 def paste(
     source_frame: np.ndarray,
     painted: np.ndarray,
-    known: np.ndarray,
+    source_crop: np.ndarray,
     mask: np.ndarray,
     crop_to_source: np.ndarray,
     share: float = 1.0,
 ) -> np.ndarray:
-    """`source_frame` uint8 or uint16 (H,W,3) with the masked part of `painted` uint8 (S,S,3) in it; a new array.
+    """A copy of `source_frame`, uint8 or uint16 (H,W,3), with the masked part of `painted` pasted in.
 
-    known uint8 (S,S,3): the crop as cut from the source; mask uint8 (S,S), 1 = painted; crop_to_source (2,3) maps crop
-    pixels to source pixels. The blend rises from 0 at the mask's edge to `share`, 1 for all of it. Every pixel outside
-    the mask, and all of them for an empty mask, keep their exact value; so do all where the painting is what was known.
+    painted: uint8 (S,S,3), the crop as the renderer paints it. source_crop: uint8 (S,S,3), the crop as cut from the
+    source. mask: uint8 (S,S), 1 = painted. crop_to_source: (2,3), from crop to frame pixels. share: opacity in 0 … 1;
+    the blend rises from 0 at the mask's edge to this value. Pixels outside the mask keep their exact value.
     """
-    picture = source_frame.copy()
-    level = LEVEL_16_BIT if picture.itemsize > 1 else 1  # what a grey level of the crop is in the source
+    result = source_frame.copy()
+    scale = LEVEL_16_BIT if result.itemsize > 1 else 1  # one grey level of the crop, in levels of the frame
     if not mask.any() or share <= 0:
-        return picture
-    left, top, right, bottom = _box_in_source(mask, crop_to_source, source_frame.shape)
+        return result
+    left, top, right, bottom = _box_in_frame(mask, crop_to_source, source_frame.shape)
     if left >= right or top >= bottom:
-        return picture
-    # From pixels of the box to pixels of the crop.
-    source_to_crop = inverted(crop_to_source)
-    source_to_crop[:, 2] = transform(np.array([left, top], np.float64), source_to_crop)
+        return result
+    box_to_crop = inverted(crop_to_source)
+    box_to_crop[:, 2] = transform(np.array([left, top], np.float64), box_to_crop)
     size = (right - left, bottom - top)
-    change = painted.astype(np.float32) - known
     depth = _depth(mask)
+    change = painted.astype(np.float32) - source_crop
     change += _colour_correction(change, depth)
-    blend = resample(share * _feathered(depth), source_to_crop, size, cv2.INTER_LINEAR)[..., None]
-    same = resample(_sameness(change), source_to_crop, size, cv2.INTER_LINEAR)[..., None]
-    target = picture[top:bottom, left:right]
-    detail = target - level * resample(known.astype(np.float32), source_to_crop, size)
-    blended = target + blend * (level * resample(change, source_to_crop, size) - (1 - same) * detail)
-    target[:] = np.where(blend > 0, np.clip(np.rint(blended), 0, np.iinfo(picture.dtype).max), target)
-    return picture
+    blend = resample(share * _feather(depth), box_to_crop, size, cv2.INTER_LINEAR)[..., None]
+    similarity = resample(_similarity(change), box_to_crop, size, cv2.INTER_LINEAR)[..., None]
+    target = result[top:bottom, left:right]
+    detail = target - scale * resample(source_crop.astype(np.float32), box_to_crop, size)
+    blended = target + blend * (scale * resample(change, box_to_crop, size) - (1 - similarity) * detail)
+    target[:] = np.where(blend > 0, np.clip(np.rint(blended), 0, np.iinfo(result.dtype).max), target)
+    return result
 
 
 def _colour_correction(change: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """What to add to a painting that differs from its source by `change` (S,S,3) so that their colours meet at the rim.
+    """What to add to `change` = painted − source (S,S,3) so that colours agree at the mask's rim, float32 (S,S,3).
 
-    float32 (S,S,3): the mean difference along the mask's rim nearby, fading towards the middle.
+    It is the mean difference along the nearby rim and fades towards the middle.
     """
     rim = ((depth > 0) & (depth <= RIM * len(depth))).astype(np.float32)[..., None]
-    sigma = SPREAD * len(depth)
-    there = cv2.GaussianBlur(
-        np.dstack([-change.clip(-LARGEST_CORRECTION, LARGEST_CORRECTION) * rim, rim]), (0, 0), sigma
-    )
-    return there[..., :3] / np.maximum(there[..., 3:], there[..., 3:].max() / 4 + 1e-6)
+    difference = -change.clip(-MAX_CORRECTION, MAX_CORRECTION) * rim
+    spread = cv2.GaussianBlur(np.dstack([difference, rim]), (0, 0), CORRECTION_SIGMA * len(depth))
+    return spread[..., :3] / np.maximum(spread[..., 3:], spread[..., 3:].max() / 4 + 1e-6)
 
 
-def _sameness(change: np.ndarray) -> np.ndarray:
-    """float32 (S,S): 1 where the painting shows what the source shows, 0 where it shows something else."""
-    distance = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), len(change) / 96)
-    return np.exp(-np.square(distance / SAME))
+def _similarity(change: np.ndarray) -> np.ndarray:
+    """float32 (S,S): 1 where painting and source show the same, towards 0 where they differ."""
+    difference = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), SIMILARITY_SIGMA * len(change))
+    return np.exp(-np.square(difference / DIFFERENCE_SCALE))
 
 
-def _feathered(depth: np.ndarray) -> np.ndarray:
-    """float32 (S,S): 0 outside the mask, rising over the feather's width to 1 inside it."""
+def _feather(depth: np.ndarray) -> np.ndarray:
+    """float32 (S,S): 0 outside the mask, rising to 1 over the feather's width inside it."""
     return np.clip((depth - 1) / (FEATHER * len(depth)), 0, 1).astype(np.float32)
 
 
 def _depth(mask: np.ndarray) -> np.ndarray:
-    """float32 (S,S): how many pixels inside the mask. The crop's own rim is an edge too: nothing is painted beyond."""
+    """float32 (S,S): distance in pixels to the mask's edge, 0 outside. The crop's border is an edge too."""
     return cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
 
 
-def _box_in_source(mask: np.ndarray, crop_to_source: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom (exclusive) of the mask in source pixels, inside the picture."""
+def _box_in_frame(mask: np.ndarray, crop_to_source: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom (exclusive) of the mask in frame pixels, clipped to a frame of `shape` (H,W,...)."""
     x, y, width, height = cv2.boundingRect(mask)
     corners = np.array([(x, y), (x + width - 1, y), (x, y + height - 1), (x + width - 1, y + height - 1)], np.float64)
-    there = transform(corners, crop_to_source)
-    low = np.maximum(np.floor(there.min(0)), 0).astype(int)
-    high = np.minimum(np.ceil(there.max(0)).astype(int) + 1, (shape[1], shape[0]))
+    corners = transform(corners, crop_to_source)
+    low = np.maximum(np.floor(corners.min(0)), 0).astype(int)
+    high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, (shape[1], shape[0]))
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])

@@ -1,6 +1,6 @@
-"""The second pass over a video: speakers whose landmarks are known cut out, masked, and written frame by frame."""
+"""The second pass over a video: crops, masks and face images are computed from known landmarks and written to clips."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,36 +8,31 @@ from pathlib import Path
 import numpy as np
 
 from dd_tools.face import geometry
-from dd_tools.face.landmarks import COUNT, Detector
+from dd_tools.face.affine import compose, inverted, resample, transform
+from dd_tools.face.detectors.protocol import Detector
+from dd_tools.face.landmarks import COUNT
 from dd_tools.face.settings import FACE, STEADY, PrepSettings
-from dd_tools.face.usability import frame_status, mark_cut_off
-from dd_tools.face.warping import inverted, resample, transform
+from dd_tools.face.tracking.first_pass import FrameIndex
+from dd_tools.face.usability import frame_status, mark_outside_crop
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.formats.clip import ClipWriter, Source, Status
 from dd_tools.formats.history import sha256_of
 from dd_tools.media.video import Box, VideoInfo, read_frames
+from dd_tools.reporting import Reporter
 
-TAPS = 3  # pixels around a sample that bicubic interpolation looks at, and one for rounding
-
-# progress(steps, total, label) passes the steps through, as `Session.progress` does.
-Progress = Callable[[Iterable, int | None, str], Iterable]
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """A video's frames: pts float64 (T,) seconds, shots (T,) the number of each one's shot; what was damaged."""
-
-    pts: np.ndarray
-    shots: np.ndarray
-    damage: str | None
+INTERPOLATION_MARGIN = 3  # pixels around a sample that bicubic interpolation reads, and one for rounding
 
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """What a clip will hold of each of T frames, and where it will lie.
+    """What a clip will contain, before any pixel is read.
 
-    landmarks float32 (T,68,2) in the video's pixels, NaN without a face; status uint8 (T,); poses, crop_to_source
-    float64 (T,2,3).
+    path: the clip's file.
+    settings: the settings it is made with.
+    landmarks: float32 (T,68,2) in frame pixels, NaN without a face.
+    status: uint8 (T,), the `Status` of each frame.
+    poses: float64 (T,2,3), smoothed, from template to frame.
+    crop_to_source: float64 (T,2,3), from crop to frame.
     """
 
     path: Path
@@ -47,50 +42,49 @@ class ClipPlan:
     poses: np.ndarray
     crop_to_source: np.ndarray
 
-    def row(self, index: int, part: np.ndarray, box: Box) -> dict[str, np.ndarray | int]:
-        """The clip's content for frame `index`, from the `box` of that frame."""
+    def frame_data(self, index: int, part: np.ndarray, box: Box) -> dict[str, np.ndarray | int]:
+        """The datasets of frame number `index`, all but its time. part: the `box` of that frame, uint8 (h,w,3)."""
         size, status, crop_to_source = self.settings.size, self.status[index], self.crop_to_source[index]
-        content = {"crop_to_source": crop_to_source, "status": status}
+        data = {"crop_to_source": crop_to_source, "status": status}
         if status == Status.OTHER_SHOT:
-            return content | _blank(size) | {"frames": np.zeros((size, size, 3), np.uint8)}
+            return data | _empty_face_data(size) | {"frames": np.zeros((size, size, 3), np.uint8)}
         crop_to_part = crop_to_source - np.array([[0, 0, box.left], [0, 0, box.top]])
         crop = resample(part, crop_to_part, (size, size))
-        more = self._masked(crop, index) if status == Status.OK else _blank(size)
-        return content | more | {"frames": crop}
+        face_data = self._face_data(crop, index) if status == Status.OK else _empty_face_data(size)
+        return data | face_data | {"frames": crop}
 
-    def _masked(self, crop: np.ndarray, index: int) -> dict[str, np.ndarray]:
-        """What a clip holds of a usable frame besides its crop."""
+    def _face_data(self, crop: np.ndarray, index: int) -> dict[str, np.ndarray]:
+        """Landmarks, mask and face image of a usable frame."""
         size, source_to_crop = self.settings.size, inverted(self.crop_to_source[index])
         landmarks = transform(self.landmarks[index], source_to_crop).astype(np.float32)
         if self.settings.mask == STEADY:
-            mask = geometry.steady_mask(geometry.compose(source_to_crop, self.poses[index]), size)
+            mask = geometry.steady_mask(compose(source_to_crop, self.poses[index]), size)
         else:
             mask = geometry.paper_mask(landmarks, size)
         return {"landmarks": landmarks, "mask": mask, "face": geometry.face_image(crop, landmarks, size)}
 
 
-def _blank(size: int) -> dict[str, np.ndarray]:
-    """The same of a frame that is not usable."""
+def _empty_face_data(size: int) -> dict[str, np.ndarray]:
     face = np.zeros((size, size, 3), np.uint8)
     return {"landmarks": np.zeros((COUNT, 2), np.float32), "mask": face[..., 0], "face": face}
 
 
 def plan_clip(
-    path: Path, settings: PrepSettings, landmarks: np.ndarray, timeline: Timeline, info: VideoInfo
+    path: Path, settings: PrepSettings, landmarks: np.ndarray, frames: FrameIndex, info: VideoInfo
 ) -> ClipPlan:
-    """The plan of the clip at `path` for a speaker's `landmarks` (T,68,2). Every shot is framed for itself."""
+    """Plan the clip of a speaker with `landmarks` (T,68,2). Each shot is smoothed and framed separately."""
     status = frame_status(landmarks, info.width, info.height)
     poses = geometry.fit_poses(landmarks)
-    crops = np.tile(np.eye(2, 3), (len(poses), 1, 1))
-    for shot in np.unique(timeline.shots):
-        here = np.flatnonzero(timeline.shots == shot)
+    crop_to_source = np.tile(np.eye(2, 3), (len(poses), 1, 1))
+    for shot in np.unique(frames.shots):
+        here = np.flatnonzero(frames.shots == shot)
         if (status[here] == Status.NO_FACE).all():
             status[here] = Status.OTHER_SHOT
             continue
-        poses[here] = geometry.smooth_poses(poses[here], timeline.pts[here])
-        crops[here] = _crops(settings, poses[here], landmarks[here], info)
-    mark_cut_off(status, landmarks, crops, settings.size)
-    return ClipPlan(path, settings, landmarks, status, poses, crops)
+        poses[here] = geometry.smooth_poses(poses[here], frames.pts[here])
+        crop_to_source[here] = _crops(settings, poses[here], landmarks[here], info)
+    mark_outside_crop(status, landmarks, crop_to_source, settings.size)
+    return ClipPlan(path, settings, landmarks, status, poses, crop_to_source)
 
 
 def _crops(settings: PrepSettings, poses: np.ndarray, landmarks: np.ndarray, info: VideoInfo) -> np.ndarray:
@@ -101,39 +95,42 @@ def _crops(settings: PrepSettings, poses: np.ndarray, landmarks: np.ndarray, inf
 
 def write_clips(
     plans: Sequence[ClipPlan],
-    timeline: Timeline,
+    frames: FrameIndex,
     info: VideoInfo,
     *,
     detector: Detector | None,
     history: list[dict],
-    progress: Progress,
+    report: Reporter,
 ) -> None:
-    """Decode the video once more, as much of it as the crops show, and write all clips; the first appears last."""
+    """Decode the part of the video that the crops show, and write all clips; the first one is renamed into place last.
+
+    detector: what found the landmarks, None if they came from a file. history: the clips' history entries.
+    """
     source = Source(
         info.path.name, str(info.path.resolve()), sha256_of(info.path), info.width, info.height, info.frame_rate
     )
-    box = _box(plans, info)
-    frames = read_frames(info, fps=plans[0].settings.fps, box=box)
+    box = _covering_box(plans, info)
+    decoded = read_frames(info, fps=plans[0].settings.fps, box=box)
     with ExitStack() as stack:
         clips = [_open_clip(stack, plan, source, detector, history) for plan in plans]
-        labelled = progress(frames, len(timeline.pts), f"{info.path.name}: cutting")
-        for index, (frame, pts) in enumerate(zip(labelled, timeline.pts, strict=False)):
+        decoded = report.progress(decoded, len(frames.pts), f"{info.path.name}: cutting")
+        for index, (frame, pts) in enumerate(zip(decoded, frames.pts, strict=False)):
             for plan, clip in zip(plans, clips, strict=True):
-                clip.append(pts=pts, **plan.row(index, frame.image, box))
+                clip.append(pts=pts, **plan.frame_data(index, frame.image, box))
 
 
-def _box(plans: Sequence[ClipPlan], info: VideoInfo) -> Box:
-    """The part of the picture that holds every crop, with what its edges are interpolated from."""
+def _covering_box(plans: Sequence[ClipPlan], info: VideoInfo) -> Box:
+    """The part of the frame that contains every crop, with the margin that interpolation needs."""
     low, high = [], []
     for plan in plans:
-        shown = plan.crop_to_source[plan.status != Status.OTHER_SHOT]
+        crop_to_source = plan.crop_to_source[plan.status != Status.OTHER_SHOT]
         ends = np.array([-0.5, plan.settings.size - 0.5])
-        corners = np.concatenate([transform(np.array([x, y]), shown) for x in ends for y in ends])
+        corners = np.concatenate([transform(np.array([x, y]), crop_to_source) for x in ends for y in ends])
         low.append(corners.min(0))
         high.append(corners.max(0))
-    picture = np.array([info.width, info.height])
-    left, top = np.clip(np.floor(np.min(low, 0)) - TAPS, 0, picture - 1).astype(int)
-    right, bottom = np.clip(np.ceil(np.max(high, 0)) + 1 + TAPS, 1, picture).astype(int)
+    frame_size = np.array([info.width, info.height])
+    left, top = np.clip(np.floor(np.min(low, 0)) - INTERPOLATION_MARGIN, 0, frame_size - 1).astype(int)
+    right, bottom = np.clip(np.ceil(np.max(high, 0)) + 1 + INTERPOLATION_MARGIN, 1, frame_size).astype(int)
     return Box(int(left), int(top), int(right), int(bottom))
 
 

@@ -1,41 +1,41 @@
-"""From a video or picture to clips: the speakers tracked, cut out, masked, and written frame by frame.
+"""From a video or image to clips, the work of `dd-prep`.
 
-The video is decoded twice, once to track and once to cut, because a frame's steady crop depends on the frames after it.
-Only landmarks are kept in between, so memory does not grow with the pictures.
+A video is decoded twice: `tracking.first_pass` finds the landmarks, `cutting` writes the crops. One pass is not enough
+because a frame's smoothed crop depends on the frames after it.
 """
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from dd_tools.errors import DataError
-from dd_tools.face.choice import CHOOSERS, as_speaker, at_point, by_numbers, first_shot_only, sound_energy, speaking
-from dd_tools.face.company import FaceTrack, follow_everybody
-from dd_tools.face.cutting import ClipPlan, Progress, Timeline, plan_clip, write_clips
-from dd_tools.face.landmarks import COUNT, Detector
-from dd_tools.face.settings import SPEAKING, PrepSettings
+from dd_tools.face.cutting import ClipPlan, plan_clip, write_clips
+from dd_tools.face.detectors.protocol import Detector
+from dd_tools.face.settings import ALL, PrepSettings
 from dd_tools.face.sheet import write_sheet
-from dd_tools.face.shots import in_shots
-from dd_tools.face.tracking import track
+from dd_tools.face.sightings import resumable_detector
+from dd_tools.face.tracking.face_tracks import FaceTrack, joined_landmarks
+from dd_tools.face.tracking.first_pass import FrameIndex, find_all_faces, find_speaker, match_landmarks
 from dd_tools.face.usability import REASONS, Span, frame_status, unusable_spans
-from dd_tools.formats.arrays import read_array
 from dd_tools.formats.atomic import check_output_path
 from dd_tools.formats.clip import Status
-from dd_tools.media.video import Frame, VideoInfo, probe, read_frames
+from dd_tools.media.video import VideoInfo, probe
+from dd_tools.reporting import SILENT, Reporter
 
-AT_ONCE = 8  # clips written in one pass over the video, which bounds memory and open files
-
-Scenes = Iterable[tuple[np.ndarray, int]]
-Result = TypeVar("Result")
+MAX_CLIPS = 8  # clips written in one pass over the video, which bounds memory and open files
 
 
 @dataclass(frozen=True)
 class PrepReport:
-    """What came of a video: frames in the clip, how many can be dubbed, where the others are, what was damaged."""
+    """The outcome of preparing a clip.
+
+    frames: number of frames in the clip.
+    usable: number of frames that can be dubbed.
+    unusable_spans: where the others are, and why.
+    damage: one line about what could not be decoded, or None.
+    """
 
     frames: int
     usable: int
@@ -54,57 +54,88 @@ class PrepReport:
         return lines
 
 
+def prepare_video(
+    video_path: Path,
+    clip_path: Path,
+    settings: PrepSettings,
+    *,
+    detector: Detector | None,
+    landmarks_path: Path | None = None,
+    resume: bool = False,
+    history: list[dict] | None = None,
+    report: Reporter = SILENT,
+) -> dict[Path, PrepReport]:
+    """Write the clip of one speaker, or the clips of all faces if `settings` say so; an interrupted run can be resumed.
+
+    Detections are kept beside the clip until it is written. resume: continue from those of an interrupted run. The
+    other arguments and the errors are those of `prepare_clip` and `prepare_all_faces`. Returns a report for each clip.
+    """
+    recorded = nullcontext()
+    if detector:
+        recorded = resumable_detector(detector, video_path, clip_path, settings, resume=resume)
+    with recorded as detector:
+        if settings.face == ALL:
+            return prepare_all_faces(video_path, clip_path, settings, detector=detector, history=history, report=report)
+        prepared = prepare_clip(
+            video_path, clip_path, settings, detector=detector, landmarks_path=landmarks_path, history=history,
+            report=report,
+        )  # fmt: skip
+        return {clip_path: prepared}
+
+
 def prepare_clip(
     video_path: str | Path,
-    out_path: str | Path,
+    clip_path: str | Path,
     settings: PrepSettings,
     *,
     detector: Detector | None,
     landmarks_path: str | Path | None = None,
     history: list[dict] | None = None,
-    progress: Progress = lambda steps, total, label: steps,
+    report: Reporter = SILENT,
 ) -> PrepReport:
-    """Write the clip of the speaker in `video_path` (a video or picture) to `out_path`, atomically.
+    """Write the clip of one speaker in a video or image, atomically.
 
-    Landmarks come from `detector` or, if that is None, from the file `landmarks_path` (see `read_landmarks`). Raises
-    `DataError` where nothing can be decoded, nobody is as `settings` ask for, or no frame has a usable face.
+    Landmarks are found by `detector` or, if that is None, read from `landmarks_path` (see `first_pass.read_landmarks`).
+    history: entries stored in the clip. Raises `DataError` if the video cannot be decoded, the speaker is not found, or
+    no frame has a usable face.
     """
-    check_output_path(out_path)
+    check_output_path(clip_path)
     info = probe(video_path)
     if landmarks_path is None:
-        timeline, landmarks = _find_speaker(info, settings, detector, progress)
+        frames, landmarks = find_speaker(info, settings, detector, report)
     else:
-        timeline, landmarks = _given_speaker(info, settings, landmarks_path, progress)
-    _require_usable(info, landmarks, settings)
-    plan = plan_clip(Path(out_path), settings, landmarks, timeline, info)
-    write_clips([plan], timeline, info, detector=detector, history=history or [], progress=progress)
-    return _report(plan, timeline)
+        frames, landmarks = match_landmarks(info, settings.fps, landmarks_path, report)
+    _check_usable(info, landmarks, settings)
+    plan = plan_clip(Path(clip_path), settings, landmarks, frames, info)
+    write_clips([plan], frames, info, detector=detector, history=history or [], report=report)
+    return _summary(plan, frames)
 
 
-def prepare_everybody(
+def prepare_all_faces(
     video_path: str | Path,
-    out_path: Callable[[int], Path],
+    first_path: Path,
     settings: PrepSettings,
     *,
     detector: Detector,
     history: list[dict] | None = None,
-    progress: Progress = lambda steps, total, label: steps,
+    report: Reporter = SILENT,
 ) -> dict[Path, PrepReport]:
-    """Write a clip of every face in `video_path`, that of face n to `out_path(n)`; the first clip appears last.
+    """Write a clip of every face in a video: that of face 0 to `first_path`, NAME-0.h5, that of face n to NAME-n.h5.
 
-    Each is the clip that `prepare_clip` writes for that number. Raises `DataError` as it does.
+    Each clip equals the one that `prepare_clip` writes for that number. The first clip is written last, so that its
+    presence shows that all are complete. Raises `DataError` as `prepare_clip` does.
     """
-    check_output_path(out_path(0))
+    check_output_path(first_path)
     info = probe(video_path)
-    timeline, tracks = _find_everybody(info, settings.fps, detector, progress)
+    frames, tracks = find_all_faces(info, settings.fps, detector, report)
     reports = {}
-    for start in reversed(range(0, len(tracks), AT_ONCE)):
+    for start in reversed(range(0, len(tracks), MAX_CLIPS)):
         plans = [
-            _plan_track(tracks[number], out_path(number), replace(settings, face=str(number)), timeline, info)
-            for number in range(start, min(start + AT_ONCE, len(tracks)))
+            _plan_track(tracks[number], number, first_path, settings, frames, info)
+            for number in range(start, min(start + MAX_CLIPS, len(tracks)))
         ]
-        write_clips(plans, timeline, info, detector=detector, history=history or [], progress=progress)
-        reports = {plan.path: _report(plan, timeline) for plan in plans} | reports
+        write_clips(plans, frames, info, detector=detector, history=history or [], report=report)
+        reports = {plan.path: _summary(plan, frames) for plan in plans} | reports
     return reports
 
 
@@ -114,115 +145,46 @@ def list_faces(
     fps: float | None,
     *,
     detector: Detector,
-    progress: Progress = lambda steps, total, label: steps,
+    report: Reporter = SILENT,
 ) -> list[FaceTrack]:
-    """The faces of a video in the order of their numbers, and a picture of them all, with numbers, at `sheet_path`."""
+    """The faces of a video in the order of their numbers; also draws them with their numbers to a PNG, `sheet_path`."""
     check_output_path(sheet_path)
     info = probe(video_path)
-    timeline, tracks = _find_everybody(info, fps, detector, progress)
-    write_sheet(tracks, timeline.pts, sheet_path)
+    frames, tracks = find_all_faces(info, fps, detector, report)
+    write_sheet(tracks, frames.pts, sheet_path)
     return tracks
 
 
-def read_landmarks(path: str | Path) -> np.ndarray:
-    """One's own landmarks: NPY (T,68,2), x and y in the pixels of the decoded video, in iBUG order, as float32.
-
-    A row of zeros is a frame without a face, as in a clip. Raises `DataError` for anything else.
-    """
-    landmarks = read_array(path, ("T frames", f"{COUNT} points", "x and y"))
-    if landmarks.shape[1:] != (COUNT, 2):
-        raise DataError(f"cannot use '{path}': shape {landmarks.shape}, expected (T, {COUNT}, 2)")
-    landmarks = landmarks.astype(np.float32)
-    landmarks[~landmarks.any((1, 2))] = np.nan
-    return landmarks
+def report_lines(report: PrepReport, name: str | Path) -> list[str]:
+    """A report on the clip or video `name` as lines: number of usable frames, damage, and every unusable span."""
+    lines = [f"'{name}': {report.usable} of {report.frames} frames usable"]
+    if report.damage:
+        lines.append(report.damage)
+    for span in report.unusable_spans:
+        where = f"{span.start:.2f}-{span.end:.2f} s (frames {span.first}-{span.last})"
+        lines.append(f"'{name}': {where}: {REASONS[span.status]}")
+    return lines
 
 
-def _find_speaker(
-    info: VideoInfo, settings: PrepSettings, detector: Detector, progress: Progress
-) -> tuple[Timeline, np.ndarray]:
-    """The landmarks (T,68,2) of whom `settings` ask for."""
-    if settings.numbers or settings.face == SPEAKING:
-        timeline, tracks = _find_everybody(info, settings.fps, detector, progress)
-        if settings.numbers:
-            chosen = by_numbers(tracks, settings.numbers, info.path)
-        else:
-            chosen = speaking(tracks, timeline.pts, sound_energy(info.path) if info.has_audio else None)
-        return timeline, as_speaker(chosen, len(timeline.pts))
-    choose = at_point(*settings.at) if settings.at else CHOOSERS[settings.face]
-    timeline, landmarks = _watch(
-        info, settings.fps, lambda scenes: _recorded(track(scenes, detector, choose)), progress
-    )
-    return timeline, first_shot_only(landmarks, timeline.shots) if settings.at else landmarks
-
-
-def _find_everybody(
-    info: VideoInfo, fps: float | None, detector: Detector, progress: Progress
-) -> tuple[Timeline, list[FaceTrack]]:
-    """The faces that can be dubbed in some frame, in the order of their numbers."""
-    timeline, tracks = _watch(info, fps, lambda scenes: follow_everybody(scenes, detector), progress)
-    usable = [one for one in tracks if (frame_status(one.landmarks, info.width, info.height) == Status.OK).any()]
-    if not usable:
-        raise DataError(f"no {'usable ' if tracks else ''}face found in '{info.path}'")
-    return timeline, usable
-
-
-def _given_speaker(
-    info: VideoInfo, settings: PrepSettings, landmarks_path: str | Path, progress: Progress
-) -> tuple[Timeline, np.ndarray]:
-    landmarks = read_landmarks(landmarks_path)
-    timeline, count = _watch(info, settings.fps, lambda scenes: sum(1 for _ in scenes), progress)
-    if len(landmarks) != count:
-        raise DataError(f"cannot use '{landmarks_path}': {len(landmarks)} frames, but '{info.path}' has {count}")
-    return timeline, landmarks
-
-
-def _watch(
-    info: VideoInfo, fps: float | None, follow: Callable[[Scenes], Result], progress: Progress
-) -> tuple[Timeline, Result]:
-    """The first pass: decode everything, let `follow` look at it, and keep times and shots."""
-    damage: list[str] = []
-    pts, shots = array("d"), array("I")
-    expected = 1 if info.is_still else info.duration and round(info.duration * (fps or info.frame_rate))
-    frames = progress(read_frames(info, fps=fps, on_damage=damage.append), expected, f"{info.path.name}: tracking")
-    result = follow(_noting(frames, pts, shots))
-    return Timeline(np.array(pts), np.array(shots), damage[0] if damage else None), result
-
-
-def _noting(frames: Iterable[Frame], pts: array, shots: array) -> Iterator[tuple[np.ndarray, int]]:
-    def images() -> Iterator[np.ndarray]:
-        for frame in frames:
-            pts.append(frame.pts)
-            yield frame.image
-
-    for image, shot in in_shots(images()):
-        shots.append(shot)
-        yield image, shot
-
-
-def _recorded(faces: Iterable[np.ndarray | None]) -> np.ndarray:
-    """float32 (T,68,2), NaN for None."""
-    nowhere = np.full((COUNT, 2), np.nan, np.float32)
-    values = array("f")
-    for face in faces:
-        values.frombytes((nowhere if face is None else face.astype(np.float32)).tobytes())
-    return np.frombuffer(values, np.float32).reshape(-1, COUNT, 2)
-
-
-def _require_usable(info: VideoInfo, landmarks: np.ndarray, settings: PrepSettings) -> None:
+def _check_usable(info: VideoInfo, landmarks: np.ndarray, settings: PrepSettings) -> None:
     status = frame_status(landmarks, info.width, info.height)
-    found = status[status != Status.NO_FACE]
-    if not len(found):
+    status = status[status != Status.NO_FACE]
+    if not len(status):
         place = f" at {settings.at[0]:g},{settings.at[1]:g}" if settings.at else ""
         raise DataError(f"no face found{place} in '{info.path}'")
-    if Status.OK not in found:
-        raise DataError(f"no usable face in '{info.path}': {REASONS[Status(int(found[0]))]}")
+    if Status.OK not in status:
+        raise DataError(f"no usable face in '{info.path}': {REASONS[Status(int(status[0]))]}")
 
 
-def _plan_track(one: FaceTrack, path: Path, settings: PrepSettings, timeline: Timeline, info: VideoInfo) -> ClipPlan:
-    return plan_clip(path, settings, as_speaker([one], len(timeline.pts)), timeline, info)
+def _plan_track(
+    track: FaceTrack, number: int, first_path: Path, settings: PrepSettings, frames: FrameIndex, info: VideoInfo
+) -> ClipPlan:
+    """The plan of the clip of face `number`, beside the one of face 0."""
+    path = first_path.with_name(f"{first_path.stem.removesuffix('0')}{number}{first_path.suffix}")
+    landmarks = joined_landmarks([track], len(frames.pts))
+    return plan_clip(path, replace(settings, face=str(number)), landmarks, frames, info)
 
 
-def _report(plan: ClipPlan, timeline: Timeline) -> PrepReport:
+def _summary(plan: ClipPlan, frames: FrameIndex) -> PrepReport:
     usable = int(np.sum(plan.status == Status.OK))
-    spans = list(unusable_spans(plan.status, timeline.pts))
-    return PrepReport(len(plan.status), usable, spans, timeline.damage)
+    return PrepReport(len(plan.status), usable, list(unusable_spans(plan.status, frames.pts)), frames.damage)

@@ -1,24 +1,27 @@
-"""What a detector has seen, written down: a killed job does not look twice."""
+"""Detections kept in a file, so that an interrupted preparation continues without detecting again."""
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from dd_tools import __version__
 from dd_tools.errors import DataError
-from dd_tools.face.landmarks import Detector
+from dd_tools.face.detectors.protocol import Detector
+from dd_tools.face.settings import PrepSettings
+from dd_tools.formats.parts import file_stamp, parts_folder
 
-_NOTHING = np.empty(0, np.float32)  # how None is written
+_NONE = np.empty(0, np.float32)  # stands for None in the file
 
 
 class Sightings:
-    """A `Detector` that keeps the answers of another one in a file; a context manager.
+    """A `Detector` that records the results of another one in the file `path`; a context manager.
 
-    Asked again from the beginning, it answers what the file at `path` holds, one answer after another, and then goes on
-    looking. So the questions have to be the same ones in the same order: those of one job on one video. An answer that
-    a kill cut short is looked for anew. Raises `DataError` where the file cannot be written.
+    Opened again, it returns the recorded results in order before it asks the other detector. The calls must therefore
+    be the same as in the interrupted run, on the same video. A result that is cut short is detected again. Raises
+    `DataError` if the file cannot be written.
     """
 
     def __init__(self, detector: Detector, path: Path):
@@ -29,39 +32,40 @@ class Sightings:
     def __enter__(self) -> "Sightings":
         self._file = open(self._path, "a+b")
         self._file.seek(0)
-        self._remembers = True
+        self._is_replaying = True
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # what a full disk does not take is looked for again
+        with contextlib.suppress(OSError):  # what a full disk does not store is detected again
             self._file.close()
 
-    def detect(self, image: np.ndarray, *, thorough: bool = True) -> np.ndarray:
+    def detect(self, frame: np.ndarray, *, thorough: bool = True) -> np.ndarray:
         """See `Detector.detect`."""
-        return self._answer(lambda: self._detector.detect(image, thorough=thorough))
+        return self._replay_or(lambda: self._detector.detect(frame, thorough=thorough))
 
-    def follow(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
+    def follow(self, frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
         """See `Detector.follow`."""
 
-        def look() -> np.ndarray:
-            found = self._detector.follow(image, landmarks)
-            return _NOTHING if found is None else found
+        def follow() -> np.ndarray:
+            face = self._detector.follow(frame, landmarks)
+            return _NONE if face is None else face
 
-        answer = self._answer(look)
-        return answer if answer.size else None
+        face = self._replay_or(follow)
+        return face if face.size else None
 
-    def _answer(self, look: Callable[[], np.ndarray]) -> np.ndarray:
-        if self._remembers:
-            answer = self._recall()
-            if answer is not None:
-                return answer
-            self._remembers = False
-        answer = look()
-        self._note(answer)
-        return answer
+    def _replay_or(self, detect: Callable[[], np.ndarray]) -> np.ndarray:
+        """The next recorded result; after the last one, that of `detect`, which is recorded."""
+        if self._is_replaying:
+            result = self._read()
+            if result is not None:
+                return result
+            self._is_replaying = False
+        result = detect()
+        self._append(result)
+        return result
 
-    def _recall(self) -> np.ndarray | None:
-        """The next answer in the file; None at its end, from where on it is written."""
+    def _read(self) -> np.ndarray | None:
+        """The next result in the file; None at its end, where an incomplete result is removed."""
         start = self._file.tell()
         try:
             return np.load(self._file, allow_pickle=False)
@@ -70,10 +74,28 @@ class Sightings:
             self._file.truncate()
             return None
 
-    def _note(self, answer: np.ndarray) -> None:
+    def _append(self, result: np.ndarray) -> None:
         record = io.BytesIO()
-        np.save(record, answer)
+        np.save(record, result)
         try:
             self._file.write(record.getvalue())
         except OSError as error:
             raise DataError(f"cannot write '{self._path}': {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def resumable_detector(
+    detector: Detector, video_path: Path, clip_path: Path, settings: PrepSettings, *, resume: bool
+) -> Iterator[Detector]:
+    """`detector` with its results recorded in the folder CLIP.h5.parts, which is removed when the block succeeds.
+
+    resume: start with what an interrupted run recorded, if the video, the settings, the detector and this program are
+    the same.
+    """
+    key = {
+        "video": file_stamp(video_path),
+        "settings": repr(settings),
+        "program": [__version__, detector.name, detector.version],
+    }
+    with parts_folder(clip_path, key, resume=resume) as folder, Sightings(detector, folder / "sightings") as recorded:
+        yield recorded

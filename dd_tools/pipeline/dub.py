@@ -6,8 +6,8 @@ import numpy as np
 
 from dd_tools import __version__
 from dd_tools.errors import UsageError
-from dd_tools.face.landmarks import open_detector
-from dd_tools.face.preparation import PrepReport, prepare_clip
+from dd_tools.face.detectors.registry import open_detector
+from dd_tools.face.preparation import prepare_clip, report_lines
 from dd_tools.face.settings import ALL, PROMINENT, PrepSettings
 from dd_tools.face.sightings import Sightings
 from dd_tools.formats.arrays import read_speech
@@ -24,8 +24,9 @@ from dd_tools.pipeline.output import OutputSettings, check_target, write_video
 from dd_tools.pipeline.painting import Speaker
 from dd_tools.pipeline.timing import SILENCE, STOP
 from dd_tools.reporting import SILENT, Reporter
-from dd_tools.speech.features import Level, open_speech_model
-from dd_tools.speech.listening import usable_level, write_features
+from dd_tools.speech.extraction import usable_level, write_features
+from dd_tools.speech.features import Level
+from dd_tools.speech.registry import open_speech_model
 from dd_tools.weights import default_weights
 
 CLIP, SPEECH, ADAPTED = "clip.h5", "speech.npy", "adapted.safetensors"  # files in the folder of a run
@@ -105,10 +106,10 @@ def _prepare(
     if (folder / CLIP).exists():
         return
     settings = PrepSettings(size=framing.size, crop=framing.crop, mask=framing.mask, face=face, at=at)
-    detector = open_detector("auto", say=report.say)
+    detector = open_detector("auto", report=report)
     with Sightings(detector, folder / f"sightings-{detector.name}-{detector.version}") as remembered:
-        result: PrepReport = prepare_clip(video, folder / CLIP, settings, detector=remembered, progress=report.progress)
-    for line in result.lines(video):
+        result = prepare_clip(video, folder / CLIP, settings, detector=remembered, report=report)
+    for line in report_lines(result, video):
         report.say(line)
 
 
@@ -140,7 +141,7 @@ def _extract_speech(
 ) -> None:
     """Write the speech features that the motion model takes to `SPEECH` in the folder, unless an earlier run did."""
     if not (folder / SPEECH).exists():
-        speech_model = open_speech_model(model.speech_model, device=device, message=report.say)
+        speech_model = open_speech_model(model.speech_model, device=device, report=report)
         write_features(
             speech_model, audio, folder / SPEECH, layer_weights=model.layer_weights, level=level, samples=samples
         )

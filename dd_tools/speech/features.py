@@ -1,8 +1,8 @@
-"""What all speech models share, and the one way to open them."""
+"""The interface of speech models, and what they share."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +11,18 @@ from dd_tools.speech.windows import Window, windows
 
 MEL, MOONSHINE = EMBEDDED = "mel", "moonshine"
 DEFAULT_MODEL = MOONSHINE
-TELLING_LOUDNESS = (MOONSHINE,)  # whose last value is the voice's `loudness`
+MODELS_WITH_LOUDNESS = (MOONSHINE,)  # models whose last feature is `dd_tools.speech.loudness.loudness`
 
-QUIETEST_SPEECH = 1e-4  # RMS, −80 dB below full scale
+MIN_SPEECH_RMS = 1e-4  # −80 dB below full scale
 
 
 class Level(NamedTuple):
-    """Statistics of a whole signal. samples: its length."""
+    """Statistics of a whole signal.
+
+    samples: its length.
+    mean: mean of the samples.
+    variance: variance of the samples.
+    """
 
     samples: int
     mean: float
@@ -25,15 +30,15 @@ class Level(NamedTuple):
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing in the signal could be speech."""
-        return self.variance < QUIETEST_SPEECH**2
+        """Whether the signal is too quiet to contain speech."""
+        return self.variance < MIN_SPEECH_RMS**2
 
     def normalise(self, samples: np.ndarray) -> np.ndarray:
-        """Samples scaled so that the whole signal has zero mean and unit variance (utterance normalisation)."""
+        """Scale samples so that the whole signal has zero mean and unit variance (utterance normalisation)."""
         return ((samples - self.mean) / math.sqrt(self.variance + 1e-7)).astype(np.float32)
 
 
-def measure(blocks: Iterable[np.ndarray]) -> Level:
+def measure_level(blocks: Iterable[np.ndarray]) -> Level:
     """The statistics of a signal given as blocks (n,), in one pass."""
     count, total, squares = 0, 0.0, 0.0
     for block in blocks:
@@ -45,9 +50,11 @@ def measure(blocks: Iterable[np.ndarray]) -> Level:
 
 
 class SpeechModel(ABC):
-    """Turns a voice into features (L, T, D): L layers, T = `frame_count` frames at 50 a second, D values.
+    """Computes features (L, T, D) of speech: L layers, T frames at 50 per second, D values.
 
-    name: what `open_speech_model` opens it by. layers: L. width: D.
+    name: what `registry.open_speech_model` opens it by.
+    layers: L.
+    width: D.
     """
 
     name: str
@@ -55,47 +62,28 @@ class SpeechModel(ABC):
     width: int
 
     @property
-    def tells_loudness(self) -> bool:
-        """Whether the last value is the voice's loudness."""
-        return self.name in TELLING_LOUDNESS
+    def has_loudness(self) -> bool:
+        """Whether the last feature is the loudness."""
+        return self.name in MODELS_WITH_LOUDNESS
 
     def features(self, samples: np.ndarray) -> np.ndarray:
-        """Features float16 (L, T, D) of a whole signal float32 (N,), N ≥ 1, 16 kHz mono."""
-        return np.concatenate(list(self.stream([samples], measure([samples]))), axis=1)
+        """Features float16 (L, T, D) of a whole signal, float32 (N,), N ≥ 1, mono at 16 kHz; T = `frame_count(N)`."""
+        return np.concatenate(list(self.stream([samples], measure_level([samples]))), axis=1)
 
     def stream(self, blocks: Iterable[np.ndarray], level: Level) -> Iterator[np.ndarray]:
-        """The same for a signal in blocks (n,) whose statistics are known: consecutive pieces float16 (L, t, D)."""
+        """The same for a signal in blocks (n,) with statistics `level`: consecutive pieces float16 (L, t, D)."""
         for window in windows(blocks):
-            yield self._describe(window, level).astype(np.float16)
+            yield self._extract(window, level).astype(np.float16)
 
     @abstractmethod
-    def _describe(self, window: Window, level: Level) -> np.ndarray:
-        """The wanted frames of one window (L, window.frames, D); level: of the whole signal."""
-
-
-def open_speech_model(
-    name: str, *, device: str = "cpu", message: Callable[[str], None] = lambda _: None
-) -> SpeechModel:
-    """A speech model by name: ``mel``, ``moonshine``, or a folder or hub name of a HuBERT-like `transformers` model.
-
-    device: where a HuBERT computes, as torch names it. message: is told before anything is downloaded. Raises
-    `DataError` where the model cannot be had.
-    """
-    if name == MEL:
-        from dd_tools.speech.mel import LogMel
-
-        return LogMel()
-    if name == MOONSHINE:
-        from dd_tools.speech.moonshine import Moonshine
-
-        return Moonshine()
-    from dd_tools.speech.hubert import open_hubert
-
-    return open_hubert(name, device=device, message=message)
+    def _extract(self, window: Window, level: Level) -> np.ndarray:
+        """Features (L, window.frames, D) of one window. level: statistics of the whole signal."""
 
 
 def collapse(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The sum over layers of features (L, T, D), weighted by the softmax of a motion model's `weights` (L,): float16
-    (1, T, D)."""
+    """Weighted sum over the layers of features (L, T, D): float16 (1, T, D).
+
+    weights: (L,) layer weights of a motion model, before the softmax.
+    """
     shares = np.exp(weights - weights.max(), dtype=np.float32)
     return np.tensordot(shares / shares.sum(), features.astype(np.float32), 1)[None].astype(np.float16)

@@ -1,12 +1,11 @@
-"""Every hidden state of a HuBERT-like model (hubert, wav2vec2, wavlm, … of `transformers`), as the paper uses them.
+"""All hidden states of a HuBERT-like model of `transformers` (hubert, wav2vec2, wavlm), as the paper uses them.
 
-Windows of a long signal see `windows.CONTEXT` samples on both sides. The convolutions at the model's entrance do not
-notice the cut; its attention is global in principle, so later layers differ slightly from one pass near a window's
-ends.
+A window of a long signal has `windows.CONTEXT` samples of context on both sides. The convolutional layers are not
+affected by the cut. Attention is global in principle, so near the ends of a window the later layers differ slightly
+from those of one pass.
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +13,19 @@ import torch
 
 from dd_tools.errors import DataError
 from dd_tools.media.audio import SAMPLE_RATE
+from dd_tools.reporting import SILENT, Reporter
 from dd_tools.speech.features import Level, SpeechModel
-from dd_tools.speech.windows import FRAME, Window
+from dd_tools.speech.windows import FRAME_SAMPLES, Window
 
-REACH = 400  # samples one frame sees
+RECEPTIVE_FIELD = 400  # samples per frame
 NEEDED_FILES = "config.json, preprocessor_config.json, model.safetensors (or pytorch_model.bin)"
 
 
 class Hubert(SpeechModel):
-    """Features (L, T, D): the embedding output, then every layer's (25, T, 1024 for HuBERT-large).
+    """Features (L, T, D): the embedding output and the output of every layer, (25, T, 1024) for HuBERT-large.
 
-    Frame k is the model's own k-th, which sees samples 320 k … 320 k + 399; the last is repeated up to T, as in the
-    released DiffDub (once, for a whole number of pictures).
+    Frame k is the model's own frame k, computed from samples 320 k … 320 k + 399. The last one is repeated up to T, as
+    in the released DiffDub: once, if the signal is a whole number of latents long.
     """
 
     def __init__(self, name: str, network: torch.nn.Module, normalise: bool):
@@ -36,20 +36,20 @@ class Hubert(SpeechModel):
         self._normalise = normalise
 
     @torch.inference_mode()
-    def _describe(self, window: Window, level: Level) -> np.ndarray:
+    def _extract(self, window: Window, level: Level) -> np.ndarray:
         samples = level.normalise(window.samples) if self._normalise else window.samples
-        samples = np.pad(samples, (0, max(0, REACH - len(samples))))
+        samples = np.pad(samples, (0, max(0, RECEPTIVE_FIELD - len(samples))))
         signal = torch.from_numpy(samples)[None].to(self._network.device)
         states = torch.cat(self._network(signal, output_hidden_states=True).hidden_states)
-        wanted = states[:, window.offset : window.offset + window.frames].float().cpu().numpy()
-        return np.pad(wanted, ((0, 0), (0, window.frames - wanted.shape[1]), (0, 0)), mode="edge")
+        features = states[:, window.offset : window.offset + window.frames].float().cpu().numpy()
+        return np.pad(features, ((0, 0), (0, window.frames - features.shape[1]), (0, 0)), mode="edge")
 
 
-def open_hubert(name: str, *, device: str = "cpu", message: Callable[[str], None]) -> Hubert:
-    """The model in folder `name`, or of that name on the Hugging Face hub (from the cache, else downloaded after a
-    `message`).
+def open_hubert(name: str, *, device: str = "cpu", report: Reporter = SILENT) -> Hubert:
+    """Load a HuBERT-like model from a folder, or from the Hugging Face hub, which is downloaded unless it is cached.
 
-    Pickled weights are read without running their code. Raises `DataError`.
+    name: the folder or the hub name. report: informed before the download. Pickled weights are read without executing
+    code. Raises `DataError` if the model cannot be loaded.
     """
     if Path(name).is_dir() and not Path(name, "config.json").is_file():
         raise DataError(f"cannot open speech model '{name}': no config.json in this folder; expected {NEEDED_FILES}")
@@ -61,14 +61,14 @@ def open_hubert(name: str, *, device: str = "cpu", message: Callable[[str], None
                 f"cannot open speech model '{name}': {_first_line(error)}; expected {NEEDED_FILES}"
             ) from None
     if Path(name).is_absolute() or name.startswith(".") or name.count("/") > 1:
-        raise DataError(f"no speech model '{name}': no such folder")
-    message(f"downloading speech model '{name}' from the Hugging Face hub")
+        raise DataError(f"cannot open speech model '{name}': no such folder")
+    report.say(f"downloading speech model '{name}' from the Hugging Face hub")
     try:
         return _load(name, device, local_files_only=False)
     except OSError:
         raise DataError(
-            f"cannot get speech model '{name}' from the Hugging Face hub; put its files ({NEEDED_FILES}) "
-            "into a folder and name that folder, or use 'moonshine' or 'mel'"
+            f"cannot download speech model '{name}' from the Hugging Face hub; put its files ({NEEDED_FILES}) "
+            "into a folder and pass the folder, or use 'moonshine' or 'mel'"
         ) from None
 
 
@@ -80,34 +80,42 @@ def _load(name: str, device: str, *, local_files_only: bool) -> Hubert:
     options = {"local_files_only": local_files_only, "trust_remote_code": False}
     try:
         config = transformers.AutoConfig.from_pretrained(name, **options)
-        _check(name, config)
+        _check_config(name, config)
         extractor = transformers.AutoFeatureExtractor.from_pretrained(name, **options)
-        if extractor.sampling_rate != SAMPLE_RATE:
-            raise DataError(
-                f"cannot use speech model '{name}': it hears {extractor.sampling_rate} Hz, expected {SAMPLE_RATE}"
-            )
-        network, report = transformers.AutoModel.from_pretrained(name, **options, output_loading_info=True)
+        _check_sample_rate(name, extractor.sampling_rate)
+        network, loading = transformers.AutoModel.from_pretrained(name, **options, output_loading_info=True)
     except (OSError, DataError):
         raise
     except Exception as error:  # safetensors, pickle and configuration errors have no common class
         raise DataError(f"cannot open speech model '{name}': {_first_line(error)}") from None
-    missing = set(report["missing_keys"]) - {"masked_spec_embed"}  # used in training only
-    if missing:
-        raise DataError(
-            f"cannot open speech model '{name}': weights '{min(missing)}' and {len(missing) - 1} others are missing"
-        )
+    _check_weights(name, set(loading["missing_keys"]))
     return Hubert(name, network.to(device), extractor.do_normalize)
 
 
-def _check(name: str, config) -> None:
+def _check_config(name: str, config) -> None:
     strides = getattr(config, "conv_stride", None)
     if strides is None or not hasattr(config, "num_hidden_layers"):
         raise DataError(
-            f"cannot use '{name}' as speech model: it is a {config.model_type}, expected hubert, wav2vec2 or wavlm"
+            f"cannot use speech model '{name}': its type is {config.model_type}, expected hubert, wav2vec2 or wavlm"
         )
-    if math.prod(strides) != FRAME:
+    if math.prod(strides) != FRAME_SAMPLES:
         raise DataError(
-            f"cannot use speech model '{name}': a frame every {math.prod(strides)} samples, expected {FRAME}"
+            f"cannot use speech model '{name}': one frame per {math.prod(strides)} samples, expected {FRAME_SAMPLES}"
+        )
+
+
+def _check_sample_rate(name: str, sample_rate: int) -> None:
+    if sample_rate != SAMPLE_RATE:
+        raise DataError(
+            f"cannot use speech model '{name}': its sample rate is {sample_rate} Hz, expected {SAMPLE_RATE}"
+        )
+
+
+def _check_weights(name: str, missing: set[str]) -> None:
+    missing = missing - {"masked_spec_embed"}  # used in training only
+    if missing:
+        raise DataError(
+            f"cannot open speech model '{name}': weights '{min(missing)}' and {len(missing) - 1} others are missing"
         )
 
 

@@ -5,36 +5,35 @@ from transformers.audio_utils import mel_filter_bank, spectrogram, window_functi
 
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.speech.features import MEL, Level, SpeechModel
-from dd_tools.speech.windows import FRAME, Window, padded
+from dd_tools.speech.windows import FRAME_SAMPLES, Window, pad_window
 
 BANDS = 80
-LENGTH = 2 * FRAME  # samples a frame looks at: its own and half as many on both sides
-FFT_LENGTH = 1024
-FLOOR = 1e-4  # of the power in a band, which is about 1 in speech: some 60 dB below the loudest
+WINDOW_SAMPLES = 2 * FRAME_SAMPLES  # 40 ms
+FFT_SAMPLES = 1024
+FLOOR = 1e-4  # power of a band; in speech it is about 1, so this is about 60 dB below the loudest frames
 
 
 class LogMel(SpeechModel):
-    """log10 of the power in 80 mel bands (Slaney's scale, 0 to 8 kHz) of the signal at unit variance, (1, T, 80),
-    about −4 … 4.
+    """log10 of the power in 80 mel bands (Slaney, 0 to 8 kHz) of the signal at unit variance: (1, T, 80), −4 to 4.
 
-    Frames look at 40 ms under a Hann window, centred on the frame; beyond the signal's ends there is silence.
+    A Hann window of 40 ms is centred on each frame. The signal is zero beyond its ends.
     """
 
     name, layers, width = MEL, 1, BANDS
 
     def __init__(self):
-        self._window = window_function(LENGTH, "hann")
+        self._window = window_function(WINDOW_SAMPLES, "hann")
         self._filters = mel_filter_bank(
-            FFT_LENGTH // 2 + 1, BANDS, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
+            FFT_SAMPLES // 2 + 1, BANDS, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
         )
 
-    def _describe(self, window: Window, level: Level) -> np.ndarray:
+    def _extract(self, window: Window, level: Level) -> np.ndarray:
         power = spectrogram(
-            padded(level.normalise(window.samples), window, LENGTH),
+            pad_window(level.normalise(window.samples), window, WINDOW_SAMPLES),
             self._window,
-            LENGTH,
-            FRAME,
-            FFT_LENGTH,
+            WINDOW_SAMPLES,
+            FRAME_SAMPLES,
+            FFT_SAMPLES,
             power=2.0,
             center=False,
             mel_filters=self._filters,

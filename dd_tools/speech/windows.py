@@ -1,7 +1,7 @@
 """A long signal in overlapping windows, so that memory does not grow with its length.
 
-Time, for every speech model: frame k describes the samples 320 k … 320 k + 319 (at 16 kHz) and is centred at
-(k + ½) / 50 s. Two frames cover one picture at 25 a second, so N samples make 2 ⌈N / 640⌉ frames.
+Timing of all speech models: frame k describes samples 320 k … 320 k + 319 at 16 kHz and is centred at (k + ½) / 50 s.
+Two frames span one latent at 25 per second, so N samples make 2 ⌈N / 640⌉ frames.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,19 +12,20 @@ import numpy as np
 from dd_tools.formats.arrays import LATENT_RATE, SPEECH_RATE
 from dd_tools.media.audio import SAMPLE_RATE
 
-FRAME = SAMPLE_RATE // SPEECH_RATE  # samples: 320
-PICTURE = SAMPLE_RATE // LATENT_RATE  # samples: 640
+FRAME_SAMPLES = SAMPLE_RATE // SPEECH_RATE  # 320
+LATENT_SAMPLES = SAMPLE_RATE // LATENT_RATE  # 640
 
-# 2.88 s: a whole number of pictures, and of the steps (`moonshine.STEP`) of the model that looks at time in steps.
+# Samples, 2.88 s: a multiple of `LATENT_SAMPLES` and of `moonshine.STEP`, by which that model's window moves.
 CONTEXT = 46_080
 CORE = 10 * CONTEXT
 
 
 class Window(NamedTuple):
-    """A stretch of a signal of which some frames are wanted; the rest is context.
+    """A part of a signal; features are computed for some of its frames, the rest is context.
 
-    samples: float32 (n,), beginning at a frame's first sample. offset: first wanted frame, counted from the stretch's
-    begin. frames: how many are wanted; the last one may reach past the samples.
+    samples: float32 (n,), beginning at the first sample of a frame.
+    offset: the first of those frames, counted from the beginning of the window.
+    frames: their number; the last one may extend beyond the samples.
     """
 
     samples: np.ndarray
@@ -32,31 +33,32 @@ class Window(NamedTuple):
     frames: int
 
 
-def padded(samples: np.ndarray, window: Window, span: int) -> np.ndarray:
-    """The `samples` of a window with silence around them, so that every wanted frame k sees `span` of them, from
-    `FRAME` · k on, with its own in the middle.
+def pad_window(samples: np.ndarray, window: Window, span: int) -> np.ndarray:
+    """Pad the `samples` (n,) of a window with zeros, so that `span` samples are centred on each of its frames.
+
+    In the result, those of frame k begin at `FRAME_SAMPLES` · k.
     """
-    margin = (span - FRAME) // 2
-    missing = max(0, (window.offset + window.frames) * FRAME + margin - len(samples))
+    margin = (span - FRAME_SAMPLES) // 2
+    missing = max(0, (window.offset + window.frames) * FRAME_SAMPLES + margin - len(samples))
     return np.pad(samples, (margin, missing))
 
 
 def frame_count(samples: int) -> int:
-    """Speech frames of a signal: two for every picture at 25 a second that it touches."""
-    return 2 * -(-samples // PICTURE)
+    """Number of feature frames of a signal: two for every latent that it begins."""
+    return 2 * -(-samples // LATENT_SAMPLES)
 
 
 def windows(blocks: Iterable[np.ndarray], core: int = CORE, context: int = CONTEXT) -> Iterator[Window]:
-    """Cut a signal, given as consecutive `blocks` (n,), into windows whose wanted frames follow each other.
+    """Cut a signal, given as consecutive `blocks` (n,), into windows whose frames follow each other without a gap.
 
-    Every window but the last wants `core` samples' frames and sees `context` samples on both sides (where the signal
-    has them). A signal of up to core + 2 context samples is one window. Both must be multiples of `PICTURE`, core ≥
-    context.
+    core: samples whose frames are computed in one window, except the last. context: samples on both sides of them,
+    where the signal has them. Both are multiples of `LATENT_SAMPLES`, and core ≥ context. A signal of up to
+    core + 2 context samples is one window.
     """
     held, before = np.empty(0, np.float32), 0
     for block in blocks:
         held = np.concatenate([held, block])
         while len(held) - before > core + 2 * context:
-            yield Window(held[: before + core + context], before // FRAME, core // FRAME)
+            yield Window(held[: before + core + context], before // FRAME_SAMPLES, core // FRAME_SAMPLES)
             held, before = held[before + core - context :], context
-    yield Window(held, before // FRAME, frame_count(len(held) - before))
+    yield Window(held, before // FRAME_SAMPLES, frame_count(len(held) - before))

@@ -7,7 +7,7 @@ from torch import Tensor
 from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.nn.overlap import Progress, in_windows
-from dd_tools.speech.features import TELLING_LOUDNESS
+from dd_tools.speech.features import MODELS_WITH_LOUDNESS
 from dd_tools.speech.loudness import amplitude
 from dd_tools.warp.amplitude import SpeakerMotion
 from dd_tools.warp.latents import end_in_landmarks
@@ -58,7 +58,7 @@ class WarpMotionModel:
         latents = torch.from_numpy(reference).to(self.device, torch.float32)[None]
         motion = SpeakerMotion(*self._in_windows(speech, latents, progress), network.aperture_direction.cpu().numpy())
         correlation = config.follow_syllables if follow_syllables is None else follow_syllables
-        if correlation and config.speech_model in TELLING_LOUDNESS:
+        if correlation and config.speech_model in MODELS_WITH_LOUDNESS:
             motion.follow_syllables(amplitude(speech[0, :, -1], len(motion.speech)), correlation)
         mean, std = network.speaker_aperture_mean(latents), network.speaker_aperture_std(latents)
         motion.match_aperture(float(mean), float(std), network.confidence(len(reference)))

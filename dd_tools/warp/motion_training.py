@@ -8,7 +8,7 @@ import numpy as np
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.checkpoint import MOTION, Checkpoint
 from dd_tools.reporting import SILENT, Reporter
-from dd_tools.speech.features import open_speech_model
+from dd_tools.speech.registry import open_speech_model
 from dd_tools.speech.silence import silence as silence_features
 from dd_tools.training.sequences import ClipSequences
 from dd_tools.training.settings import TrainingSettings
@@ -86,7 +86,7 @@ def motion_task(
 def _silence(config: MotionConfig, report: Reporter) -> np.ndarray | None:
     """Features (L, T, D) of silence; None, which is reported, if the speech model cannot make them."""
     try:
-        features = silence_features(open_speech_model(config.speech_model, message=report.say))
+        features = silence_features(open_speech_model(config.speech_model, report=report))
     except DataError as error:
         report.say(f"training without silence: {error}")
         return None

@@ -8,7 +8,7 @@ from within a second of the painted frame: what the mouth really said there must
 import cv2
 import numpy as np
 
-from dd_tools.face.geometry import DEVIATIONS, gaussian_average
+from dd_tools.face.geometry import TRUNCATE, gaussian_average
 from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
 from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.clip import Clip
@@ -43,7 +43,7 @@ class References:
     @staticmethod
     def context(pts: np.ndarray, span: slice) -> slice:
         """The output frames, at times `pts` (T,) seconds, that influence the choice for those of `span`."""
-        reach = DEVIATIONS * SMOOTHING
+        reach = TRUNCATE * SMOOTHING
         first = np.searchsorted(pts, pts[span.start] - reach)
         return slice(int(first), int(np.searchsorted(pts, pts[span.stop - 1] + reach, "right")))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from dd_tools.evaluation.pairs import Pair
 from dd_tools.evaluation.protocol import Protocol
 from dd_tools.evaluation.scoring import read_pictures, score_pair
-from dd_tools.face.landmarks import open_detector
+from dd_tools.face.detectors.registry import open_detector
 
 
 def seconds() -> float:

@@ -16,11 +16,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dd_tools.face.affine import transform
 from dd_tools.face.compositing import paste
-from dd_tools.face.landmarks import lip_aperture, open_detector
+from dd_tools.face.detectors.registry import open_detector
+from dd_tools.face.landmarks import lip_aperture
 from dd_tools.face.preparation import prepare_clip
 from dd_tools.face.settings import PrepSettings
-from dd_tools.face.warping import transform
 from dd_tools.formats.clip import Clip
 from dd_tools.media.audio import SAMPLE_RATE, read_audio
 from dd_tools.media.video import read_frames
@@ -30,7 +31,7 @@ from dd_tools.renderer.autoencoder import load_renderer
 from dd_tools.renderer.encoding import encode_references
 from dd_tools.renderer.rendering import Painter, shared_noise
 from dd_tools.renderer.timing import timeline
-from dd_tools.speech.features import open_speech_model
+from dd_tools.speech.registry import open_speech_model
 from dd_tools.weights import default_weights
 
 RIM = 5  # pixels of the crop on either side of the mask's edge

@@ -1,8 +1,9 @@
-"""What pasting a painted face back costs beside encoding: whole-process CPU seconds, as a ratio.
+"""Processor time of pasting painted crops into frames, compared with encoding them.
 
-    python tests/benchmarks/pasting.py VIDEO [FRAMES]
+usage: pasting.py VIDEO [FRAMES]
 
-Encodes the first frames of a video with a face as they are, then with a painted crop pasted into each.
+Encodes the first frames of a video with a face unchanged, then with a painted crop pasted into each. Processor time
+includes ffmpeg's.
 """
 
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 import cv2
 
 from dd_tools.face.compositing import paste
-from dd_tools.face.landmarks import open_detector
+from dd_tools.face.detectors.registry import open_detector
 from dd_tools.face.preparation import prepare_clip
 from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.clip import Clip
@@ -24,12 +25,12 @@ from dd_tools.media.video import probe, read_frames
 
 
 def cpu_seconds() -> float:
-    """User and system time of this process and of its children that ended."""
+    """User and system time of this process and of its finished child processes."""
     return sum(os.times()[:4])
 
 
 def main(video: Path, count: int) -> None:
-    """Measure both ways twice, in turns."""
+    """Measure both twice, alternately."""
     info = probe(video)
     with tempfile.TemporaryDirectory() as folder:
         clip_path = Path(folder) / "clip.h5"
@@ -38,7 +39,7 @@ def main(video: Path, count: int) -> None:
         with Clip(clip_path) as clip:
             crops = [clip.frames[index] for index in range(len(frames))]
             masks = [clip.mask[index] for index in range(len(frames))]
-            places = [clip.crop_to_source[index] for index in range(len(frames))]
+            maps = [clip.crop_to_source[index] for index in range(len(frames))]
         painted = [cv2.GaussianBlur(crop, (0, 0), 1) for crop in crops]
         for _ in range(2):
             spent = {}
@@ -47,13 +48,13 @@ def main(video: Path, count: int) -> None:
                 with VideoWriter(Path(folder) / "out.mp4", info.width, info.height, info.frame_rate) as writer:
                     for index, frame in enumerate(frames):
                         if pasting:
-                            frame = paste(frame, painted[index], crops[index], masks[index], places[index])
+                            frame = paste(frame, painted[index], crops[index], masks[index], maps[index])
                         writer.write(frame, index / info.frame_rate)
                 spent[pasting] = cpu_seconds() - start
                 name = "paste and encode" if pasting else "encode"
                 each = 1000 / len(frames)
                 took = (time.perf_counter() - wall) * each
-                print(f"{name}: {spent[pasting] * each:.1f} ms CPU, {took:.1f} ms a frame")
+                print(f"{name}: {spent[pasting] * each:.1f} ms CPU, {took:.1f} ms per frame")
             print(f"ratio {spent[True] / spent[False]:.2f} at {info.width}x{info.height}")
 
 

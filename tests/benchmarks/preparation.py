@@ -1,10 +1,10 @@
-"""How long and how large is dd-prep, against decoding and detecting alone?
+"""Time and memory of dd-prep, compared with decoding and detecting alone.
 
 usage: preparation.py VIDEO... [--repeat 3] [--face prominent]
 
-Prints, for each video, wall time and processor time (ours and ffmpeg's) of preparing a clip, as ratios to those of
-decoding every frame and finding its face from the last one's, and the process's peak memory afterwards. Both are run in
-turn, and the medians are compared.
+Prints, for each video, wall time and processor time (this process's and ffmpeg's) of preparing a clip and their ratios
+to those of decoding every frame and following its face, and the process's peak memory afterwards. The two are run
+alternately; the medians are compared.
 """
 
 import argparse
@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dd_tools.face.landmarks import open_detector
-from dd_tools.face.preparation import PrepSettings, prepare_clip
+from dd_tools.face.detectors.registry import open_detector
+from dd_tools.face.preparation import prepare_clip
+from dd_tools.face.settings import PrepSettings
 from dd_tools.media.video import read_frames
 
 

