@@ -72,7 +72,7 @@ def test_ssim_in_single_precision_is_close_to_double(level, contrast, noise, see
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
     expected = structural_similarity(*map(np.float64, (truth, generated)), channel_axis=-1, **options)
     assert ssim(FramePair(FaceFrame(truth, None), FaceFrame(generated, None), FULL)) == pytest.approx(
-        expected, abs=2e-5
+        expected, abs=1e-5
     )
 
 
