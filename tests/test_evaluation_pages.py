@@ -201,5 +201,5 @@ def test_a_browser_shows_the_clip_from_disk(folder):
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
     assert 'href="clips/01-ours-a.html"' in dump("index.html")
-    # The script writes this once the video has told its length, so both were loaded and work.
+    # The script writes this once the video has loaded its metadata, so both were loaded and work.
     assert "frame 1 of 6 · 0.00 s" in dump("clips/01-ours-a.html")

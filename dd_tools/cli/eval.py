@@ -97,13 +97,9 @@ def evaluate(
     Prints a table to standard output; arrows show the direction of good values. Videos that cannot be scored are
     reported, the others are scored, and the exit status is 1.
     """
-    from dd_tools.cli.eval_table import print_table
     from dd_tools.evaluation.networks import open_networks
     from dd_tools.evaluation.pairs import match_pairs
     from dd_tools.evaluation.protocol import EvaluationProtocol
-    from dd_tools.evaluation.report.contact_sheet import write_contact_sheet
-    from dd_tools.evaluation.report.export import write_csv, write_json, write_markdown
-    from dd_tools.evaluation.report.pages import write_pages
     from dd_tools.evaluation.run import Evaluation
     from dd_tools.face.landmarks import open_detector
 
@@ -126,15 +122,7 @@ def evaluate(
         session.fail(line)
     session.for_each(matching.pairs, lambda pair: report_gaps(session, evaluation.score(pair)))
     if evaluation.clips:
-        report = evaluation.report()
-        print_table(report)
-        for path, write in ((json, write_json), (csv, write_csv), (markdown, write_markdown)):
-            if path:
-                write(report, path)
-        if contact_sheet:
-            write_contact_sheet(evaluation.mouths, contact_sheet)
-        if html:
-            write_pages(report, networks.notes, evaluation.media, html)
+        write_reports(evaluation, networks.notes, json, csv, markdown, html, contact_sheet)
     check_complete(evaluation)
 
 
@@ -153,6 +141,32 @@ def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[Vi
             (folder / CLIPS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"cannot write to '{folder}': {error.strerror.lower()}") from None
+
+
+def write_reports(
+    evaluation: "Evaluation",
+    notes: list[str],
+    json: Path | None,
+    csv: Path | None,
+    markdown: Path | None,
+    html: Path | None,
+    contact_sheet: Path | None,
+) -> None:
+    """Print the table and write the reports that have a path. notes: lines on what could not be measured."""
+    from dd_tools.cli.eval_table import print_table
+    from dd_tools.evaluation.report.contact_sheet import write_contact_sheet
+    from dd_tools.evaluation.report.export import write_csv, write_json, write_markdown
+    from dd_tools.evaluation.report.pages import write_pages
+
+    report = evaluation.report()
+    print_table(report)
+    for path, write in ((json, write_json), (csv, write_csv), (markdown, write_markdown)):
+        if path:
+            write(report, path)
+    if contact_sheet:
+        write_contact_sheet(evaluation.mouths, contact_sheet)
+    if html:
+        write_pages(report, notes, evaluation.media, html)
 
 
 def report_gaps(session: Session, clip: "ClipScores") -> None:

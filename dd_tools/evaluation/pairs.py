@@ -102,7 +102,7 @@ def _match_in_order(generated: list[Path], truth: list[Path]) -> Matching:
     if len(generated) != len(truth):
         raise UsageError(
             f"cannot pair {len(generated)} generated but {len(truth)} true videos without common names: "
-            "give one truth for each generated video, or name them alike"
+            "give one truth for each generated video, or files with the same names"
         )
     return Matching([_pair(*pair) for pair in zip(generated, truth, strict=True)])
 

@@ -45,12 +45,12 @@ def score_pair(
     pairs = (FramePair(*both, protocol.region) for both in frames)
     count = round(truth_info.duration * truth_info.frame_rate) if truth_info.duration else None
     pairs = reporter.progress(pairs, count, str(pair.generated))
-    scores = score_frames(pairs, pair, protocol, baseline=baseline, observers=observers)
+    scores = _score_frames(pairs, pair, protocol, baseline=baseline, observers=observers)
     faults = () if generated_info.has_audio else ("cannot measure lip sync: no audio track",)
     return [replace(scores[0], registered=registered, faults=faults + scores[0].faults), *scores[1:]]
 
 
-def score_frames(
+def _score_frames(
     frames: Iterable[FramePair],
     pair: VideoPair,
     protocol: EvaluationProtocol,
@@ -76,7 +76,7 @@ def _check_framing(framing: FramingCheck, pair: VideoPair) -> None:
     if difference := framing.difference():
         raise DataError(
             f"'{pair.generated}' is framed differently from its truth '{pair.truth}': {difference}; "
-            "crop both videos alike, or use --register to align the faces"
+            "crop both videos the same way, or use --register to align the faces"
         )
 
 

@@ -75,7 +75,7 @@ def cached_trunk(net: str) -> Path:
 def open_lpips(
     net: str | None, trunk: Path | None, device: torch.device | str, say: Callable[[str], None]
 ) -> Lpips | None:
-    """LPIPS with the trunk `net`, or None if its weights are not available; `say` is told why.
+    """LPIPS with the trunk `net`, or None if its weights are not available; `say` gets the reason.
 
     net: one of `NETS`, downloaded if it is not cached; None uses AlexNet and downloads nothing. trunk: read the weights
     from this file instead. Raises `UsageError` for an unknown `net`, `DataError` for a file with other weights.

@@ -22,7 +22,7 @@ CLIPS = "clips"  # subfolder of a report with the files of all clips
 WORST = 8  # frames shown, at most one of each second
 ERROR_SCALE = 64  # grey levels shown in the brightest colour of the error map
 GAP = 4  # pixels between frames side by side
-DEFAULT_RATE = 25.0  # frames per second, for still pictures
+DEFAULT_RATE = 25.0  # frames per second of an image
 VIDEO_QUALITY, JPEG_QUALITY = 20, 90
 
 
