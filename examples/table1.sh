@@ -3,9 +3,9 @@
 #
 #   sh examples/table1.sh FOLDER [RESULTS]
 #
-# FOLDER has a folder of videos for each method (wav2lip, pcavs, iplap, daetalker, diffdub; those that are missing are
-# left out) and the true ones, under the same names, in gt. RESULTS (./table1-results) gets scores.csv, scores.json and
-# pages to look at. LPIPS_TRUNK=FILE and SYNCNET=FILE name the weights that LPIPS and LSE need.
+# FOLDER contains a folder of videos for each method (wav2lip, pcavs, iplap, daetalker, diffdub; missing ones are skipped)
+# and the true videos under the same names in gt. RESULTS (./table1-results) gets scores.csv, scores.json and web pages.
+# LPIPS_TRUNK=FILE and SYNCNET=FILE name the weights that LPIPS and LSE need.
 set -eu
 
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then
@@ -16,7 +16,7 @@ folder=$1 results=${2:-table1-results}
 mkdir -p "$results"
 rm -f "$results/scores.csv"
 
-# PC-AVS and DAE-Talker frame the face in their own way; --register lines it up with the truth's, and leaves the others.
+# PC-AVS and DAE-Talker frame the face differently; --register aligns it with the truth's and leaves the others unchanged.
 set --
 for method in wav2lip pcavs iplap daetalker diffdub; do
     [ -d "$folder/$method" ] && set -- "$@" "$folder/$method"

@@ -5,6 +5,7 @@ import subprocess
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from dd_tools.formats.clip import ClipWriter, Source, Status
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.encode import VideoWriter
 from dd_tools.media.ffmpeg import ffmpeg_path
+from dd_tools.reporting import Silent
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -151,6 +153,16 @@ def dummy_face_at(x: float, y: float = 100, scale: float = 1.0, opening: float =
     """Landmarks of a frontal face, some 80 pixels high times `scale`, whose middle is at x, y."""
     landmarks = dummy_face_landmarks(opening=opening) * np.float32(scale)
     return landmarks - landmarks.mean(0) + np.float32([x, y])
+
+
+class FirstFrames(Silent):
+    """A reporter that ends every loop after `count` steps."""
+
+    def __init__(self, count: int):
+        self.count = count
+
+    def progress(self, steps: Iterable, total: int | None, label: str) -> Iterable:
+        return islice(steps, self.count)
 
 
 class DummyPlay:

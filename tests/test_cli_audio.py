@@ -8,12 +8,12 @@ import pytest
 import soundfile
 import torch
 from commands import call
+from dd_tools.motion.config import PRESETS
+from dd_tools.motion.model import MotionModel
 from factories import dummy_hubert, dummy_video
 
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
 from dd_tools.media.audio import read_audio
-from dd_tools.motion.config import PRESETS
-from dd_tools.motion.model import MotionModel
 from dd_tools.speech.features import collapse
 from dd_tools.speech.registry import open_speech_model
 

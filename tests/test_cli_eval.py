@@ -10,7 +10,8 @@ from commands import Outcome, call
 from factories import DummyDetector, dummy_lossless_video, dummy_marked_face, dummy_voice
 from PIL import Image
 
-from dd_tools.cli.eval import columns_that_fit, spread
+from dd_tools.cli.eval import repeat_option
+from dd_tools.cli.eval_table import columns_that_fit
 from dd_tools.media.joining import Sound, join
 from dd_tools.media.rates import exact_rate
 
@@ -18,12 +19,12 @@ TALKING = [dummy_marked_face(opening) for opening in (0.10, 0.35, 0.20)]
 OTHERWISE = [dummy_marked_face(opening) for opening in (0.15, 0.30, 0.40)]
 
 
-def voiced_video(path: Path, pictures: list[np.ndarray]) -> Path:
-    """A video that decodes to exactly these pictures, with a voice."""
-    silent, voice = path.with_name("silent.mp4"), dummy_voice(path.with_name("voice.wav"))
-    seconds = len(pictures) / 25
-    join([(dummy_lossless_video(silent, pictures), 0.0)], path, exact_rate(25), sound=Sound(voice), seconds=seconds)
-    for file in (silent, voice):
+def video_with_audio(path: Path, frames: list[np.ndarray]) -> Path:
+    """A video that decodes to exactly these frames, with an audio track."""
+    silent, audio = path.with_name("silent.mp4"), dummy_voice(path.with_name("audio.wav"))
+    seconds = len(frames) / 25
+    join([(dummy_lossless_video(silent, frames), 0.0)], path, exact_rate(25), sound=Sound(audio), seconds=seconds)
+    for file in (silent, audio):
         file.unlink()
     return path
 
@@ -32,7 +33,7 @@ def voiced_video(path: Path, pictures: list[np.ndarray]) -> Path:
 def videos(tmp_path_factory):
     """A generated and a true video."""
     folder = tmp_path_factory.mktemp("videos")
-    return voiced_video(folder / "ours.mp4", OTHERWISE), voiced_video(folder / "gt.mp4", TALKING)
+    return video_with_audio(folder / "ours.mp4", OTHERWISE), video_with_audio(folder / "gt.mp4", TALKING)
 
 
 @pytest.fixture
@@ -120,15 +121,15 @@ def test_several_truths_may_follow_one_option(folders):
         ("--truth", "--truth"),
     ],
 )
-def test_spread(given, parsed):
-    assert spread(given.split(), "--truth") == parsed.split()
+def test_repeat_option(given, parsed):
+    assert repeat_option(given.split(), "--truth") == parsed.split()
 
 
 @pytest.mark.parametrize(
     ("width", "groups"),
     [(80, [[0, 1, 2, 3]]), (26, [[0, 1, 2], [0, 3]]), (25, [[0, 1], [0, 2, 3]]), (1, [[0, 1], [0, 2], [0, 3]])],
 )
-def test_a_table_too_wide_goes_on_below(width, groups):
+def test_a_table_too_wide_continues_below(width, groups):
     assert columns_that_fit([["name", "a" * 6, "b" * 6, "c" * 4], ["longer", "1", "2", "3"]], width) == groups
 
 
@@ -152,7 +153,7 @@ def test_a_bad_video_is_named_and_the_rest_scored(folders):
     assert "ours/b" in out
     bad, faceless, count = err.splitlines()
     assert bad.startswith("dd-eval: cannot read 'ours/a.mp4'")
-    assert faceless == "dd-eval: no face found in 'gt/c.mp4', in none of its 3 frames"
+    assert faceless == "dd-eval: no face found in any of the 3 frames of 'gt/c.mp4'"
     assert count == "dd-eval: 2 of 3 videos not scored"
 
 
@@ -166,21 +167,22 @@ def test_nothing_to_compare_writes_nothing(folders):
 
 
 def test_missed_faces_are_reported(folders):
-    voiced_video(folders / "ours" / "a.mp4", [*OTHERWISE[:2], dummy_marked_face(opening=0)])
+    video_with_audio(folders / "ours" / "a.mp4", [*OTHERWISE[:2], dummy_marked_face(opening=0)])
     status, _, err = dd_eval("ours", "--truth", "gt")
     assert status == 0
-    assert "dd-eval: no face found in 1 of 3 frames of 'ours/a.mp4': what needs one leaves them out" in err.splitlines()
+    expected = "dd-eval: no face found in 1 of 3 frames of 'ours/a.mp4': measures that need a face skip them"
+    assert expected in err.splitlines()
 
 
 def test_a_single_frame_is_scored_and_a_failure(folders):
-    voiced_video(folders / "ours" / "a.mp4", OTHERWISE[:1])
-    voiced_video(folders / "gt" / "a.mp4", TALKING[:1])
+    video_with_audio(folders / "ours" / "a.mp4", OTHERWISE[:1])
+    video_with_audio(folders / "gt" / "a.mp4", TALKING[:1])
     status, out, err = dd_eval("ours", "--truth", "gt", "-q")
     assert (status, err.splitlines()) == (
         1,
         [
-            "dd-eval: 'ours/a.mp4': only one frame to compare: no motion to measure",
-            "dd-eval: 1 of 2 videos scored only in part",
+            "dd-eval: 'ours/a.mp4': cannot measure motion: only one frame",
+            "dd-eval: 1 of 2 videos only partly scored",
         ],
     )
     assert "mean of 2" in out
@@ -197,12 +199,15 @@ def test_baseline_is_measured_once_for_each_truth(folders):
     ]  # fmt: skip
 
 
-def test_what_cannot_be_measured_is_said_and_the_rest_goes_on(folders):
+def test_measures_without_weights_are_skipped(folders):
     status, out, err = dd_eval("ours/a.mp4", "--truth", "gt/a.mp4")
     assert (status, "–" in out) == (0, True)
     lines = err.splitlines()
-    assert any(line.startswith("dd-eval: no LPIPS: its AlexNet trunk is not here; --lpips alex") for line in lines)
-    assert any(line.startswith("dd-eval: no LSE: get SyncNet's weights (http://www.robots.ox.ac.uk") for line in lines)
+    assert any(line.startswith("dd-eval: LPIPS skipped: no AlexNet weights found; use --lpips alex") for line in lines)
+    assert any(
+        line.startswith("dd-eval: LSE skipped: download SyncNet's weights (http://www.robots.ox.ac.uk")
+        for line in lines
+    )
 
 
 def test_a_list_of_pairs(folders):
@@ -214,13 +219,13 @@ def test_a_list_of_pairs(folders):
     ]  # fmt: skip
 
 
-def test_no_audio_track_is_a_failure_and_the_pictures_are_scored(folders):
+def test_no_audio_track_is_a_failure_and_the_frames_are_scored(folders):
     dummy_lossless_video(folders / "ours" / "a.mp4", OTHERWISE)
     status, out, err = dd_eval("ours", "--truth", "gt", "-q")
     assert (status, "mean of 2" in out) == (1, True)
     assert err.splitlines() == [
-        "dd-eval: 'ours/a.mp4': no audio track: no lip sync to measure",
-        "dd-eval: 1 of 2 videos scored only in part",
+        "dd-eval: 'ours/a.mp4': cannot measure lip sync: no audio track",
+        "dd-eval: 1 of 2 videos only partly scored",
     ]
 
 
@@ -236,28 +241,27 @@ def test_pages(folders):
 
 
 def test_a_video_that_fails_leaves_no_page(folders):
-    voiced_video(folders / "gt" / "a.mp4", TALKING * 2)
+    video_with_audio(folders / "gt" / "a.mp4", TALKING * 2)
     assert dd_eval("ours", "--truth", "gt", "--html", "report", "-q").status == 1
     assert sorted(path.suffix for path in Path("report/clips").iterdir()) == [".html", ".jpg", ".jpg", ".mp4"]
 
 
 def test_other_framings_are_refused_or_registered(folders):
-    voiced_video(folders / "ours" / "a.mp4", [dummy_marked_face(opening, right=15) for opening in (0.1, 0.35, 0.2)])
+    video_with_audio(folders / "ours" / "a.mp4", [dummy_marked_face(opening, right=15) for opening in (0.1, 0.35, 0.2)])
     refused = dd_eval("ours/a.mp4", "--truth", "gt/a.mp4", "-q")
-    assert (refused.status, "or line up their faces with --register" in refused.errors) == (1, True)
+    assert (refused.status, "or use --register to align the faces" in refused.errors) == (1, True)
     status, out, err = dd_eval("ours", "--truth", "gt", "--register", "--json", "r.json")
     assert (status, "ours/a (registered)" in out, "ours/b (registered)" in out) == (0, True, False)
-    assert "'ours/a.mp4' is framed unlike its truth: its faces were lined up" in err
+    assert "'ours/a.mp4' is framed differently from its truth and was registered" in err
     assert [clip["registered"] for clip in json.loads((folders / "r.json").read_text())["clips"]] == [True, False]
 
 
 def test_networks_from_files(folders, monkeypatch):
-    from dd_tools.evaluation import inception, perceptual, syncnet
-    from dd_tools.evaluation.measure import Better, Label
-    from dd_tools.evaluation.quality import LPIPS
+    from dd_tools.evaluation import networks
+    from dd_tools.nn import lpips
 
     class Network:
-        sha256, is_public, label = "0" * 64, False, LPIPS
+        sha256, is_public, net, fingerprint = "0" * 64, False, "test", "12345678"
 
         def __init__(self, *arguments):
             pass
@@ -265,28 +269,25 @@ def test_networks_from_files(folders, monkeypatch):
         def distances(self, truth, generated, inside):
             return np.full(len(truth), 0.25)
 
-        def features(self, images):
-            return images.mean((1, 2))
+        def features(self, frames):
+            return frames.mean((1, 2))
 
-    class Inception(Network):
-        label = Label("fid", "FID", "", Better.LOWER, 2, "inception-of-this-test")
-
-    monkeypatch.setattr(perceptual, "Lpips", Network)
-    monkeypatch.setattr(syncnet, "SyncExpert", Network)
-    monkeypatch.setattr(inception, "Inception", Inception)
+    monkeypatch.setattr(lpips, "Lpips", Network)
+    monkeypatch.setattr(networks, "SyncExpert", Network)
+    monkeypatch.setattr(networks, "Inception", Network)
     options = ("--lpips-trunk", "a", "--syncnet", "b", "--sync-crop", "lrs", "--fid", "c", "--json", "r.json")
     status, out, err = dd_eval("ours", "--truth", "gt", *options)
     report = json.loads((folders / "r.json").read_text())
     assert report["systems"][0]["lpips"]["mean"] == 0.25
     assert report["systems"][0]["fid"]["mean"] > 0
     assert "fid" not in report["clips"][0]
-    assert "|fid:inception-of-this-test|" in report["signature"]
+    assert "|fid:torchvision-inception-v3-12345678," in report["signature"]
     assert "|lse_d:syncnet-00000000-unknown,lrs-whole-frame,25fps,shifts-15|" in report["signature"]
     assert "FID ↓" in out
-    assert "'b' are not SyncNet's public weights" in err
-    # Three frames are too few for a window, which is said and counted.
+    assert "'b' does not hold SyncNet's public weights" in err
+    # Three frames are too few for a window, which is an error.
     assert status == 1
-    assert "'ours/a.mp4': fewer than 6 frames (0.24 s) with sound: too short for LSE" in err
+    assert "'ours/a.mp4': too short for LSE: fewer than 6 frames (0.24 s) with audio" in err
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import sys
 import numpy as np
 import pytest
 from commands import call
+from dd_tools.renderer import video as rendering
 from factories import dummy_face_landmarks, dummy_lossless_video, dummy_renderer, dummy_voice
 
 from dd_tools.media.audio import read_audio
 from dd_tools.media.ffmpeg import ffmpeg_path
 from dd_tools.media.images import read_image
 from dd_tools.media.video import probe, read_frames
-from dd_tools.renderer import video as rendering
 
 LENGTH = 26
 

@@ -1,4 +1,4 @@
-"""Which videos become pairs, and what is said about the others."""
+"""Which videos become pairs, and how the others are reported."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def pairs_of(matching) -> list[tuple[str, str, str]]:
     return [(pair.system, pair.clip, f"{pair.generated.name}={pair.truth.name}") for pair in matching.pairs]
 
 
-def test_folders_pair_by_stem_and_ignore_what_is_no_video(tmp_path):
+def test_folders_pair_by_name_and_ignore_other_files(tmp_path):
     ours = make(tmp_path / "ours", "b.mkv", "a.MP4", "notes.txt", ".hidden.mp4")
     true = make(tmp_path / "gt", "a.mp4", "b.mp4", "a.wav")
     matching = match_pairs([ours], [true])
@@ -43,7 +43,7 @@ def test_missing_partners_are_named_on_both_sides(tmp_path):
     ]
 
 
-def test_a_system_without_one_clip_is_told_so_though_another_has_it(tmp_path):
+def test_a_clip_that_one_system_lacks_is_named_though_another_has_it(tmp_path):
     full, partial = make(tmp_path / "x", "a.mp4", "b.mp4"), make(tmp_path / "y", "a.mp4")
     true = make(tmp_path / "gt", "a.mp4", "b.mp4")
     assert match_pairs([full, partial], [true]).missing == [f"no generated video in '{partial}' for '{true / 'b.mp4'}'"]
@@ -77,7 +77,7 @@ def test_ambiguous_missing_and_empty(tmp_path):
         match_pairs([make(tmp_path / "empty", "readme.txt")], [true])
 
 
-def test_a_list_names_pairs_as_seen_from_its_folder(tmp_path):
+def test_a_list_names_pairs_relative_to_its_folder(tmp_path):
     (tmp_path / "pairs.tsv").write_text("generated\ttruth\nours/x.mp4\tgt/a b.mp4\n\n/far/y.mp4\tgt/c.mp4\n")
     matching = match_pairs([tmp_path / "pairs.tsv"], [])
     assert [(pair.system, pair.clip, pair.generated, pair.truth) for pair in matching.pairs] == [
@@ -89,24 +89,24 @@ def test_a_list_names_pairs_as_seen_from_its_folder(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a.mp4 b.mp4\n", r"cannot use '.*pairs.tsv': line 1 has 1 columns, expected two, tab between"),
+        ("a.mp4 b.mp4\n", r"cannot use '.*pairs.tsv': line 1 has 1 columns, expected 2 with a tab"),
         ("a\tb\nc\td\te\n", r"line 2 has 3 columns"),
         ("\n", r"no pairs in '.*pairs.tsv'"),
         ("generated\ttruth\n", r"no pairs in '.*pairs.tsv'"),
     ],
 )
-def test_a_list_of_something_else_is_refused(tmp_path, text, message):
+def test_a_malformed_list_is_refused(tmp_path, text, message):
     (tmp_path / "pairs.tsv").write_text(text)
     with pytest.raises(DataError, match=message):
         match_pairs([tmp_path / "pairs.tsv"], [])
 
 
-def test_a_list_that_cannot_be_read_or_does_not_stand_alone(tmp_path):
+def test_a_list_that_cannot_be_read_or_is_not_the_only_input(tmp_path):
     (tmp_path / "pairs.tsv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"cannot read '.*pairs.tsv': not text"):
         match_pairs([tmp_path / "pairs.tsv"], [])
     with pytest.raises(DataError, match=r"cannot read '.*gone.tsv': no such file or directory"):
         match_pairs([tmp_path / "gone.tsv"], [])
     for generated, truth in (([tmp_path / "pairs.tsv"], [tmp_path]), ([tmp_path / "pairs.tsv", tmp_path], [])):
-        with pytest.raises(UsageError, match="names all videos"):
+        with pytest.raises(UsageError, match="must be the only input"):
             match_pairs(generated, truth)

@@ -1,4 +1,4 @@
-"""Means, intervals, and how they print and are written."""
+"""Means, intervals, and how they are printed and written."""
 
 import csv
 import json
@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dd_tools.evaluation.measure import Better, Label
-from dd_tools.evaluation.report import Report, table, write_csv, write_json, write_markdown
+from dd_tools.evaluation.measures.interface import Better, Label
+from dd_tools.evaluation.report.export import write_csv, write_json, write_markdown
+from dd_tools.evaluation.report.report import Report
+from dd_tools.evaluation.report.table import table
 from dd_tools.evaluation.scores import ClipScores, bootstrap_interval, mean_score, summarise
 
 PSNR = Label("psnr", "PSNR", "dB", Better.HIGHER, 2, "x")

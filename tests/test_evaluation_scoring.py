@@ -1,26 +1,27 @@
-"""The pass over two videos: counting, pairing, refusing, baselines; and published outputs of the paper's methods."""
+"""Scoring a pair of videos: counts, checks, baselines; and published outputs of the paper's methods."""
 
 import math
-from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from factories import DummyDetector, dummy_lossless_video, dummy_marked_face, shared_file
+from factories import DummyDetector, FirstFrames, dummy_lossless_video, dummy_marked_face, shared_file
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.evaluation import scoring, sync
-from dd_tools.evaluation.frames import FramePair, Picture
-from dd_tools.evaluation.landmarks import aligned_lmd
-from dd_tools.evaluation.pairs import Pair
-from dd_tools.evaluation.perceptual import Lpips
-from dd_tools.evaluation.protocol import Protocol
-from dd_tools.evaluation.quality import psnr, ssim
+from dd_tools.evaluation import decoding, scoring
+from dd_tools.evaluation.frames import FaceFrame, FramePair
+from dd_tools.evaluation.measures.lmd import aligned_lmd
+from dd_tools.evaluation.measures.psnr import psnr
+from dd_tools.evaluation.measures.ssim import ssim
+from dd_tools.evaluation.measures.sync import lse
+from dd_tools.evaluation.pairs import VideoPair
+from dd_tools.evaluation.protocol import EvaluationProtocol
 from dd_tools.evaluation.scores import ClipScores
 from dd_tools.evaluation.scoring import score_pair
 from dd_tools.face.detectors.registry import open_detector
 from dd_tools.media.video import Frame
+from dd_tools.nn.lpips import Lpips
 
 TALKING = [dummy_marked_face(opening) for opening in (0.10, 0.35, 0.20, 0.45, 0.10)]
 OTHERWISE = [dummy_marked_face(opening) for opening in (0.15, 0.30, 0.40, 0.35, 0.20)]
@@ -29,14 +30,14 @@ FACELESS = dummy_marked_face(opening=0)
 
 @pytest.fixture
 def score(monkeypatch):
-    """Scores of generated pictures against true ones, as if both had been videos."""
+    """Scores of generated frames against true ones, as if both came from videos."""
 
     def scores_of(generated: list, truth: list, *, fps: float = 25.0, choices: dict | None = None, **options):
         videos = {
-            "made.mp4": [Frame(index / fps, picture) for index, picture in enumerate(generated)],
-            "true.mp4": [Frame(index / 25, picture) for index, picture in enumerate(truth)],
+            "generated.mp4": [Frame(index / fps, pixels) for index, pixels in enumerate(generated)],
+            "truth.mp4": [Frame(index / 25, pixels) for index, pixels in enumerate(truth)],
         }
-        monkeypatch.setattr(scoring, "read_frames", lambda video, on_damage: iter(videos[video.path.name]))
+        monkeypatch.setattr(decoding, "read_frames", lambda video, on_damage: iter(videos[video.path.name]))
         monkeypatch.setattr(
             scoring,
             "probe",
@@ -44,8 +45,8 @@ def score(monkeypatch):
                 path=path, duration=len(videos[path.name]) / 25, frame_rate=25, has_audio=True
             ),
         )
-        pair = Pair("ours", "clip", Path("made.mp4"), Path("true.mp4"))
-        return score_pair(pair, Protocol(**choices or {}), DummyDetector(), **options)
+        pair = VideoPair("ours", "clip", Path("generated.mp4"), Path("truth.mp4"))
+        return score_pair(pair, EvaluationProtocol(**choices or {}), DummyDetector(), **options)
 
     return scores_of
 
@@ -64,20 +65,22 @@ def test_identical_videos_are_perfect(score):
 
 def test_streaming_is_the_mean_over_frames_computed_at_once(score):
     [clip] = score(OTHERWISE, TALKING)
-    faces = [[DummyDetector().detect(image)[0] for image in video] for video in (TALKING, OTHERWISE)]
-    frames = [FramePair(Picture(*a), Picture(*b)) for a, b in zip(*map(zip, (TALKING, OTHERWISE), faces), strict=True)]
+    faces = [[DummyDetector().detect(pixels)[0] for pixels in video] for video in (TALKING, OTHERWISE)]
+    frames = [
+        FramePair(FaceFrame(*a), FaceFrame(*b)) for a, b in zip(*map(zip, (TALKING, OTHERWISE), faces), strict=True)
+    ]
     for key, measure in (("psnr", psnr), ("ssim", ssim), ("lmd", aligned_lmd)):
         assert clip.values[key] == pytest.approx(np.mean([measure(frame) for frame in frames]))
 
 
-def test_a_face_moved_by_known_pixels(score):
+def test_a_face_shifted_by_known_pixels(score):
     moved = [dummy_marked_face(opening, right=3, down=4) for opening in (0.1, 0.35, 0.2)]
     scale = 256 / 96
     assert score(moved, TALKING[:3], choices={"lmd": "raw"})[0].values["lmd"] == pytest.approx(5 * scale, rel=1e-4)
     assert score(moved, TALKING[:3])[0].values["lmd"] == pytest.approx(0, abs=1e-4)
 
 
-def test_frames_without_a_face_are_counted_and_left_out(score):
+def test_frames_without_a_face_are_counted_and_skipped(score):
     truth, generated = [FACELESS, *TALKING[1:]], [*OTHERWISE[:2], FACELESS, FACELESS, *OTHERWISE[4:]]
     [clip] = score(generated, truth)
     assert (clip.frames, clip.missed_truth, clip.missed_generated) == (5, 1, 2)
@@ -86,10 +89,10 @@ def test_frames_without_a_face_are_counted_and_left_out(score):
 
 
 @pytest.mark.parametrize(
-    ("generated", "truth", "named"), [(FACELESS, TALKING[0], "made.mp4"), (TALKING[0], FACELESS, "true.mp4")]
+    ("generated", "truth", "named"), [(FACELESS, TALKING[0], "generated.mp4"), (TALKING[0], FACELESS, "truth.mp4")]
 )
 def test_a_video_without_any_face_is_refused(score, generated, truth, named):
-    with pytest.raises(DataError, match=f"no face found in '.*{named}', in none of its 3 frames"):
+    with pytest.raises(DataError, match=f"no face found in any of the 3 frames of '.*{named}'"):
         score([generated] * 3, [truth] * 3)
 
 
@@ -98,8 +101,10 @@ def test_counts_may_differ_by_one(score):
     assert score(TALKING, TALKING[:4])[0].frames == 4
 
 
-def test_counts_that_differ_by_more_are_refused_unless_told(score):
-    with pytest.raises(DataError, match=r"made.mp4' has 3 frames and its truth '.*true.mp4' 5: .*--align shortest"):
+def test_counts_that_differ_by_more_are_refused_unless_aligned(score):
+    with pytest.raises(
+        DataError, match=r"generated.mp4' has 3 frames but its truth '.*truth.mp4' has 5: .*--align shortest"
+    ):
         score(TALKING[:3], TALKING)
     assert score(TALKING[:3], TALKING, choices={"align": "shortest"})[0].frames == 3
 
@@ -112,19 +117,21 @@ def test_one_frame_has_quality_but_no_motion(score):
 
 
 def test_different_frame_rates_are_refused(score):
-    with pytest.raises(DataError, match=r"run at different speeds: the same 5 frames take 0.13 s and 0.16 s"):
+    with pytest.raises(DataError, match=r"have different frame rates: the same 5 frames take 0.13 s and 0.16 s"):
         score(TALKING, TALKING, fps=30.0)
 
 
 def test_other_framings_are_refused(score):
     moved = [dummy_marked_face(opening, right=15) for opening in (0.1, 0.35, 0.2)]
-    with pytest.raises(DataError, match=r"framed unlike its truth .*: its face is 1\.00 times as large and .* away"):
+    with pytest.raises(
+        DataError, match=r"framed differently from its truth .*: the face is 1\.00 times as large and shifted by"
+    ):
         score(moved, TALKING[:3])
-    with pytest.raises(DataError, match="96×48 pixels against 96×96"):
-        score([picture[:48] for picture in TALKING], TALKING)
+    with pytest.raises(DataError, match="aspect ratio of 96×48, expected that of 96×96"):
+        score([pixels[:48] for pixels in TALKING], TALKING)
 
 
-def test_baselines_stand_beside_and_need_no_second_decoding(score):
+def test_baselines_are_scored_in_the_same_pass(score):
     ours, still, unchanged = score(OTHERWISE, TALKING, baseline=True)
     assert [one.system for one in (ours, still, unchanged)] == ["ours", "(first frame repeated)", "(truth unchanged)"]
     assert (still.generated, still.frames, still.values["jitter"]) == (None, 5, 0)
@@ -143,11 +150,11 @@ def test_other_framings_are_scored_when_registered(score):
     assert not score(OTHERWISE, TALKING, choices={"register": True})[0].registered
 
 
-def test_lips_are_measured_with_their_own_sound_and_baselines_with_the_truths(score, monkeypatch):
+def test_lips_are_compared_with_their_own_audio_and_baselines_with_the_truths(score, monkeypatch):
     expert, heard = SimpleNamespace(sha256="0" * 64, is_public=False), []
-    monkeypatch.setattr(sync, "sound_of", lambda path: heard.append(path) or iter(()))
+    monkeypatch.setattr(lse, "audio_of", lambda path: heard.append(path) or iter(()))
     score(OTHERWISE, TALKING, baseline=True, choices={"expert": expert})
-    assert [path and path.name for path in heard] == ["made.mp4", "true.mp4", "true.mp4"]
+    assert [path and path.name for path in heard] == ["generated.mp4", "truth.mp4", "truth.mp4"]
 
 
 def test_observers_and_progress_see_every_frame(score):
@@ -157,40 +164,41 @@ def test_observers_and_progress_see_every_frame(score):
         def add(self, frame):
             self.frames += 1
 
-    def halve(frames, total):
-        assert total == 5
-        return islice(frames, 3)
+    class CheckTotal(FirstFrames):
+        def progress(self, steps, total, label):
+            assert (total, label) == (5, "generated.mp4")
+            return super().progress(steps, total, label)
 
     count = Count()
-    assert score(TALKING, TALKING, observers=[count], progress=halve)[0].frames == count.frames == 3
+    assert score(TALKING, TALKING, observers=[count], reporter=CheckTotal(3))[0].frames == count.frames == 3
 
 
-def test_what_is_no_video_is_named(tmp_path):
-    text, video = tmp_path / "notes.mp4", dummy_lossless_video(tmp_path / "true.mp4", TALKING)
+def test_a_file_that_is_no_video_is_named(tmp_path):
+    text, video = tmp_path / "notes.mp4", dummy_lossless_video(tmp_path / "truth.mp4", TALKING)
     text.write_text("no video")
-    for pair in (Pair("ours", "clip", text, video), Pair("ours", "clip", video, text)):
+    for pair in (VideoPair("ours", "clip", text, video), VideoPair("ours", "clip", video, text)):
         with pytest.raises(DataError, match=r"cannot read '.*notes.mp4'"):
-            score_pair(pair, Protocol(), DummyDetector())
+            score_pair(pair, EvaluationProtocol(), DummyDetector())
 
 
 def test_a_video_without_people_by_the_real_detector(tmp_path):
     grey = dummy_lossless_video(tmp_path / "grey.mp4", [np.full((96, 96, 3), level, np.uint8) for level in (90, 120)])
-    with pytest.raises(DataError, match=r"no face found in '.*grey.mp4', in none of its 2 frames"):
-        score_pair(Pair("ours", "clip", grey, grey), Protocol(), open_detector())
+    with pytest.raises(DataError, match=r"no face found in any of the 2 frames of '.*grey.mp4'"):
+        score_pair(VideoPair("ours", "clip", grey, grey), EvaluationProtocol(), open_detector())
 
 
 @pytest.mark.parametrize("option", ["region", "lmd", "align", "sync_crop"])
 def test_unknown_choices_are_a_usage_error(option):
     with pytest.raises(UsageError, match=f"unknown {option.replace('_', ' ')} 'best', expected "):
-        Protocol(**{option: "best"})
+        EvaluationProtocol(**{option: "best"})
 
 
 @pytest.mark.parametrize(
     "option", [{"region": "mask"}, {"region": "full"}, {"lmd": "raw"}, {"align": "shortest"}, {"register": True}]
 )
 def test_every_choice_shows_in_the_signature(option):
-    assert Protocol(**option).signature(DummyDetector()) != Protocol().signature(DummyDetector())
-    assert "detector:dummy-1|" in Protocol().signature(DummyDetector())
+    assert EvaluationProtocol(**option).signature(DummyDetector()) != EvaluationProtocol().signature(DummyDetector())
+    assert "detector:dummy-1|" in EvaluationProtocol().signature(DummyDetector())
 
 
 @pytest.mark.clips
@@ -198,17 +206,17 @@ def test_every_choice_shows_in_the_signature(option):
 def test_the_papers_order_on_published_outputs():
     """Table 1: DiffDub first in PSNR, SSIM and LPIPS, IP-LAP in LMD. Our truth was encoded once more than theirs."""
     folder, detector = shared_file("data/table1"), open_detector()
-    protocol = Protocol(register=True, lpips=Lpips("alex", shared_file("weights/alexnet_features.npz")))
+    protocol = EvaluationProtocol(register=True, lpips=Lpips("alex", shared_file("weights/alexnet_features.npz")))
 
     def mean_scores(system: str) -> dict[str, float]:
         clips = [
-            score_start(Pair(system, true.stem, folder / system / true.name, true))
+            score_start(VideoPair(system, true.stem, folder / system / true.name, true))
             for true in sorted((folder / "gt").iterdir())
         ]
         return {key: float(np.mean([clip.values[key] for clip in clips])) for key in clips[0].values}
 
-    def score_start(pair: Pair) -> ClipScores:
-        return score_pair(pair, protocol, detector, progress=lambda frames, total: islice(frames, 12))[0]
+    def score_start(pair: VideoPair) -> ClipScores:
+        return score_pair(pair, protocol, detector, reporter=FirstFrames(12))[0]
 
     systems = ("diffdub", "iplap", "wav2lip", "pcavs", "daetalker")
     diffdub, iplap, wav2lip, *reframed = map(mean_scores, systems)
@@ -225,6 +233,6 @@ def test_the_papers_order_on_published_outputs():
 @pytest.mark.clips
 def test_another_crop_of_the_same_person_is_refused():
     folder = shared_file("data/table1")
-    pair = Pair("pcavs", "RD_Radio8", folder / "pcavs/RD_Radio8.mp4", folder / "gt/RD_Radio8.mp4")
-    with pytest.raises(DataError, match="framed unlike its truth"):
-        score_pair(pair, Protocol(), open_detector(), progress=lambda frames, total: islice(frames, 5))
+    pair = VideoPair("pcavs", "RD_Radio8", folder / "pcavs/RD_Radio8.mp4", folder / "gt/RD_Radio8.mp4")
+    with pytest.raises(DataError, match="framed differently from its truth"):
+        score_pair(pair, EvaluationProtocol(), open_detector(), reporter=FirstFrames(5))

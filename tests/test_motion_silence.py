@@ -5,13 +5,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 from commands import call
-from factories import dummy_latents, dummy_lips, dummy_speech
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION
-from dd_tools.formats.arrays import write_array
-from dd_tools.formats.checkpoint import MOTION, read_checkpoint
 from dd_tools.motion.augmentation import CLOSING, LASTING, SILENT, with_silence
 from dd_tools.motion.config import PRESETS
 from dd_tools.motion.generation import generate
@@ -19,6 +12,13 @@ from dd_tools.motion.lips import at_rest, lip_opening
 from dd_tools.motion.model import MotionModel
 from dd_tools.motion.objective import LatentError
 from dd_tools.motion.training import MotionData, Pair
+from factories import dummy_latents, dummy_lips, dummy_speech
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION
+from dd_tools.formats.arrays import write_array
+from dd_tools.formats.checkpoint import MOTION, read_checkpoint
 from dd_tools.speech.registry import open_speech_model
 from dd_tools.speech.silence import EDGE, NOISES, PAUSE, PITCHES, VOICE, silence
 

@@ -11,14 +11,14 @@ import soundfile
 import torch
 import transformers
 from commands import call
+from dd_tools.motion.config import PRESETS
+from dd_tools.motion.generation import generate
+from dd_tools.motion.model import MotionModel
 from factories import dummy_hubert
 from reporters import RecordingReporter
 from test_speech_features import dummy_voice
 
 from dd_tools.errors import DataError
-from dd_tools.motion.config import PRESETS
-from dd_tools.motion.generation import generate
-from dd_tools.motion.model import MotionModel
 from dd_tools.speech.features import measure_level
 from dd_tools.speech.hubert import Hubert
 from dd_tools.speech.registry import open_speech_model

@@ -1,7 +1,6 @@
-"""dd-eval: how close generated videos come to the truth."""
+"""dd-eval: compares generated videos with their truth."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +13,7 @@ from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from dd_tools.evaluation.inception import FrechetDistances
-    from dd_tools.evaluation.pairs import Matching, Pair
-    from dd_tools.evaluation.report import Report
+    from dd_tools.evaluation.pairs import VideoPair
     from dd_tools.evaluation.run import Evaluation
     from dd_tools.evaluation.scores import ClipScores
 
@@ -24,55 +21,53 @@ Generated = Annotated[
     list[Path],
     typer.Argument(
         metavar="GENERATED...",
-        help="Score these videos, all in these folders, or those in a list of pairs (.tsv); name them first.",
+        help="Generated videos, folders of them, or one list of pairs (.tsv). Name them before --truth.",
     ),
 ]
 Truth = Annotated[
     list[Path] | None,
-    typer.Option(metavar="TRUTH...", help="Compare with these; in folders the same names are pairs."),
+    typer.Option(metavar="TRUTH...", help="True videos, or folders in which they have the same names."),
 ]
 Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything as JSON.")]
-Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a line per video, then one per mean, as CSV.")]
+Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write one row per video and one per mean as CSV.")]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown.")]
-Html = Annotated[Path | None, typer.Option(metavar="DIR", help="Write pages to look at, with videos, to this folder.")]
-ContactSheet = Annotated[Path | None, typer.Option(metavar="PNG", help="Draw mouths of each video under the truth's.")]
+Html = Annotated[Path | None, typer.Option(metavar="DIR", help="Write web pages with videos to this folder.")]
+ContactSheet = Annotated[
+    Path | None, typer.Option(metavar="PNG", help="Write an image with mouths of each video below those of its truth.")
+]
 Region = Annotated[
-    str, typer.Option(metavar="lower-face|mask|full", help="Compare this part of the pictures in PSNR, SSIM, LPIPS.")
+    str, typer.Option(metavar="lower-face|mask|full", help="Region that PSNR, SSIM, LPIPS and FID compare.")
 ]
-Lmd = Annotated[
-    str, typer.Option(metavar="aligned|raw", help="Centre mouths on each other before measuring LMD, or do not.")
-]
+Lmd = Annotated[str, typer.Option(metavar="aligned|raw", help="Mouth positions for LMD: centroids aligned, or raw.")]
 Align = Annotated[
     str,
     typer.Option(metavar="strict|shortest", help="Refuse videos of different lengths, or compare their common start."),
 ]
 Register = Annotated[
-    bool, typer.Option("--register", help="Line up faces of videos framed unlike their truth instead of refusing them.")
+    bool, typer.Option("--register", help="Register videos framed differently from their truth instead of refusing.")
 ]
 LpipsNet = Annotated[
     str | None,
-    typer.Option("--lpips", metavar="alex|vgg", help="Measure LPIPS with this trunk; download it if it is not here."),
+    typer.Option("--lpips", metavar="alex|vgg", help="Trunk of LPIPS; downloaded if torchvision has not cached it."),
 ]
 LpipsTrunk = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Read the trunk of LPIPS from this file (.pth, .safetensors, .npz).")
+    Path | None, typer.Option(metavar="FILE", help="Weights of the LPIPS trunk (.pth, .safetensors, .npz).")
 ]
 SyncNetFile = Annotated[
-    Path | None, typer.Option("--syncnet", metavar="FILE", help="Measure LSE with SyncNet's weights in this file.")
+    Path | None, typer.Option("--syncnet", metavar="FILE", help="Weights of SyncNet; needed for LSE.")
 ]
 SyncCrop = Annotated[
-    str, typer.Option(metavar="real|lrs", help="Show SyncNet a square around the face, or the whole frame.")
+    str, typer.Option(metavar="real|lrs", help="Input of SyncNet: a square around the face, or the whole frame.")
 ]
 Fid = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Measure FID with torchvision's Inception v3 in this file.")
+    Path | None, typer.Option(metavar="FILE", help="Weights of torchvision's Inception v3; needed for FID.")
 ]
 Baseline = Annotated[
-    bool, typer.Option("--baseline", help="Score the truth's first frame, repeated, and the truth itself too.")
+    bool, typer.Option("--baseline", help="Also score the truth's first frame repeated, and the truth itself.")
 ]
 DetectorName = Annotated[
-    str, typer.Option("--detector", metavar="auto|mediapipe|face-alignment", help="Find landmarks with this.")
+    str, typer.Option("--detector", metavar="auto|mediapipe|face-alignment", help="Detector of facial landmarks.")
 ]
-
-WIDE = 400  # characters: a table that goes to a file or a pipe is not folded to a terminal's width
 
 
 def evaluate(
@@ -97,106 +92,49 @@ def evaluate(
     detector: DetectorName = "auto",
     device: Device = "auto",
 ) -> None:
-    """Measure generated videos against the truth: PSNR, SSIM, LPIPS, LMD, LSE, and what keeps those honest.
+    """Compare generated videos with their truth: image quality, lip sync, lip motion and steadiness.
 
-    The table goes to standard output; arrows show where good values lie. Videos that cannot be scored are named, the
-    others are scored, and the exit status is 1.
+    Prints a table to standard output; arrows show the direction of good values. Videos that cannot be scored are
+    reported, the others are scored, and the exit status is 1.
     """
-    from dd_tools.evaluation import report as reports
-    from dd_tools.evaluation.contact_sheet import write_contact_sheet
-    from dd_tools.evaluation.pages import write_pages
+    from dd_tools.evaluation.networks import open_networks
     from dd_tools.evaluation.pairs import match_pairs
-    from dd_tools.evaluation.protocol import Protocol
+    from dd_tools.evaluation.protocol import EvaluationProtocol
     from dd_tools.evaluation.run import Evaluation
     from dd_tools.face.detectors.registry import open_detector
 
-    protocol = Protocol(region, lmd, align, register, sync_crop=sync_crop)
+    protocol = EvaluationProtocol(region, lmd, align, register, sync_crop=sync_crop)
     matching = match_pairs(generated, truth or [])
     check_outputs([json, csv, markdown, contact_sheet], html, matching.pairs)
-    networks, frechet, notes = open_networks(lpips, lpips_trunk, syncnet, fid, device, session.say)
-    run = Evaluation(
-        replace(protocol, **networks),
+    networks = open_networks(
+        lpips=lpips, lpips_trunk=lpips_trunk, syncnet=syncnet, inception=fid, device=device, say=session.say
+    )
+    evaluation = Evaluation(
+        replace(protocol, lpips=networks.lpips, expert=networks.expert),
         open_detector(detector, report=session),
-        frechet=frechet,
+        fid=networks.fid,
         baseline=baseline,
         pages=html,
+        reporter=session,
     )
-    score_all(session, matching, run)
-    if run.clips:
-        report = run.report()
-        print_table(report)
-        for path, write in ((json, reports.write_json), (csv, reports.write_csv), (markdown, reports.write_markdown)):
-            if path:
-                write(report, path)
-        if contact_sheet:
-            write_contact_sheet(run.mouths, contact_sheet)
-        if html:
-            write_pages(report, notes, run.exhibits, html)
-    complain(run)
-
-
-def open_networks(
-    lpips: str | None, trunk: Path | None, syncnet: Path | None, fid: Path | None, device: str, say: Callable
-) -> tuple[dict[str, object], "FrechetDistances | None", list[str]]:
-    """The networks that can be had, as fields of `Protocol`, what measures FID, and lines said on what is missing."""
-    from dd_tools.evaluation.inception import FrechetDistances, Inception
-    from dd_tools.evaluation.perceptual import open_lpips
-    from dd_tools.evaluation.sync import PUBLIC_URL
-    from dd_tools.evaluation.syncnet import SyncExpert
-    from dd_tools.nn.device import open_device
-
-    where, notes = open_device(device), []
-    networks = {
-        "lpips": open_lpips(lpips, trunk, where, notes.append),
-        "expert": SyncExpert(syncnet, where) if syncnet else None,
-    }
-    if syncnet is None:
-        notes.append(f"no LSE: get SyncNet's weights ({PUBLIC_URL}) and give them by --syncnet")
-    elif not networks["expert"].is_public:
-        notes.append(f"'{syncnet}' are not SyncNet's public weights: no other LSE can be compared with these")
-    for note in notes:
-        say(note)
-    return networks, FrechetDistances(Inception(fid, where)) if fid else None, notes
-
-
-def score_all(session: Session, matching: "Matching", run: "Evaluation") -> None:
-    """Score every pair that can be scored; name the others and what could not be measured."""
-    run.failed += matching.missing
     for line in matching.missing:
+        evaluation.failed.append(line)
         session.fail(line)
-    for pair in matching.pairs:
-        try:
-            clip = run.score(
-                pair,
-                lambda frames, total, pair=pair: session.progress(frames, total, str(pair.generated)),
-                session.say,
-            )
-        except DataError as error:
-            run.failed.append(str(error))
-            session.fail(str(error))
-            continue
-        mention_gaps(session, clip)
+    session.for_each(matching.pairs, lambda pair: report_gaps(session, evaluation.score(pair)))
+    if evaluation.clips:
+        write_reports(evaluation, networks.notes, json, csv, markdown, html, contact_sheet)
+    check_complete(evaluation)
 
 
-def complain(run: "Evaluation") -> None:
-    """Raise `DataError` with the number of videos that were not scored, or only in part."""
-    count = len(run.failed) + len(run.mouths)
-    partly = sum(bool(clip.faults) for clip in run.clips if clip.generated)
-    parts = [f"{len(run.failed)} of {count} videos not scored"] if run.failed else []
-    parts += [f"{partly} of {count} videos scored only in part"] if partly else []
-    if parts:
-        raise DataError(", ".join(parts))
-
-
-def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[Pair]") -> None:
-    """Fail before the work where a result could not be written or would replace an input; make the pages' folders."""
-    from dd_tools.evaluation.pages import CLIPS
+def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[VideoPair]") -> None:
+    """Raise an error before the work if an output cannot be written or is an input; create the pages' folder."""
+    from dd_tools.evaluation.report.clip_media import CLIPS
     from dd_tools.formats.atomic import check_output_path
 
-    taken = {path.resolve() for pair in pairs for path in (pair.generated, pair.truth)}
+    inputs = {path.resolve() for pair in pairs for path in (pair.generated, pair.truth)}
     for path in filter(None, files):
         check_output_path(path)
-        if path.resolve() in taken:
+        if path.resolve() in inputs:
             raise UsageError(f"'{path}' is both input and output")
     if folder:
         try:
@@ -205,63 +143,65 @@ def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[Pa
             raise DataError(f"cannot write to '{folder}': {error.strerror.lower()}") from None
 
 
-def mention_gaps(session: Session, clip: "ClipScores") -> None:
-    """Say where no face was found, and what kept numbers from being measured, which is a failure."""
+def write_reports(
+    evaluation: "Evaluation",
+    notes: list[str],
+    json: Path | None,
+    csv: Path | None,
+    markdown: Path | None,
+    html: Path | None,
+    contact_sheet: Path | None,
+) -> None:
+    """Print the table and write the reports that have a path. notes: lines on what could not be measured."""
+    from dd_tools.cli.eval_table import print_table
+    from dd_tools.evaluation.report.contact_sheet import write_contact_sheet
+    from dd_tools.evaluation.report.export import write_csv, write_json, write_markdown
+    from dd_tools.evaluation.report.pages import write_pages
+
+    report = evaluation.report()
+    print_table(report)
+    for path, write in ((json, write_json), (csv, write_csv), (markdown, write_markdown)):
+        if path:
+            write(report, path)
+    if contact_sheet:
+        write_contact_sheet(evaluation.mouths, contact_sheet)
+    if html:
+        write_pages(report, notes, evaluation.media, html)
+
+
+def report_gaps(session: Session, clip: "ClipScores") -> None:
+    """Print where no face was found and whether the video was registered; fail for measures without a value."""
     for path, missed in ((clip.truth, clip.missed_truth), (clip.generated, clip.missed_generated)):
         if missed:
             session.say(
-                f"no face found in {missed} of {clip.frames} frames of '{path}': what needs one leaves them out"
+                f"no face found in {missed} of {clip.frames} frames of '{path}': measures that need a face skip them"
             )
     if clip.registered:
-        session.say(f"'{clip.generated}' is framed unlike its truth: its faces were lined up")
+        session.say(f"'{clip.generated}' is framed differently from its truth and was registered")
     for fault in clip.faults:
         session.fail(f"'{clip.generated}': {fault}")
 
 
-def print_table(report: "Report") -> None:
-    """The scores to standard output, and the signature that says what they depend on."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    from dd_tools.evaluation.report import table
-
-    header, sections = table(report)
-    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
-    for columns in columns_that_fit([header, *(row for section in sections for row in section)], console.width):
-        shown = Table(box=box.SIMPLE_HEAD)
-        for column in columns:
-            shown.add_column(header[column], justify="right" if column else "left", no_wrap=column > 0)
-        for section in sections:
-            for row in section:
-                shown.add_row(*(row[column] for column in columns))
-            if len(section) > 1:
-                shown.add_section()
-        console.print(shown)
-    console.print(f"signature: {report.signature}", soft_wrap=True, markup=False)
+def check_complete(evaluation: "Evaluation") -> None:
+    """Raise `DataError` with the number of videos that were not scored, or only partly."""
+    count = len(evaluation.failed) + len(evaluation.mouths)
+    partly = sum(bool(clip.faults) for clip in evaluation.clips if clip.generated)
+    parts = [f"{len(evaluation.failed)} of {count} videos not scored"] if evaluation.failed else []
+    parts += [f"{partly} of {count} videos only partly scored"] if partly else []
+    if parts:
+        raise DataError(", ".join(parts))
 
 
-def columns_that_fit(rows: list[list[str]], width: int) -> list[list[int]]:
-    """The columns of a table in groups that each fit into `width` characters, the first column in front of all."""
-    widths = [2 + max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    groups = [[0]]
-    for column in range(1, len(widths)):
-        if len(groups[-1]) > 1 and 2 + sum(widths[one] for one in groups[-1]) + widths[column] > width:
-            groups.append([0])
-        groups[-1].append(column)
-    return groups
-
-
-def spread(arguments: list[str], option: str) -> list[str]:
-    """Repeat `option` before each value that follows it, as in ``--truth a b c``: parsers take one at a time."""
-    spread_out, taking = [], False
+def repeat_option(arguments: list[str], option: str) -> list[str]:
+    """Repeat `option` before each further value after it, as in ``--truth a b c``; typer takes one value per option."""
+    repeated, is_value = [], False
     for before, word in zip(["", *arguments], arguments, strict=False):
         if word.startswith("-"):
-            taking = word == option
-        elif taking and before != option:
-            spread_out.append(option)
-        spread_out.append(word)
-    return spread_out
+            is_value = word == option
+        elif is_value and before != option:
+            repeated.append(option)
+        repeated.append(word)
+    return repeated
 
 
 _run = console_command("dd-eval", evaluate)
@@ -269,5 +209,5 @@ _run = console_command("dd-eval", evaluate)
 
 def run() -> None:
     """The console script."""
-    sys.argv[1:] = spread(sys.argv[1:], "--truth")
+    sys.argv[1:] = repeat_option(sys.argv[1:], "--truth")
     _run()

@@ -111,7 +111,7 @@ def _distance(trunk: Path | None):
     """LPIPS with the trunk in a file; None without one."""
     if trunk is None:
         return None
-    from dd_tools.evaluation.perceptual import ALEX, Lpips
+    from dd_tools.nn.lpips import ALEX, Lpips
 
     return Lpips(ALEX, trunk).between
 

@@ -1,1 +1,1 @@
-"""How close generated videos come to the truth: the paper's protocol, its measures, and reports of them."""
+"""Compares generated videos with their truth: the paper's protocol, its measures, and reports."""

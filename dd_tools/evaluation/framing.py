@@ -1,41 +1,42 @@
-"""Whether a generated video shows the face where its truth shows it: otherwise every number would be wrong."""
+"""Whether a generated video frames the face as its truth does. If not, comparing pixels is meaningless."""
 
 import numpy as np
 
 from dd_tools.evaluation.frames import FramePair
 from dd_tools.face.landmarks import JAW
 
-ASPECT_SLACK = 0.02  # of width / height; sizes are rounded
-SIZE_SLACK = 0.15  # of the face's size; other methods' faces stay within 0.03, other crops begin at 0.3
-SHIFT_SLACK = 0.1  # of the jaw's width; as above 0.03 and 0.2
-ENOUGH = 25  # faces after which a difference is sure, so that the rest need not be measured
+ASPECT_TOLERANCE = 0.02  # relative, for frame sizes that were rounded
+SIZE_TOLERANCE = 0.15  # relative face size; other methods' outputs differ by up to 0.03, other crops by 0.3 and more
+SHIFT_TOLERANCE = 0.1  # of the jaw's width; likewise 0.03 and 0.2
+ENOUGH_FACES = 25  # frames with faces after which the decision is made
 
 
-class Framing:
-    """Compares the pictures' shapes and, over a clip, the mean faces' sizes and places."""
+class FramingCheck:
+    """Compares aspect ratios and, averaged over the frames so far, the faces' sizes and positions."""
 
     def __init__(self) -> None:
-        self._faces = np.zeros((2, 68, 2))  # sums of truth's and generated landmarks
-        self._sizes = np.zeros((2, 2), int)  # of the pictures
-        self.count = 0
+        self._landmark_sums = np.zeros((2, 68, 2))  # truth, generated
+        self._frame_sizes = np.zeros((2, 2), int)
+        self.count = 0  # frames in which both faces were found
 
     def add(self, frame: FramePair) -> None:
-        """Take the next frame."""
-        self._sizes = np.array([one.image.shape[1::-1] for one in (frame.truth, frame.generated)])
+        """See `Observer.add`."""
+        self._frame_sizes = np.array([frame.truth.size, frame.generated.size])
         if frame.landmarks is not None:
-            self._faces += frame.landmarks
+            self._landmark_sums += frame.landmarks
             self.count += 1
 
     def difference(self) -> str | None:
-        """How pictures or faces so far differ in shape, size or place; None if they agree. Expressions average out."""
-        (width, height), (own_width, own_height) = self._sizes
-        if abs(own_width * height - own_height * width) > ASPECT_SLACK * own_height * width:
-            return f"{own_width}×{own_height} pixels against {width}×{height}"
+        """How the framings differ, as words for a message; None if they agree. Averaging cancels expressions."""
+        (width, height), (generated_width, generated_height) = self._frame_sizes
+        if abs(generated_width * height - generated_height * width) > ASPECT_TOLERANCE * generated_height * width:
+            return f"aspect ratio of {generated_width}×{generated_height}, expected that of {width}×{height}"
         if not self.count:
             return None
-        truth, generated = self._faces / self.count
-        sizes = [np.linalg.norm(face - face.mean(0)) for face in (truth, generated)]
+        truth, generated = self._landmark_sums / self.count
+        truth_size, generated_size = (np.linalg.norm(face - face.mean(0)) for face in (truth, generated))
+        ratio = generated_size / truth_size
         shift = np.linalg.norm(generated.mean(0) - truth.mean(0)) / np.ptp(truth[JAW, 0])
-        if abs(np.log(sizes[1] / sizes[0])) > np.log(1 + SIZE_SLACK) or shift > SHIFT_SLACK:
-            return f"its face is {sizes[1] / sizes[0]:.2f} times as large and {shift:.0%} of its width away"
+        if abs(np.log(ratio)) > np.log(1 + SIZE_TOLERANCE) or shift > SHIFT_TOLERANCE:
+            return f"the face is {ratio:.2f} times as large and shifted by {shift:.0%} of its width"
         return None

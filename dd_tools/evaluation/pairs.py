@@ -1,4 +1,4 @@
-"""Which generated video is measured against which truth."""
+"""Which generated video is compared with which truth."""
 
 import csv
 from collections import Counter
@@ -9,29 +9,18 @@ from pathlib import Path
 from dd_tools.errors import DataError, UsageError
 
 VIDEO_SUFFIXES = (
-    ".avi",
-    ".flv",
-    ".m4v",
-    ".mkv",
-    ".mov",
-    ".mp4",
-    ".mpeg",
-    ".mpg",
-    ".mts",
-    ".ogv",
-    ".ts",
-    ".webm",
-    ".wmv",
-)
-
-
+    ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv",
+)  # fmt: skip
 LIST_SUFFIX = ".tsv"
 _LIST_HEADER = ["generated", "truth"]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A generated video and its truth. system: what made it (the name of its folder); clip: the name they share."""
+class VideoPair:
+    """A generated video and its truth.
+
+    system: what generated it, the name of its folder. clip: the file name without suffix.
+    """
 
     system: str
     clip: str
@@ -41,36 +30,36 @@ class Pair:
 
 @dataclass
 class Matching:
-    """The pairs found, and one line for each video that has no partner."""
+    """The pairs found, and one line for each video without a partner."""
 
-    pairs: list[Pair] = field(default_factory=list)
+    pairs: list[VideoPair] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
 
 def match_pairs(generated: Sequence[Path], truth: Sequence[Path]) -> Matching:
-    """Pair files or folders of videos, or read a list of pairs (``.tsv``), which stands alone: see `read_list`.
+    """Pair video files and folders of videos; or read a list of pairs (``.tsv``), see `read_list`.
 
-    Videos are paired by stem when a folder is given or a generated video shares its stem with a truth; one truth then
-    serves the generated videos of every folder. Otherwise they pair in the order given, and their counts must match.
-    Raises `DataError` for paths that do not exist, folders without videos and truths of one name, `UsageError` for
-    counts, no truths, and a list beside other videos.
+    Videos are paired by file name without suffix if any path is a folder or any name occurs on both sides; then one
+    truth serves the generated videos of every folder. Otherwise they are paired in the order given. Raises `DataError`
+    for a missing path, a folder without videos and ambiguous truths; `UsageError` for different numbers of files, for
+    no truth, and for a list together with other paths.
     """
     if any(path.suffix.lower() == LIST_SUFFIX for path in generated):
         if len(generated) > 1 or truth:
-            raise UsageError("a list of pairs (.tsv) names all videos: give nothing beside it, no --truth either")
+            raise UsageError("a list of pairs (.tsv) must be the only input, without --truth")
         return read_list(generated[0])
     if not truth:
-        raise UsageError("missing option '--truth': name the true videos, or give a list of pairs (.tsv)")
-    by_name = any(path.is_dir() for path in (*generated, *truth))
+        raise UsageError("missing option '--truth': give the true videos, or a list of pairs (.tsv)")
+    has_folder = any(path.is_dir() for path in (*generated, *truth))
     generated, truth = _videos(generated), _videos(truth)
-    by_name = by_name or not {path.stem for path in generated}.isdisjoint(path.stem for path in truth)
-    return _match_by_stem(generated, truth) if by_name else _match_in_order(generated, truth)
+    has_common_name = not {path.stem for path in generated}.isdisjoint(path.stem for path in truth)
+    return _match_by_name(generated, truth) if has_folder or has_common_name else _match_in_order(generated, truth)
 
 
 def read_list(path: Path) -> Matching:
-    """The pairs in a file with a generated video, a tab, and its truth on each line, as seen from the file's folder.
+    """The pairs in a text file: generated video, tab, truth on each line, relative to the file's folder.
 
-    A first line ``generated<tab>truth`` is skipped. Raises `DataError` for anything else and where there are none.
+    A first line ``generated<tab>truth`` and empty lines are skipped. Raises `DataError` for other lines and no pairs.
     """
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -81,21 +70,24 @@ def read_list(path: Path) -> Matching:
         if not columns or (number == 1 and columns == _LIST_HEADER):
             continue
         if len(columns) != 2:
-            raise DataError(f"cannot use '{path}': line {number} has {len(columns)} columns, expected two, tab between")
-        generated, truth = (path.parent / column for column in columns)
-        matching.pairs.append(Pair(_system(generated), generated.stem, generated, truth))
+            raise DataError(f"cannot use '{path}': line {number} has {len(columns)} columns, expected 2 with a tab")
+        matching.pairs.append(_pair(*(path.parent / column for column in columns)))
     if not matching.pairs:
         raise DataError(f"no pairs in '{path}'")
     return matching
 
 
+def _pair(generated: Path, truth: Path) -> VideoPair:
+    return VideoPair(generated.resolve().parent.name, generated.stem, generated, truth)
+
+
 def _videos(paths: Sequence[Path]) -> list[Path]:
-    """Files as given, folders as the videos in them, sorted by name."""
+    """Files as given; folders replaced by their videos, sorted by name."""
     videos = []
     for path in paths:
         if not path.exists():
             raise DataError(f"cannot read '{path}': no such file or folder")
-        found = [path] if not path.is_dir() else _videos_in(path)
+        found = _videos_in(path) if path.is_dir() else [path]
         if not found:
             raise DataError(f"no videos in folder '{path}'")
         videos += found
@@ -106,30 +98,24 @@ def _videos_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
 
 
-def _system(generated: Path) -> str:
-    return generated.resolve().parent.name
-
-
 def _match_in_order(generated: list[Path], truth: list[Path]) -> Matching:
     if len(generated) != len(truth):
         raise UsageError(
-            f"{len(generated)} generated but {len(truth)} true videos, and no names in common: "
-            "give as many truths as generated videos, or folders in which the names agree"
+            f"cannot pair {len(generated)} generated but {len(truth)} true videos without common names: "
+            "give one truth for each generated video, or files with the same names"
         )
-    return Matching([Pair(_system(one), one.stem, one, true) for one, true in zip(generated, truth, strict=True)])
+    return Matching([_pair(*pair) for pair in zip(generated, truth, strict=True)])
 
 
-def _match_by_stem(generated: list[Path], truth: list[Path]) -> Matching:
-    twice = [stem for stem, count in Counter(path.stem for path in truth).items() if count > 1]
-    if twice:
-        raise DataError(f"{len(twice)} names stand for several truths, such as '{twice[0]}': names must be unique")
+def _match_by_name(generated: list[Path], truth: list[Path]) -> Matching:
+    ambiguous = [stem for stem, count in Counter(path.stem for path in truth).items() if count > 1]
+    if ambiguous:
+        raise DataError(f"several true videos have the same name, such as '{ambiguous[0]}'")
     truths = {path.stem: path for path in truth}
-    matching = Matching()
-    for path in generated:
-        if path.stem in truths:
-            matching.pairs.append(Pair(_system(path), path.stem, path, truths[path.stem]))
-        else:
-            matching.missing.append(f"no truth for '{path}'")
+    matching = Matching(
+        [_pair(path, truths[path.stem]) for path in generated if path.stem in truths],
+        [f"no truth for '{path}'" for path in generated if path.stem not in truths],
+    )
     for folder in dict.fromkeys(path.parent for path in generated):
         stems = {path.stem for path in generated if path.parent == folder}
         matching.missing += [

@@ -1,4 +1,4 @@
-"""The choices a user has, the measures they lead to, and the signature that records them beside every number."""
+"""The options of an evaluation, the measures they select, and the signature that records them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,28 @@ from typing import TYPE_CHECKING
 
 from dd_tools import __version__
 from dd_tools.errors import UsageError
-from dd_tools.evaluation import frames, landmarks, quality, registration, scores, sync, sync_crops, temporal
-from dd_tools.evaluation.measure import FrameMean, Label, Measure, Missing
-from dd_tools.face.detectors.protocol import Detector
+from dd_tools.evaluation import frames, registration, scores
+from dd_tools.evaluation.measures.aperture import LipAperture
+from dd_tools.evaluation.measures.frame_mean import FrameMean
+from dd_tools.evaluation.measures.interface import Label, Measure
+from dd_tools.evaluation.measures.jitter import Jitter
+from dd_tools.evaluation.measures.lmd import ALIGNED, LMD_KINDS, aligned_lmd, lmd_label, raw_lmd
+from dd_tools.evaluation.measures.lpips import LpipsMean, lpips_label
+from dd_tools.evaluation.measures.outside import OUTSIDE, outside_error
+from dd_tools.evaluation.measures.psnr import PSNR, psnr
+from dd_tools.evaluation.measures.ssim import SSIM, ssim
+from dd_tools.evaluation.measures.sync import lse
+from dd_tools.evaluation.measures.sync.crops import CROPS
+from dd_tools.evaluation.measures.unavailable import Unavailable
 from dd_tools.face.geometry import HEAD_SIDE
 
 if TYPE_CHECKING:
-    from dd_tools.evaluation.perceptual import Lpips
-    from dd_tools.evaluation.syncnet import SyncExpert
+    from dd_tools.evaluation.measures.sync.syncnet import SyncExpert
+    from dd_tools.nn.lpips import Lpips
 
 STRICT, SHORTEST = ALIGNMENTS = ("strict", "shortest")
 
-_REGIONS = {
+_REGION_SETTINGS = {
     frames.LOWER_FACE: f"lower-face(jaw-width,nose-tip-to-chin,margin-{frames.MARGIN})",
     frames.MASK: f"mask(paper-polygon,head-{HEAD_SIDE}-interocular)",
     frames.FULL: "full",
@@ -26,18 +36,18 @@ _REGIONS = {
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """How pairs are compared; the defaults are the paper's protocol.
+class EvaluationProtocol:
+    """How pairs are compared. The defaults are the paper's protocol.
 
-    region: what PSNR and SSIM see, of `frames.REGIONS`. lmd: whether mouths are centred on each other first, of
-    `landmarks.LMD_KINDS`. align: whether videos that differ by more than one frame are refused or cut to the shorter
-    one, of `ALIGNMENTS`. register: whether videos framed unlike their truth are lined up with it or refused. lpips,
-    expert: the networks of LPIPS and of lip sync, None to go without. sync_crop: what the latter sees, of
-    `sync_crops.CROPS`. Raises `UsageError` for other values.
+    region: what PSNR, SSIM, LPIPS and FID compare, one of `frames.REGIONS`. lmd: whether LMD aligns the mouths first,
+    one of `LMD_KINDS`. align: whether videos of different lengths are refused or cut to the shorter one, one of
+    `ALIGNMENTS`. register: whether videos with another framing are registered or refused. lpips, expert: the networks
+    of LPIPS and LSE; None leaves these measures out. sync_crop: what SyncNet sees, one of `CROPS`. Raises `UsageError`
+    for other values.
     """
 
     region: str = frames.LOWER_FACE
-    lmd: str = landmarks.ALIGNED
+    lmd: str = ALIGNED
     align: str = STRICT
     register: bool = False
     lpips: "Lpips | None" = None
@@ -45,42 +55,29 @@ class Protocol:
     sync_crop: str = "real"
 
     def __post_init__(self):
-        choices = {
-            "region": frames.REGIONS,
-            "lmd": landmarks.LMD_KINDS,
-            "align": ALIGNMENTS,
-            "sync_crop": tuple(sync_crops.CROPS),
-        }
+        choices = {"region": frames.REGIONS, "lmd": LMD_KINDS, "align": ALIGNMENTS, "sync_crop": tuple(CROPS)}
         for option, allowed in choices.items():
             if getattr(self, option) not in allowed:
                 name = option.replace("_", " ")
                 raise UsageError(f"unknown {name} '{getattr(self, option)}', expected {', '.join(allowed)}")
 
-    def measures(self, sound: Path | None = None) -> list[Measure]:
-        """Fresh measures for one clip, in the order of tables; lips are measured against the sound of that file."""
-        lmd = landmarks.aligned_lmd if self.lmd == landmarks.ALIGNED else landmarks.raw_lmd
+    def measures(self, audio: Path | None = None) -> list[Measure]:
+        """New measures for one clip, in the order of the table. audio: the file whose audio track LSE uses."""
         return [
-            FrameMean(quality.PSNR, quality.psnr),
-            FrameMean(quality.SSIM, quality.ssim),
-            self._perceptual(),
-            FrameMean(landmarks.lmd_label(self.lmd), lmd),
-            self._lip_sync(sound),
-            landmarks.Aperture(),
-            temporal.Jitter(),
-            FrameMean(quality.OUTSIDE, quality.outside_error),
+            FrameMean(PSNR, psnr),
+            FrameMean(SSIM, ssim),
+            LpipsMean(self.lpips) if self.lpips else Unavailable(lpips_label(None)),
+            FrameMean(lmd_label(self.lmd), aligned_lmd if self.lmd == ALIGNED else raw_lmd),
+            self._lip_sync(audio),
+            LipAperture(),
+            Jitter(),
+            FrameMean(OUTSIDE, outside_error),
         ]
 
-    def _perceptual(self) -> Measure:
-        if self.lpips is None:
-            return Missing(quality.LPIPS)
-        from dd_tools.evaluation.perceptual import PerceptualDistance
-
-        return PerceptualDistance(self.lpips)
-
-    def _lip_sync(self, sound: Path | None) -> Measure:
+    def _lip_sync(self, audio: Path | None) -> Measure:
         if self.expert is None:
-            return Missing(*sync.LABELS)
-        return sync.LipSync(self.expert, self.sync_crop, sync.sound_of(sound))
+            return Unavailable(*lse.LABELS)
+        return lse.LipSync(self.expert, self.sync_crop, lse.audio_of(audio))
 
     @property
     def labels(self) -> list[Label]:
@@ -88,10 +85,10 @@ class Protocol:
         return [label for measure in self.measures() for label in measure.labels]
 
     def signature(self, detector: Detector, labels: Sequence[Label] | None = None) -> str:
-        """Everything that could change a number of `labels`, by default its own, as ``name:value`` joined by ``|``."""
-        parts = {
+        """Every setting that can change a score, as ``name:value`` joined by ``|``. labels: by default `labels`."""
+        settings = {
             "dd-eval": __version__,
-            "region": _REGIONS[self.region],
+            "region": _REGION_SETTINGS[self.region],
             "size": f"{frames.SIZE},cubic",
             "colour": "rgb8-full-range",
             "detector": f"{detector.name}-{detector.version}",
@@ -100,4 +97,4 @@ class Protocol:
             **{label.key: label.settings for label in (labels or self.labels)},
             "interval": scores.BOOTSTRAP,
         }
-        return "|".join(f"{name}:{value}" for name, value in parts.items())
+        return "|".join(f"{name}:{value}" for name, value in settings.items())

@@ -1,75 +1,72 @@
-"""Faces framed differently lined up with the truth's: another crop or zoom of the same performance made comparable.
+"""Registration: warps a generated video whose framing differs onto its truth, so that both can be compared.
 
-Resampling blurs and landmarks tremble, which costs a video that needs no registration several dB of PSNR; therefore
-only videos whose framing differs in the first second are touched, and their scores say so.
+Warping blurs the frames and landmarks are noisy, which costs a video that needs no registration several dB of PSNR.
+Therefore only videos whose framing differs in the first second are registered, and their scores are marked.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 import numpy as np
+from skimage.transform import estimate_transform
 
-from dd_tools.evaluation.frames import FramePair, Picture
-from dd_tools.evaluation.framing import ENOUGH, Framing
-from dd_tools.evaluation.streams import Centred
+from dd_tools.evaluation.centred_window import CentredWindow
+from dd_tools.evaluation.frames import FaceFrame, FramePair
+from dd_tools.evaluation.framing import ENOUGH_FACES, FramingCheck
 from dd_tools.face.affine import inverted, resample, transform
 
-STEADY = slice(17, 48)  # brows, nose and eyes: landmarks that speech moves little
-SMOOTHING = 2  # frames to either side over which the map is averaged, against trembling
+STABLE = slice(17, 48)  # landmarks of brows, nose and eyes, which speech hardly moves
+SMOOTHING = 2  # frames on either side over which the transform is averaged
 SETTINGS = (
-    f"similarity,landmarks-{STEADY.start}-{STEADY.stop - 1},mean-of-{2 * SMOOTHING + 1}-frames,where-framed-unlike"
+    f"similarity,landmarks-{STABLE.start}-{STABLE.stop - 1},mean-of-{2 * SMOOTHING + 1}-frames,if-framing-differs"
 )
 
-Pictures = tuple[Picture, Picture]  # truth, generated
+Frames = tuple[FaceFrame, FaceFrame]  # truth, generated
 
 
-def register_if_needed(pairs: Iterable[Pictures]) -> tuple[Iterator[Pictures], bool]:
-    """The same pairs, generated pictures moved to the truth's framing if the first `ENOUGH` are framed unlike it.
+def register_if_needed(pairs: Iterable[Frames]) -> tuple[Iterator[Frames], bool]:
+    """The same pairs, registered if the framing of the first `ENOUGH_FACES` frames differs; and whether it does.
 
-    Also tells whether they are. Holds those first pictures in memory until they have gone through.
+    Keeps those first frames in memory until they have been consumed.
     """
     pairs = iter(pairs)
-    first = list(islice(pairs, ENOUGH))
-    framing = Framing()
+    first = list(islice(pairs, ENOUGH_FACES))
+    framing = FramingCheck()
     for pair in first:
         framing.add(FramePair(*pair))
     everything = chain(first, pairs)
     return (registered(everything), True) if framing.difference() else (everything, False)
 
 
-def registered(pairs: Iterable[Pictures]) -> Iterator[Pictures]:
-    """Generated pictures resampled to the truth's size and framing, frame by frame; their rims go on where they end.
+def registered(pairs: Iterable[Frames]) -> Iterator[Frames]:
+    """Warp the generated frames to the truth's size and framing; pixels beyond their edges repeat the edge.
 
-    Each frame's map is the mean of the least-squares similarities of the frames around it, the last one's where those
-    have no face. Before the first face pictures are left as they are.
+    A frame's transform is the mean of the similarity transforms of the frames around it, or the previous one if those
+    have no faces. Frames before the first face are left unchanged.
     """
-    window: Centred[tuple[Pictures, np.ndarray | None]] = Centred(SMOOTHING)
     to_truth = None
-    for pair, around in _centred(pairs, window):
-        known = [similarity for _, similarity in around if similarity is not None]
+    for pair, window in _with_neighbours(pairs):
+        known = [similarity for _, similarity in window if similarity is not None]
         to_truth = np.mean(known, axis=0) if known else to_truth
-        yield pair if to_truth is None else (pair[0], _moved(pair[1], to_truth, pair[0].image.shape[1::-1]))
+        yield pair if to_truth is None else (pair[0], _warped(pair[1], to_truth, pair[0].pixels.shape[1::-1]))
 
 
-def _centred(pairs: Iterable[Pictures], window: Centred) -> Iterator[tuple[Pictures, list]]:
+def _with_neighbours(pairs: Iterable[Frames]) -> Iterator[tuple[Frames, list]]:
+    window: CentredWindow[tuple[Frames, np.ndarray | None]] = CentredWindow(SMOOTHING)
     for truth, generated in pairs:
         has_faces = truth.landmarks is not None and generated.landmarks is not None
-        similarity = fit_similarity(generated.landmarks[STEADY], truth.landmarks[STEADY]) if has_faces else None
-        for (pair, _), around in window.add(((truth, generated), similarity)):
-            yield pair, around
-    for (pair, _), around in window.rest():
-        yield pair, around
+        similarity = fit_similarity(generated.landmarks[STABLE], truth.landmarks[STABLE]) if has_faces else None
+        for (pair, _), neighbours in window.add(((truth, generated), similarity)):
+            yield pair, neighbours
+    for (pair, _), neighbours in window.flush():
+        yield pair, neighbours
 
 
 def fit_similarity(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The least-squares similarity (2,3) that takes points (N,2) to targets (N,2); as complex numbers z ↦ a·z + b."""
-    points, targets = points @ (1, 1j), targets @ (1, 1j)
-    centred = points - points.mean()
-    a = np.vdot(centred, targets) / np.vdot(centred, centred)
-    b = targets.mean() - a * points.mean()
-    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+    """The least-squares similarity transform, float64 (2,3), from points (N,2) to targets (N,2) (Umeyama 1991)."""
+    return estimate_transform("similarity", np.float64(points), np.float64(targets)).params[:2]
 
 
-def _moved(picture: Picture, to_truth: np.ndarray, size: tuple[int, int]) -> Picture:
-    landmarks = None if picture.landmarks is None else np.float32(transform(picture.landmarks, to_truth))
-    return Picture(resample(picture.image, inverted(to_truth), size), landmarks, picture.pts, original=picture)
+def _warped(frame: FaceFrame, to_truth: np.ndarray, size: tuple[int, int]) -> FaceFrame:
+    landmarks = None if frame.landmarks is None else np.float32(transform(frame.landmarks, to_truth))
+    return FaceFrame(resample(frame.pixels, inverted(to_truth), size), landmarks, frame.pts, original=frame)

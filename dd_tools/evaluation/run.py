@@ -1,93 +1,93 @@
-"""A run over many pairs: scores, and what pictures and pages are drawn from, gathered in one pass over each pair."""
+"""A run over many pairs: collects scores and everything that the reports show, in one pass over each pair."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dd_tools.evaluation.contact_sheet import MouthRows
-from dd_tools.evaluation.exhibits import Exhibits
-from dd_tools.evaluation.frames import FramePair
-from dd_tools.evaluation.pages import CLIPS
-from dd_tools.evaluation.pairs import Pair
-from dd_tools.evaluation.protocol import Protocol
-from dd_tools.evaluation.report import Report
+from dd_tools.errors import DataError
+from dd_tools.evaluation.pairs import VideoPair
+from dd_tools.evaluation.protocol import EvaluationProtocol
+from dd_tools.evaluation.report.clip_media import CLIPS, ClipMedia
+from dd_tools.evaluation.report.contact_sheet import MouthRows
+from dd_tools.evaluation.report.report import Report
 from dd_tools.evaluation.scores import ClipScores
 from dd_tools.evaluation.scoring import score_pair
 from dd_tools.face.detectors.protocol import Detector
 from dd_tools.media.audio import has_audio
 from dd_tools.media.video import probe
+from dd_tools.reporting import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from dd_tools.evaluation.inception import FrechetDistances
-
-Progress = Callable[[Iterator[FramePair], int | None], Iterable[FramePair]]
+    from dd_tools.evaluation.measures.fid import SystemFid
 
 
 class Evaluation:
     """Scores pairs one after another.
 
-    frechet: measures FID by system. baseline: whether to score doing nothing, once for every truth. pages: the folder
-    of the pages, which gets the clips' videos; None for no pages. `clips`, `mouths` (of the contact sheet), `exhibits`
-    (of the pages) and `failed` grow with every pair.
+    fid: computes FID; None leaves it out. baseline: whether to score the baselines, once for every truth. pages: folder
+    of the web pages, into which the clips' videos are written; None for no pages. The results so far: `clips`, `mouths`
+    (for the contact sheet), `media` (for the pages), `failed` (a line for every video that was not scored).
     """
 
     def __init__(
         self,
-        protocol: Protocol,
+        protocol: EvaluationProtocol,
         detector: Detector,
         *,
-        frechet: "FrechetDistances | None" = None,
+        fid: "SystemFid | None" = None,
         baseline: bool = False,
         pages: Path | None = None,
+        reporter: Reporter = SILENT,
     ):
-        self._protocol, self._detector = protocol, detector
-        self._frechet, self._baseline, self._pages = frechet, baseline, pages
+        self._protocol, self._detector, self._reporter = protocol, detector, reporter
+        self._fid, self._baseline, self._pages = fid, baseline, pages
         self.clips: list[ClipScores] = []
-        self.mouths: dict[Pair, MouthRows] = {}
-        self.exhibits: dict[ClipScores, Exhibits] = {}
+        self.mouths: dict[VideoPair, MouthRows] = {}
+        self.media: dict[ClipScores, ClipMedia] = {}
         self.failed: list[str] = []
 
-    def score(self, pair: Pair, progress: Progress, say: Callable[[str], None]) -> ClipScores:
-        """Score a pair, keep all of it, and give the generated video's scores. Arguments, errors: see `score_pair`."""
-        if self._pages is None:
-            return self._score(pair, progress, say)
-        sound = pair.generated if has_audio(pair.generated) else None
-        name = f"{len(self.exhibits) + 1:02d}-{_slug(pair.system)}-{_slug(pair.clip)}"
-        with Exhibits(self._pages / CLIPS, name, probe(pair.truth).frame_rate, sound) as exhibits:
-            scores = self._score(pair, progress, say, exhibits)
-        self.exhibits[scores] = exhibits
+    def score(self, pair: VideoPair) -> ClipScores:
+        """Score a pair and return the generated video's scores. Errors as for `score_pair`, noted in `failed`."""
+        try:
+            return self._score_with_media(pair) if self._pages else self._score(pair)
+        except DataError as error:
+            self.failed.append(str(error))
+            raise
+
+    def _score_with_media(self, pair: VideoPair) -> ClipScores:
+        audio = pair.generated if has_audio(pair.generated) else None
+        name = f"{len(self.media) + 1:02d}-{_file_name(pair.system)}-{_file_name(pair.clip)}"
+        with ClipMedia(self._pages / CLIPS, name, probe(pair.truth).frame_rate, audio) as media:
+            scores = self._score(pair, media)
+        self.media[scores] = media
         return scores
 
-    def _score(
-        self, pair: Pair, progress: Progress, say: Callable[[str], None], exhibits: Exhibits | None = None
-    ) -> ClipScores:
+    def _score(self, pair: VideoPair, media: ClipMedia | None = None) -> ClipScores:
         mouths = MouthRows()
-        features = self._frechet.observer() if self._frechet else None
+        features = self._fid.observer() if self._fid else None
         is_new_truth = all(clip.truth != str(pair.truth) for clip in self.clips)
         scores = score_pair(
             pair,
             self._protocol,
             self._detector,
             baseline=self._baseline and is_new_truth,
-            observers=[one for one in (mouths, exhibits, features) if one],
-            progress=progress,
-            say=say,
+            observers=[observer for observer in (mouths, media, features) if observer],
+            reporter=self._reporter,
         )
         if features:
-            self._frechet.keep(pair.system, features)
+            self._fid.keep(pair.system, features)
         self.clips += scores
         self.mouths[pair] = mouths
         return scores[0]
 
     def report(self) -> Report:
-        """What was found so far."""
+        """The results so far."""
         labels, pooled = self._protocol.labels, {}
-        if self._frechet:
-            labels, pooled = [*labels, self._frechet.label], {self._frechet.label: self._frechet.values()}
+        if self._fid:
+            labels, pooled = [*labels, self._fid.label], {self._fid.label: self._fid.values()}
         return Report(labels, self.clips, self.failed, self._protocol.signature(self._detector, labels), pooled)
 
 
-def _slug(name: str) -> str:
-    """A name that is safe in file names and addresses."""
+def _file_name(name: str) -> str:
+    """The name without characters that are unsafe in file names and URLs."""
     return re.sub(r"[^A-Za-z0-9.]+", "_", name).strip("._") or "clip"

@@ -1,4 +1,4 @@
-"""Numbers of clips, and of systems: means over clips with bootstrap intervals."""
+"""The scores of clips and of systems: means over clips with bootstrap confidence intervals."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dd_tools.evaluation.measure import Label
+from dd_tools.evaluation.measures.interface import Label
 
 LEVEL, RESAMPLES, SEED = 0.95, 1000, 0
 BOOTSTRAP = f"bootstrap-percentile-{LEVEL:.0%},{RESAMPLES}-resamples-of-clips,seed-{SEED}"
@@ -14,12 +14,12 @@ BOOTSTRAP = f"bootstrap-percentile-{LEVEL:.0%},{RESAMPLES}-resamples-of-clips,se
 
 @dataclass(frozen=True, eq=False)
 class ClipScores:
-    """One generated video's numbers: `values` by measure key, NaN where nothing could be measured.
+    """The scores of one generated video: `values` by measure key, NaN if nothing could be measured.
 
-    frames: how many were compared. missed_truth, missed_generated: in how many of them no face was found; the measures
-    that need it leave those frames out. identical_frames: in how many the compared region is exactly the truth's.
-    generated is None for a baseline, which is no file. faults: what kept numbers from being measured, a line each.
-    registered: whether its faces were lined up with the truth's first.
+    generated: the file; None for a baseline. frames: number of compared frames. missed_truth, missed_generated: frames
+    in which no face was found; measures that need the face skip them. identical_frames: frames whose compared region is
+    identical to the truth's. faults: one line for each reason why a measure has no value. registered: whether the video
+    was registered to its truth.
     """
 
     system: str
@@ -36,13 +36,16 @@ class ClipScores:
 
     @property
     def name(self) -> str:
-        """Such as ``ours/clip``, with a word if it was registered."""
+        """For example ``ours/clip``, or ``ours/clip (registered)``."""
         return f"{self.system}/{self.clip}" + (" (registered)" if self.registered else "")
 
 
 @dataclass(frozen=True)
 class Score:
-    """A measure's mean over the `clips` of a system that have a value, and its 95 % interval, if there is one."""
+    """The mean of one measure over a system's clips, with its 95 % confidence interval.
+
+    low, high: the interval; None for fewer than two clips or infinite values. clips: number of clips with a value.
+    """
 
     label: Label
     value: float
@@ -55,13 +58,13 @@ class Score:
 
     @property
     def interval(self) -> str:
-        """Such as ``[27.51, 28.90]``; empty where there is none."""
+        """For example ``[27.51, 28.90]``; empty if there is none."""
         return "" if self.low is None else f"[{self.label.text(self.low)}, {self.label.text(self.high)}]"
 
 
 @dataclass(frozen=True)
 class SystemScores:
-    """A system's clips and their summary, by measure key."""
+    """A system's clips, and its scores by measure key."""
 
     system: str
     clips: list[ClipScores]
@@ -71,9 +74,10 @@ class SystemScores:
 def summarise(
     clips: Sequence[ClipScores], labels: Sequence[Label], pooled: Mapping[Label, Mapping[str, float]] | None = None
 ) -> list[SystemScores]:
-    """Clips grouped by system, in order of appearance.
+    """Group clips by system, in order of appearance.
 
-    pooled: for labels whose value belongs to a system's frames as a whole, that value by system.
+    pooled: values by label and system of measures that are computed over all frames of a system, not as a mean of
+    clips.
     """
     systems: dict[str, list[ClipScores]] = {}
     for clip in clips:
@@ -91,7 +95,7 @@ def _score(label: Label, system: str, clips: list[ClipScores], pooled: Mapping[L
 
 
 def mean_score(label: Label, values: Sequence[float]) -> Score:
-    """The mean of the values that are not NaN; an interval where they are two or more and finite."""
+    """The mean of the values that are not NaN; with an interval if there are two or more and all are finite."""
     known = np.array([value for value in values if not math.isnan(value)])
     mean = float(known.mean()) if len(known) else math.nan
     low, high = bootstrap_interval(known) if len(known) > 1 and np.isfinite(known).all() else (None, None)
@@ -99,7 +103,7 @@ def mean_score(label: Label, values: Sequence[float]) -> Score:
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean (Efron 1979): the middle 95 % of the means of `RESAMPLES` draws."""
+    """The 95 % percentile bootstrap interval of the mean of values (N,), from `RESAMPLES` resamples (Efron 1979)."""
     draws = np.random.default_rng(SEED).choice(values, (RESAMPLES, len(values))).mean(1)
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -1,9 +1,9 @@
-"""What does scoring cost beyond what cannot be saved, decoding both videos and finding the faces?
+"""How much time does scoring add to decoding both videos and finding the faces?
 
 usage: evaluation_speed.py GENERATED TRUTH
 
-Prints processor seconds (ffmpeg's included) of the two, their ratio, and the peak of memory, with the standard measures
-and without LPIPS and LSE.
+Prints the CPU time in seconds (including ffmpeg) of decoding and detection alone and of a complete run without LPIPS
+and LSE, their ratio, and the peak memory.
 """
 
 import os
@@ -11,14 +11,15 @@ import resource
 import sys
 from pathlib import Path
 
-from dd_tools.evaluation.pairs import Pair
-from dd_tools.evaluation.protocol import Protocol
-from dd_tools.evaluation.scoring import read_pictures, score_pair
+from dd_tools.evaluation.decoding import read_face_frames
+from dd_tools.evaluation.pairs import VideoPair
+from dd_tools.evaluation.protocol import EvaluationProtocol
+from dd_tools.evaluation.scoring import score_pair
 from dd_tools.face.detectors.registry import open_detector
 
 
 def seconds() -> float:
-    """Processor time of this process and of its children that have ended."""
+    """CPU time of this process and of its finished children."""
     return sum(os.times()[:4])
 
 
@@ -28,15 +29,16 @@ def main() -> None:
     generated, truth = map(Path, sys.argv[1:])
     detector = open_detector()
     start = seconds()
-    frames = sum(1 for path in (generated, truth) for _ in read_pictures(path, detector, print)) / 2
+    frames = sum(1 for path in (generated, truth) for _ in read_face_frames(path, detector, print)) / 2
     middle = seconds()
-    score_pair(Pair("generated", truth.stem, generated, truth), Protocol(), detector)
-    seen, scored = middle - start, seconds() - middle
+    score_pair(VideoPair("generated", truth.stem, generated, truth), EvaluationProtocol(), detector)
+    decoding, scoring = middle - start, seconds() - middle
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{frames:.0f} frames: decoding and detecting {seen:.1f} s, scoring {scored:.1f} s, {scored / seen:.2f} times"
+        f"{frames:.0f} frames: decoding and detection {decoding:.1f} s, "
+        f"complete run {scoring:.1f} s, {scoring / decoding:.2f} times as long"
     )
-    print(f"peak of memory {memory:.0f} MB")
+    print(f"peak memory {memory:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from dd_tools.motion.generation import generate
+from dd_tools.motion.model import load_motion_model
+from dd_tools.renderer.autoencoder import load_renderer
+from dd_tools.renderer.encoding import encode_references
 from leaking_lips import dubbed, options_of, prepared
 
 from dd_tools.face.affine import transform
@@ -19,10 +23,6 @@ from dd_tools.face.detectors.registry import open_detector
 from dd_tools.face.landmarks import lip_aperture
 from dd_tools.formats.clip import Clip
 from dd_tools.media.audio import SAMPLE_RATE, read_audio
-from dd_tools.motion.generation import generate
-from dd_tools.motion.model import load_motion_model
-from dd_tools.renderer.autoencoder import load_renderer
-from dd_tools.renderer.encoding import encode_references
 from dd_tools.speech.loudness import rhythm
 from dd_tools.speech.registry import open_speech_model
 

@@ -1,8 +1,8 @@
-"""Does sound stay with the picture for an hour of 29.97 frames a second, written in parts and joined?
+"""Do audio and video stay in sync for an hour at 29.97 fps, if the video is written in parts and joined?
 
     python tests/benchmarks/hour_of_sync.py [MINUTES]
 
-A black film with a white flash and a click every minute; prints how far apart they are in the result, in seconds.
+The video is black with a white flash and a click every minute. Prints the time between them in the result, in seconds.
 """
 
 import subprocess
@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from dd_tools.renderer.video import PART
 
 from dd_tools.media.audio import read_audio, write_audio
 from dd_tools.media.encode import VideoWriter
@@ -18,19 +19,18 @@ from dd_tools.media.ffmpeg import ffmpeg_path
 from dd_tools.media.joining import Sound, join
 from dd_tools.media.rates import exact_rate
 from dd_tools.media.video import read_frames
-from dd_tools.renderer.video import PART
 
 RATE, SAMPLE_RATE = exact_rate(29.97), 48000
 FLASH = 3  # frames
 
 
-def write_film(folder: Path, frames: int, marks: list[int]) -> Path:
-    """The film: a flash and a click begin at each of the frames `marks`."""
-    sound = np.zeros((int(frames / RATE * SAMPLE_RATE), 2), np.float32)
+def write_video(folder: Path, frames: int, marks: list[int]) -> Path:
+    """A video in which a flash and a click start at each of the frames `marks`."""
+    samples = np.zeros((int(frames / RATE * SAMPLE_RATE), 2), np.float32)
     for mark in marks:
-        sound[round(mark / RATE * SAMPLE_RATE) :][:2000] = 0.9
-    write_audio(folder / "clicks.wav", sound, SAMPLE_RATE)
-    lit = {mark + more for mark in marks for more in range(FLASH)}
+        samples[round(mark / RATE * SAMPLE_RATE) :][:2000] = 0.9
+    write_audio(folder / "clicks.wav", samples, SAMPLE_RATE)
+    lit = {mark + offset for mark in marks for offset in range(FLASH)}
     parts = []
     for start in range(0, frames, PART):
         path = folder / f"{start:08d}.mp4"
@@ -38,30 +38,30 @@ def write_film(folder: Path, frames: int, marks: list[int]) -> Path:
             for frame in range(start, min(start + PART, frames)):
                 writer.write(np.full((16, 16, 3), 255 if frame in lit else 0, np.uint8), float((frame - start) / RATE))
         parts.append((path, float(start / RATE)))
-    join(parts, folder / "film.mp4", RATE, sound=Sound(folder / "clicks.wav"), seconds=float(frames / RATE))
-    return folder / "film.mp4"
+    join(parts, folder / "video.mp4", RATE, sound=Sound(folder / "clicks.wav"), seconds=float(frames / RATE))
+    return folder / "video.mp4"
 
 
-def rising(times: np.ndarray, loud: np.ndarray) -> np.ndarray:
-    """Times at which `loud` becomes true."""
-    return times[1:][loud[1:] & ~loud[:-1]]
+def onsets(times: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """The times at which `active` becomes true."""
+    return times[1:][active[1:] & ~active[:-1]]
 
 
 def main(minutes: int) -> None:
-    """Write the film, read it back, compare."""
+    """Write the video, read it back, compare."""
     frames = int(minutes * 60 * RATE) + 60
     marks = [int(minute * 60 * RATE) for minute in range(1, minutes + 1)]
     with tempfile.TemporaryDirectory() as folder:
-        film = write_film(Path(folder), frames, marks)
-        subprocess.run([ffmpeg_path(), "-v", "error", "-i", film, "-f", "null", "-"], check=True)
-        shown = [(frame.pts, frame.image.mean() > 128) for frame in read_frames(film)]
-        samples = np.abs(read_audio(film, SAMPLE_RATE)) > 0.3
-    flashes = rising(*map(np.array, zip(*shown, strict=True)))
-    clicks = np.flatnonzero(samples) / SAMPLE_RATE
+        video = write_video(Path(folder), frames, marks)
+        subprocess.run([ffmpeg_path(), "-v", "error", "-i", video, "-f", "null", "-"], check=True)
+        brightness = [(frame.pts, frame.image.mean() > 128) for frame in read_frames(video)]
+        is_loud = np.abs(read_audio(video, SAMPLE_RATE)) > 0.3
+    flashes = onsets(*map(np.array, zip(*brightness, strict=True)))
+    clicks = np.flatnonzero(is_loud) / SAMPLE_RATE
     clicks = clicks[np.diff(clicks, prepend=-1) > 1]
-    apart = clicks - flashes
-    print(f"{len(shown)} of {frames} frames, {len(flashes)} flashes, {len(clicks)} clicks")
-    print(f"click after flash: first {apart[0]:+.4f} s, last {apart[-1]:+.4f} s, worst {np.abs(apart).max():.4f} s")
+    delays = clicks - flashes
+    print(f"{len(brightness)} of {frames} frames, {len(flashes)} flashes, {len(clicks)} clicks")
+    print(f"click after flash: first {delays[0]:+.4f} s, last {delays[-1]:+.4f} s, worst {np.abs(delays).max():.4f} s")
 
 
 if __name__ == "__main__":

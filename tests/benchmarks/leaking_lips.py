@@ -15,6 +15,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from dd_tools.motion.generation import generate
+from dd_tools.motion.model import load_motion_model
+from dd_tools.renderer.autoencoder import load_renderer
+from dd_tools.renderer.encoding import encode_references
+from dd_tools.renderer.rendering import Painter, shared_noise
+from dd_tools.renderer.timing import timeline
 
 from dd_tools.face.affine import transform
 from dd_tools.face.compositing import paste
@@ -25,12 +31,6 @@ from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.clip import Clip
 from dd_tools.media.audio import SAMPLE_RATE, read_audio
 from dd_tools.media.video import read_frames
-from dd_tools.motion.generation import generate
-from dd_tools.motion.model import load_motion_model
-from dd_tools.renderer.autoencoder import load_renderer
-from dd_tools.renderer.encoding import encode_references
-from dd_tools.renderer.rendering import Painter, shared_noise
-from dd_tools.renderer.timing import timeline
 from dd_tools.speech.registry import open_speech_model
 from dd_tools.weights import default_weights
 

@@ -1,0 +1,43 @@
+"""The table of scores that dd-eval prints."""
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dd_tools.evaluation.report.report import Report
+
+WIDE = 400  # characters; a table in a file or pipe is not split to fit a terminal
+
+
+def print_table(report: "Report") -> None:
+    """Print the scores and the signature to standard output."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from dd_tools.evaluation.report.table import table
+
+    header, sections = table(report)
+    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    for columns in columns_that_fit([header, *(row for section in sections for row in section)], console.width):
+        shown = Table(box=box.SIMPLE_HEAD)
+        for column in columns:
+            shown.add_column(header[column], justify="right" if column else "left", no_wrap=column > 0)
+        for section in sections:
+            for row in section:
+                shown.add_row(*(row[column] for column in columns))
+            if len(section) > 1:
+                shown.add_section()
+        console.print(shown)
+    console.print(f"signature: {report.signature}", soft_wrap=True, markup=False)
+
+
+def columns_that_fit(rows: list[list[str]], width: int) -> list[list[int]]:
+    """The columns in groups that each fit into `width` characters; every group starts with the first column."""
+    widths = [2 + max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    groups = [[0]]
+    for column in range(1, len(widths)):
+        if len(groups[-1]) > 1 and 2 + sum(widths[one] for one in groups[-1]) + widths[column] > width:
+            groups.append([0])
+        groups[-1].append(column)
+    return groups

@@ -1,0 +1,69 @@
+"""What every measure provides: labels, a method that takes frames one by one, and one number for each label."""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from dd_tools.evaluation.frames import FramePair
+
+
+class Better(str, Enum):
+    """The direction of good values, as the arrow that tables print."""
+
+    HIGHER = "↑"
+    LOWER = "↓"
+    NEAR_ONE = "→1"
+    NEAR_ZERO = "→0"
+
+    def cost(self, value: float) -> float:
+        """A number by which values can be ranked; the best value has the lowest cost."""
+        targets = {Better.NEAR_ONE: 1.0, Better.NEAR_ZERO: 0.0}
+        if self in targets:
+            return abs(value - targets[self])
+        return value if self is Better.LOWER else -value
+
+
+@dataclass(frozen=True)
+class Label:
+    """How one number of a measure is named and printed.
+
+    key: name in files. title: name in tables. unit: "" for none. decimals: digits printed after the point. settings:
+    every setting of the measure that can change the number, for the signature.
+    """
+
+    key: str
+    title: str
+    unit: str
+    better: Better
+    decimals: int
+    settings: str
+
+    @property
+    def heading(self) -> str:
+        """Title, direction and unit, for example ``PSNR ↑ dB``."""
+        return " ".join(filter(None, (self.title, self.better.value, self.unit)))
+
+    def text(self, value: float | None) -> str:
+        """A value as tables print it; "–" for None and NaN."""
+        return "–" if value is None or math.isnan(value) else f"{value:.{self.decimals}f}"
+
+
+class Observer(Protocol):
+    """Anything that is shown every frame of a clip, in order."""
+
+    def add(self, frame: FramePair) -> None:
+        """Take the next frame."""
+
+
+class Measure(Observer, Protocol):
+    """Computes one number of a clip for each of its `labels`.
+
+    fault: set by `results` if the clip itself prevented a measurement and the user should know; one line.
+    """
+
+    labels: tuple[Label, ...]
+    fault: str | None = None
+
+    def results(self) -> tuple[float, ...]:
+        """The clip's values, called once after the last frame; NaN if nothing could be measured."""

@@ -1,0 +1,1 @@
+"""Lip-sync error (LSE) with SyncNet: the network, its two inputs, and the measure."""

@@ -1,0 +1,1 @@
+"""Reports of scores: tables, JSON, CSV, Markdown, web pages and a contact sheet."""
