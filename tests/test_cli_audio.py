@@ -8,8 +8,8 @@ import pytest
 import soundfile
 import torch
 from commands import call
-from dd_tools.motion.config import PRESETS
-from dd_tools.motion.model import MotionModel
+from dd_tools.diffdub.motion_network import MotionNetwork
+from dd_tools.diffdub.motion_training import PRESETS
 from factories import dummy_hubert, dummy_video
 
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
@@ -69,10 +69,11 @@ def test_all_layers_of_a_hubert_or_their_weighted_sum(folder):
 
 
 def write_motion(layers: int, width: int, speech_model: str, values: list[float]) -> str:
-    config = PRESETS["tiny"].to_json() | {"speech_layers": layers, "speech_width": width, "speech_model": speech_model}
-    model = MotionModel(type(PRESETS["tiny"]).from_json(config))
-    model.layer_weights.data = torch.tensor(values)
-    write_checkpoint("motion.safetensors", Checkpoint(MOTION, config, model.state_dict()))
+    changes = {"speech_layers": layers, "speech_width": width, "speech_model": speech_model}
+    config = PRESETS["tiny"].config.to_json() | changes
+    model = MotionNetwork(type(PRESETS["tiny"].config).from_json(config))
+    model.weights.data = torch.tensor(values)
+    write_checkpoint("motion.safetensors", Checkpoint(MOTION, "diffdub", config, model.state_dict()))
     return "motion.safetensors"
 
 

@@ -33,7 +33,7 @@ def test_whatever_interrupts_leaves_the_old_file_and_no_other(tmp_path, error):
 def test_weights_get_the_permissions_of_any_other_file(tmp_path):
     previous = os.umask(0o027)
     try:
-        write_checkpoint(tmp_path / "w.safetensors", Checkpoint(RENDERER, {}, {"x": torch.zeros(1)}))
+        write_checkpoint(tmp_path / "w.safetensors", Checkpoint(RENDERER, "warp", {}, {"x": torch.zeros(1)}))
     finally:
         os.umask(previous)
     assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o640
@@ -42,7 +42,7 @@ def test_weights_get_the_permissions_of_any_other_file(tmp_path):
 def test_the_same_weights_are_the_same_bytes(tmp_path):
     for name in "ab":
         write_checkpoint(
-            tmp_path / name, Checkpoint(RENDERER, {"z": 1, "a": 2}, {"x": torch.ones(3), "b": torch.zeros(2)})
+            tmp_path / name, Checkpoint(RENDERER, "warp", {"z": 1, "a": 2}, {"x": torch.ones(3), "b": torch.zeros(2)})
         )
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 

@@ -11,9 +11,9 @@ import soundfile
 import torch
 import transformers
 from commands import call
-from dd_tools.motion.config import PRESETS
-from dd_tools.motion.generation import generate
-from dd_tools.motion.model import MotionModel
+from dd_tools.diffdub.motion import DiffDubMotionModel
+from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
+from dd_tools.diffdub.motion_training import PRESETS
 from factories import dummy_hubert
 from reporters import RecordingReporter
 from test_speech_features import dummy_voice
@@ -60,7 +60,7 @@ def test_hubert_large_has_the_shape_that_the_papers_motion_model_expects():
     )  # fmt: skip
     with torch.device("meta"):
         large = Hubert("large", transformers.HubertModel(config), normalise=True)
-    paper = PRESETS["paper"]
+    paper = MotionConfig()
     assert (large.layers, large.width) == (25, 1024) == (paper.speech_layers, paper.speech_width)
 
 
@@ -74,8 +74,9 @@ def test_dd_audio_gives_two_frames_of_25_layers_for_every_latent(tmp_path, laten
     speech = np.load(tmp_path / "speech.npy")
     assert (speech.shape, speech.dtype) == ((25, 2 * latents, 32), np.float16)
     assert (speech[:, -1] == speech[:, -2]).all()
-    motion = MotionModel(replace(PRESETS["tiny"], speech_layers=25, speech_width=32)).eval()
-    assert generate(motion, speech, np.zeros((1, 16), np.float32)).shape == (latents, 16)
+    config = replace(PRESETS["tiny"].config, speech_layers=25, speech_width=32)
+    motion = DiffDubMotionModel(MotionNetwork(config))
+    assert motion.generate(speech, np.zeros((1, 16), np.float32)).shape == (latents, 16)
 
 
 def test_windows_of_a_long_signal_agree_with_one_pass(folder):

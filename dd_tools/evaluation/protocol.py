@@ -20,6 +20,7 @@ from dd_tools.evaluation.measures.ssim import SSIM, ssim
 from dd_tools.evaluation.measures.sync import lse
 from dd_tools.evaluation.measures.sync.crops import CROPS
 from dd_tools.evaluation.measures.unavailable import Unavailable
+from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.geometry import HEAD_SIDE
 
 if TYPE_CHECKING:

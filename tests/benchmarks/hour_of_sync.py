@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from dd_tools.renderer.video import PART
+from dd_tools.pipeline.output import PART
 
 from dd_tools.media.audio import read_audio, write_audio
 from dd_tools.media.encode import VideoWriter
