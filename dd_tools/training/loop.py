@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from dd_tools.formats.checkpoint import write_checkpoint
@@ -77,7 +77,7 @@ def train(
 
 def new_state(objective: nn.Module, settings: TrainingSettings, device: torch.device, dtype: str) -> TrainingState:
     """Everything that a step changes while ``objective.model`` is trained, before the first step."""
-    average = AveragedModel(objective.model, avg_fn=ema_update(settings.ema))
+    average = AveragedModel(objective.model, multi_avg_fn=ema_update(settings.ema))
     optimizer = torch.optim.AdamW(
         objective.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -85,12 +85,15 @@ def new_state(objective: nn.Module, settings: TrainingSettings, device: torch.de
     return TrainingState(objective.model, average, optimizer, scaler)
 
 
-def ema_update(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Exponential moving average with a warm-up of its decay: min(decay, (1 + n) / (10 + n)) in update n."""
+def ema_update(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+    """Exponential moving average with a warm-up of its decay: min(decay, (1 + n) / (10 + n)) in update n.
 
-    def update(average: Tensor, current: Tensor, count: Tensor) -> Tensor:
-        keep = min(decay, (1 + count.item()) / (10 + count.item()))
-        return average.lerp(current, 1 - keep)
+    All parameters are updated at once, so that a GPU waits for one number per step and not for one per parameter.
+    """
+
+    def update(averages: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        number = count.item()
+        get_ema_multi_avg_fn(min(decay, (1 + number) / (10 + number)))(averages, current, count)
 
     return update
 
