@@ -21,7 +21,7 @@ KIND = "diffdub"
 
 
 def convert(released: ReleasedCheckpoint, path: str) -> tuple[Checkpoint, str, str]:
-    """A released network as a checkpoint; and in words what the shapes told, and what had to be assumed.
+    """A released network as a checkpoint; what its shapes say, and what is assumed, in words.
 
     `path` is for error messages. Raises `DataError` if the tensors do not fit each other, `LookupError`,
     `ArithmeticError` or `ValueError` if too many are missing.
