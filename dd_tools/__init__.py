@@ -6,17 +6,26 @@ commands are thin modules in ``dd_tools.cli`` around the library in ``dd_tools.p
 
 __version__ = "0.1.0"
 
-__all__ = ["OutputSettings", "dub", "render"]
-
+# Public functions and classes, and the modules that define them.
 _EXPORTS = {
-    "OutputSettings": "dd_tools.pipeline.output",
     "dub": "dd_tools.pipeline.dub",
+    "prepare_video": "dd_tools.face.preparation",
+    "write_features": "dd_tools.speech.extraction",
+    "open_speech_model": "dd_tools.speech.registry",
+    "encode_clip": "dd_tools.pipeline.encode",
+    "generate_motion": "dd_tools.pipeline.generate",
     "render": "dd_tools.pipeline.render",
+    "load_renderer": "dd_tools.pipeline.models",
+    "load_motion_model": "dd_tools.pipeline.models",
+    "OutputSettings": "dd_tools.pipeline.output",
+    "PrepSettings": "dd_tools.face.settings",
 }
+
+__all__ = [*_EXPORTS]
 
 
 def __getattr__(name: str):
-    """Import public functions on first use, so that ``import dd_tools`` and ``--help`` stay fast."""
+    """Import a public name on first use, so that ``import dd_tools`` and ``--help`` stay fast."""
     if name not in _EXPORTS:
         raise AttributeError(f"module 'dd_tools' has no attribute '{name}'")
     import importlib

@@ -3,12 +3,13 @@
 This module is imported before a command knows what it will do, so nothing heavy (torch, cv2) is imported here.
 """
 
+import dataclasses
 import functools
 import inspect
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import typer
@@ -26,8 +27,9 @@ EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 def console_command(name: str, function: Callable[..., None]) -> Callable[[], None]:
     """The console script of the command `name`.
 
-    `function` takes a `Session` as its first argument, named ``session``; its other parameters are the options. Every
-    command also gets ``--quiet``, ``--debug`` and ``--version``.
+    `function` takes a `Session` as its first argument, named ``session``; its other parameters are the options. A
+    parameter whose type is a dataclass stands for a group of options, its fields. Every command also gets ``--quiet``,
+    ``--debug`` and ``--version``.
     """
 
     @functools.wraps(function, assigned=("__doc__",), updated=())
@@ -35,7 +37,7 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
         session = Session(name)
         session.quiet = quiet
         try:
-            function(session, **options)
+            function(session, **_grouped(function, options))
         except (DataError, UsageError) as error:
             if debug:
                 traceback.print_exc()
@@ -67,9 +69,33 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
 
 
 def _signature_for_typer(function: Callable[..., None], command: Callable[..., None]) -> inspect.Signature:
-    """The parameters that typer sees: those of `function` without the session, then the three of every command."""
-    own = [parameter for key, parameter in inspect.signature(function).parameters.items() if key != "session"]
+    """The parameters that typer sees: those of `function` without the session, then the three of every command.
+
+    Groups of options are replaced by their fields.
+    """
+    own = [parameter for outer in _parameters(function) for parameter in _fields(outer) or [outer]]
     shared = [
         p for p in inspect.signature(command, follow_wrapped=False).parameters.values() if p.kind is not p.VAR_KEYWORD
     ]
-    return inspect.Signature(own + shared)
+    return inspect.Signature([parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own + shared])
+
+
+def _grouped(function: Callable[..., None], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `function`: options, and groups of options as their dataclasses."""
+    arguments = {}
+    for outer in _parameters(function):
+        fields = [field.name for field in _fields(outer)]
+        arguments[outer.name] = outer.annotation(**{n: options[n] for n in fields}) if fields else options[outer.name]
+    return arguments
+
+
+def _parameters(function: Callable[..., None]) -> Iterator[inspect.Parameter]:
+    """The parameters of a command's function, without the session."""
+    return (one for name, one in inspect.signature(function).parameters.items() if name != "session")
+
+
+def _fields(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """The options that a group stands for; none if the parameter is an option itself."""
+    if not dataclasses.is_dataclass(parameter.annotation):
+        return []
+    return list(inspect.signature(parameter.annotation).parameters.values())

@@ -6,24 +6,8 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.options import Device, Expression, FollowSyllables
-from dd_tools.cli.output import (
-    BatchSize,
-    Codec,
-    CropOnly,
-    Loop,
-    Lossless,
-    Metadata,
-    NoiseSeed,
-    Output,
-    PixelFormat,
-    Quality,
-    RendererFile,
-    Resume,
-    Steps,
-    Tail,
-    parse_tags,
-)
+from dd_tools.cli.options import Expression, FollowSyllables
+from dd_tools.cli.output import Output, OutputOptions
 from dd_tools.cli.prep import At, Face, parse_point
 from dd_tools.cli.session import Session
 
@@ -44,7 +28,7 @@ def dub_video(
     video: Video,
     audio: Audio,
     output: Output,
-    renderer: RendererFile = None,
+    options: OutputOptions,
     motion: MotionFile = None,
     references: References = 75,
     expression: Expression = None,
@@ -52,19 +36,6 @@ def dub_video(
     adapt: Adapt = 0,
     face: Face = "prominent",
     at: At = None,
-    steps: Steps = None,
-    seed: NoiseSeed = None,
-    loop: Loop = "stop",
-    tail: Tail = "silence",
-    crop_only: CropOnly = False,
-    codec: Codec = None,
-    quality: Quality = None,
-    pixel_format: PixelFormat = None,
-    lossless: Lossless = False,
-    metadata: Metadata = None,
-    resume: Resume = False,
-    batch_size: BatchSize = 8,
-    device: Device = "auto",
 ) -> None:
     """Dub a video: make its speaker say what is said in the audio.
 
@@ -73,14 +44,12 @@ def dub_video(
     it was altered by AI.
     """
     from dd_tools.pipeline.dub import dub
-    from dd_tools.pipeline.output import OutputSettings
 
-    tags = parse_tags(metadata)
     dub(
         video,
         audio,
         output,
-        renderer=renderer,
+        renderer=options.renderer,
         motion=motion,
         references=references,
         expression=expression,
@@ -88,12 +57,12 @@ def dub_video(
         adapt_minutes=adapt,
         face=face,
         at=parse_point(at),
-        steps=steps,
-        seed=seed,
-        settings=OutputSettings(slice(None), loop, tail, crop_only, codec, quality, pixel_format, lossless, tags),
-        resume=resume,
-        batch_size=batch_size,
-        device=device,
+        steps=options.steps,
+        seed=options.seed,
+        settings=options.settings(),
+        resume=options.resume,
+        batch_size=options.batch_size,
+        device=options.device,
         report=session,
     )
 

@@ -1,11 +1,17 @@
 """Options of the two commands that write videos, dd-render and dd-dub."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dd_tools.cli.options import Device
 from dd_tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from dd_tools.pipeline.output import OutputSettings
 
 Output = Annotated[
     Path,
@@ -14,53 +20,77 @@ Output = Annotated[
         help="Output video; the suffix selects the container. A pattern writes one PNG per frame.",
     ),
 ]  # fmt: skip
-CropOnly = Annotated[bool, typer.Option("--crop-only", help="Write the square crop instead of the full frame.")]
-Loop = Annotated[
-    str,
-    typer.Option(
-        metavar="stop|hold|bounce",
-        help="If the audio is longer: end with the video, hold its last frame, or play it back and forth.",
-    ),
-]
-Tail = Annotated[
-    str,
-    typer.Option(
-        metavar="silence|source|cut",
-        help="If the audio is shorter: keep the mouth silent, leave the frames unchanged, or end with the audio.",
-    ),
-]
-Codec = Annotated[
-    str | None, typer.Option(metavar="h264|hevc|vp9|av1", help="Video codec of the output.  [default: the source's]")
-]
-Quality = Annotated[
-    int | None, typer.Option(metavar="0..63", help="Constant rate factor, smaller is better.  [default: the codec's]")
-]
-PixelFormat = Annotated[
-    str | None, typer.Option(metavar="yuv420p|...", help="Pixel format of the output.  [default: the source's]")
-]
-Lossless = Annotated[bool, typer.Option("--lossless", help="Encode without loss, in RGB.")]
-Metadata = Annotated[
-    list[str] | None, typer.Option(metavar="KEY=VALUE", help="Container metadata to add; may be repeated.")
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue a killed run.")]
-RendererFile = Annotated[
-    Path | None,
-    typer.Option("--renderer", metavar="RENDERER.safetensors", help="Renderer weights.  [default: the shipped ones]"),
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(min=1, max=1000, help="DDIM steps, for diffdub renderers.  [default: 20]"),
-]
-NoiseSeed = Annotated[
-    int | None, typer.Option("--seed", help="Seed of the noise x_T, for diffdub renderers.  [default: 0]")
-]
-BatchSize = Annotated[int, typer.Option(min=1, help="Frames per batch.")]
 
 
-def parse_tags(pairs: list[str] | None) -> dict[str, str]:
+@dataclass(frozen=True)
+class OutputOptions:
+    """The options of both commands: how to paint, and how to time and encode the output."""
+
+    renderer: Annotated[
+        Path | None,
+        typer.Option(metavar="RENDERER.safetensors", help="Renderer weights.  [default: the shipped ones]"),
+    ] = None
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="DDIM steps, for diffdub renderers.  [default: 20]")
+    ] = None
+    seed: Annotated[int | None, typer.Option(help="Seed of the noise x_T, for diffdub renderers.  [default: 0]")] = None
+    loop: Annotated[
+        str,
+        typer.Option(
+            metavar="stop|hold|bounce",
+            help="If the audio is longer: end with the video, hold its last frame, or play it back and forth.",
+        ),
+    ] = "stop"
+    tail: Annotated[
+        str,
+        typer.Option(
+            metavar="silence|source|cut",
+            help="If the audio is shorter: keep the mouth silent, leave the frames unchanged, or end with the audio.",
+        ),
+    ] = "silence"
+    crop_only: Annotated[bool, typer.Option("--crop-only", help="Write the square crop instead of the full frame.")] = (
+        False
+    )
+    codec: Annotated[
+        str | None,
+        typer.Option(metavar="h264|hevc|vp9|av1", help="Video codec of the output.  [default: the source's]"),
+    ] = None
+    quality: Annotated[
+        int | None,
+        typer.Option(metavar="0..63", help="Constant rate factor, smaller is better.  [default: the codec's]"),
+    ] = None
+    pixel_format: Annotated[
+        str | None, typer.Option(metavar="yuv420p|...", help="Pixel format of the output.  [default: the source's]")
+    ] = None
+    lossless: Annotated[bool, typer.Option("--lossless", help="Encode without loss, in RGB.")] = False
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Container metadata to add; may be repeated.")
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run.")] = False
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames per batch.")] = 8
+    device: Device = "auto"
+
+    def settings(self, frames: slice = slice(None)) -> "OutputSettings":
+        """How the output is timed and encoded; frames: the range to render."""
+        from dd_tools.pipeline.output import OutputSettings
+
+        return OutputSettings(
+            frames,
+            self.loop,
+            self.tail,
+            self.crop_only,
+            self.codec,
+            self.quality,
+            self.pixel_format,
+            self.lossless,
+            parse_tags(self.metadata or ()),
+        )
+
+
+def parse_tags(pairs: Iterable[str]) -> dict[str, str]:
     """``KEY=VALUE`` texts as a dictionary. Raises `UsageError`."""
     tags = {}
-    for pair in pairs or ():
+    for pair in pairs:
         key, equals, value = pair.partition("=")
         if not (key and equals):
             raise UsageError(f"metadata must be KEY=VALUE, got '{pair}'")

@@ -6,24 +6,8 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.options import Device, Dtype, one_of
-from dd_tools.cli.output import (
-    BatchSize,
-    Codec,
-    CropOnly,
-    Loop,
-    Lossless,
-    Metadata,
-    NoiseSeed,
-    Output,
-    PixelFormat,
-    Quality,
-    RendererFile,
-    Resume,
-    Steps,
-    Tail,
-    parse_tags,
-)
+from dd_tools.cli.options import Dtype, one_of
+from dd_tools.cli.output import Output, OutputOptions
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
 
@@ -50,24 +34,11 @@ def render_clips(
     clip_files: ClipFiles,
     output: Output,
     latents: Latents,
+    options: OutputOptions,
     audio: Audio = None,
-    renderer: RendererFile = None,
     source: Source = None,
-    steps: Steps = None,
-    seed: NoiseSeed = None,
     x_t: NoiseFile = None,
-    loop: Loop = "stop",
-    tail: Tail = "silence",
-    crop_only: CropOnly = False,
     frames: Frames = None,
-    codec: Codec = None,
-    quality: Quality = None,
-    pixel_format: PixelFormat = None,
-    lossless: Lossless = False,
-    metadata: Metadata = None,
-    resume: Resume = False,
-    batch_size: BatchSize = 8,
-    device: Device = "auto",
     dtype: Dtype = "fp32",
 ) -> None:
     """Paint motion into clips and write the video.
@@ -77,7 +48,7 @@ def render_clips(
     """
     from dd_tools.formats.arrays import read_array, read_latents
     from dd_tools.nn.device import DTYPES
-    from dd_tools.pipeline.output import OutputSettings, check_target
+    from dd_tools.pipeline.output import check_target
     from dd_tools.pipeline.render import render
 
     part = parse_range(frames)
@@ -90,18 +61,16 @@ def render_clips(
         [read_latents(file) for file in latents],
         output,
         audio=audio,
-        renderer=renderer,
+        renderer=options.renderer,
         source=source,
-        settings=OutputSettings(
-            part, loop, tail, crop_only, codec, quality, pixel_format, lossless, parse_tags(metadata)
-        ),
-        batch_size=batch_size,
-        device=device,
+        settings=options.settings(part),
+        batch_size=options.batch_size,
+        device=options.device,
         dtype=dtype,
-        resume=resume,
+        resume=options.resume,
         report=session,
-        steps=steps,
-        seed=seed,
+        steps=options.steps,
+        seed=options.seed,
         x_t=read_array(x_t, ("3", "S", "S")) if x_t else None,
     )
 

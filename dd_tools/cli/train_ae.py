@@ -6,26 +6,8 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.options import Device, Dtype, NoHistory, Seed, one_of
 from dd_tools.cli.session import Session
-from dd_tools.cli.training import (
-    BatchSize,
-    DataFraction,
-    Exclude,
-    Init,
-    LearningRate,
-    NoAugment,
-    Preset,
-    Resume,
-    SaveEvery,
-    Speakers,
-    Steps,
-    TensorBoard,
-    Workers,
-    initial_weights,
-    run_training,
-    training_files,
-)
+from dd_tools.cli.training import TrainingOptions
 
 Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Clips to train on, or folders of clips.")]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="RENDERER.safetensors", help="Output weights.")]
@@ -43,26 +25,10 @@ def train_ae(
     session: Session,
     clips: Clips,
     output: Output,
-    preset: Preset = None,
-    init: Init = None,
+    training: TrainingOptions,
     keep_encoder: KeepEncoder = False,
     perceptual: Perceptual = None,
-    steps: Steps = None,
-    batch_size: BatchSize = None,
-    learning_rate: LearningRate = None,
     no_eyes: NoEyes = False,
-    no_augment: NoAugment = False,
-    data_fraction: DataFraction = 1.0,
-    exclude: Exclude = None,
-    speakers: Speakers = None,
-    save_every: SaveEvery = None,
-    workers: Workers = 0,
-    seed: Seed = 0,
-    resume: Resume = False,
-    device: Device = "auto",
-    dtype: Dtype = "fp32",
-    tensorboard: TensorBoard = None,
-    no_history: NoHistory = False,
 ) -> None:
     """Train stage 1: the semantic encoder and the renderer.
 
@@ -70,41 +36,22 @@ def train_ae(
     appears after the last step. SIGTERM and Ctrl-C save the state and exit; --resume continues to the same result. With
     several GPUs or machines, start it under torchrun.
     """
-    from dd_tools.formats.atomic import check_output_path
-    from dd_tools.nn.device import DTYPES, open_device
-    from dd_tools.pipeline.training import renderer_run, with_choices
-    from dd_tools.training.clips import read_speakers
+    from dd_tools.pipeline.training import renderer_run
 
-    check_output_path(output)
-    one_of("dtype", dtype, DTYPES)
-    place = open_device(device)
-    groups = read_speakers(speakers) if speakers else {}
-    files = training_files(session, clips, "*.h5", exclude, data_fraction, {speakers: groups})
-    init = initial_weights(init, "renderer")
+    training.check(output)
+    speakers, init = training.speakers_by_clip(), training.initial_weights("renderer")
     task, settings = renderer_run(
-        files,
-        preset=preset,
+        training.files(session, clips, "*.h5", {training.speakers: speakers}),
+        preset=training.preset,
         init=init,
-        speakers=groups,
+        speakers=speakers,
         eyes=not no_eyes,
-        augment=not no_augment,
+        augment=not training.no_augment,
         keep_encoder=keep_encoder,
-        seed=seed,
+        seed=training.seed,
         perceptual=_distance(perceptual),
     )
-    settings = with_choices(
-        settings,
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        save_every=save_every,
-        seed=seed,
-        workers=workers,
-    )
-    history = session.history([init] if init else [], wanted=not no_history)
-    run_training(
-        session, task, settings, output, history, device=place, dtype=dtype, resume=resume, tensorboard=tensorboard
-    )
+    training.run(session, task, settings, output, init)
 
 
 def _distance(trunk: Path | None):

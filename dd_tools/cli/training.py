@@ -1,83 +1,120 @@
 """What the two training commands share: options, the files to train on, and the run."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dd_tools.cli.files import expand_folders
+from dd_tools.cli.options import Device, Dtype, NoHistory, Seed, one_of
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
-
-Preset = Annotated[
-    str | None, typer.Option(metavar="warp|small|paper|...", help="Kind, sizes and settings.  [default: warp]")
-]
-Init = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE.safetensors|default",
-        help="Weights to start from, or the shipped ones; --preset then only selects the training settings.",
-    ),
-]
-Steps = Annotated[int | None, typer.Option(help="Training steps in all.  [default: the preset's]")]
-BatchSize = Annotated[int | None, typer.Option(help="Samples per step and process.  [default: the preset's]")]
-LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.  [default: the preset's]")]
-NoAugment = Annotated[bool, typer.Option("--no-augment", help="Do not augment (ablation).")]
-DataFraction = Annotated[float, typer.Option(help="Share of the clips to use, above 0 to 1.")]
-Exclude = Annotated[Path | None, typer.Option(metavar="FILE", help="Names of clips to leave out, one per line.")]
-Speakers = Annotated[
-    Path | None, typer.Option(metavar="FILE.tsv", help="Clip name, tab, speaker: to draw speakers more evenly.")
-]
-SaveEvery = Annotated[
-    int | None, typer.Option(help="Steps between two saves of the training state.  [default: the preset's]")
-]
-Workers = Annotated[int, typer.Option(help="Processes that load data.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue from the saved training state, if there is one.")]
-TensorBoard = Annotated[Path | None, typer.Option(metavar="DIR", help="Log to TensorBoard as well.")]
 
 EXIT_STOPPED = 143  # what a shell reports after SIGTERM: not done, so that schedulers and make start it again
 
 
-def training_files(
-    session: Session,
-    named: list[Path],
-    pattern: str,
-    exclude: Path | None,
-    fraction: float,
-    lists: Mapping[Path | None, Collection[str]],
-) -> list[Path]:
-    """The files to train on: those named, or in the folders named, without the excluded ones, and of these a share.
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The options of both training commands."""
 
-    lists: file (None if not given) to the clip names in it. Names that match no clip are reported, as they are likely
-    misspelt.
-    """
-    from dd_tools.training.clips import fraction_of, read_names
+    preset: Annotated[
+        str | None, typer.Option(metavar="warp|small|paper|...", help="Kind, sizes and settings.  [default: warp]")
+    ] = None
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.safetensors|default",
+            help="Weights to start from, or the shipped ones; --preset then only selects the training settings.",
+        ),
+    ] = None
+    steps: Annotated[int | None, typer.Option(help="Training steps in all.  [default: the preset's]")] = None
+    batch_size: Annotated[int | None, typer.Option(help="Samples per step and process.  [default: the preset's]")] = (
+        None
+    )
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.  [default: the preset's]")] = None
+    no_augment: Annotated[bool, typer.Option("--no-augment", help="Do not augment (ablation).")] = False
+    data_fraction: Annotated[float, typer.Option(help="Share of the clips to use, above 0 to 1.")] = 1.0
+    exclude: Annotated[Path | None, typer.Option(metavar="FILE", help="Names of clips to leave out, one per line.")] = (
+        None
+    )
+    speakers: Annotated[
+        Path | None, typer.Option(metavar="FILE.tsv", help="Clip name, tab, speaker: to draw speakers more evenly.")
+    ] = None
+    save_every: Annotated[
+        int | None, typer.Option(help="Steps between two saves of the training state.  [default: the preset's]")
+    ] = None
+    workers: Annotated[int, typer.Option(help="Processes that load data.")] = 0
+    seed: Seed = 0
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the saved training state, if there is one.")
+    ] = False
+    device: Device = "auto"
+    dtype: Dtype = "fp32"
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Log to TensorBoard as well.")] = None
+    no_history: NoHistory = False
 
-    excluded = read_names(exclude) if exclude else set()
-    files = {path.stem: path for path in expand_folders(named, pattern)}
-    for source, names in ((exclude, excluded), *lists.items()):
-        if unknown := sorted(set(names) - set(files)):
-            shown = ", ".join(unknown[:3]) + (" ..." if len(unknown) > 3 else "")
-            session.say(f"'{source}': {len(unknown)} of {len(names)} names match no clip: {shown}")
-    files = {stem: path for stem, path in files.items() if stem not in excluded}
-    if not files:
-        raise DataError(f"nothing to train on: no {pattern} among the inputs, or all excluded")
-    return [files[stem] for stem in fraction_of(list(files), fraction)]
+    def check(self, output: Path) -> None:
+        """Raise an error before the work if the output cannot be written or an option is wrong."""
+        from dd_tools.formats.atomic import check_output_path
+        from dd_tools.nn.device import DTYPES, open_device
 
+        check_output_path(output)
+        one_of("dtype", self.dtype, DTYPES)
+        open_device(self.device)
 
-def initial_weights(init: Path | None, name: str) -> Path | None:
-    """The weights to start from; ``default`` means the shipped weights `name`."""
-    from dd_tools.weights import default_weights
+    def speakers_by_clip(self) -> dict[str, str]:
+        """Clip name to speaker."""
+        from dd_tools.training.clips import read_speakers
 
-    return default_weights(name) if init == Path("default") else init
+        return read_speakers(self.speakers) if self.speakers else {}
 
+    def initial_weights(self, name: str) -> Path | None:
+        """The weights to start from; ``default`` means the shipped weights `name`."""
+        from dd_tools.weights import default_weights
 
-def run_training(session: Session, task, settings, output: Path, history: list[dict], **options) -> None:
-    """Call `dd_tools.training.loop.train`. If it was stopped, say how to continue and exit with `EXIT_STOPPED`."""
-    from dd_tools.training.loop import train
+        return default_weights(name) if self.init == Path("default") else self.init
 
-    task.checkpoint.history = history
-    if not train(task, settings, output, report=session, **options):
-        session.say("stopped; the training state is saved, continue with --resume")
-        raise typer.Exit(EXIT_STOPPED)
+    def files(
+        self, session: Session, named: list[Path], pattern: str, lists: Mapping[Path | None, Collection[str]]
+    ) -> list[Path]:
+        """The files to train on: those named, or in the folders named, without the excluded ones, and of these a share.
+
+        lists: file (None if not given) to the clip names in it. Names that match no clip are reported, as they are
+        likely misspelt.
+        """
+        from dd_tools.training.clips import fraction_of, read_names
+
+        excluded = read_names(self.exclude) if self.exclude else set()
+        files = {path.stem: path for path in expand_folders(named, pattern)}
+        for source, names in ((self.exclude, excluded), *lists.items()):
+            if unknown := sorted(set(names) - set(files)):
+                shown = ", ".join(unknown[:3]) + (" ..." if len(unknown) > 3 else "")
+                session.say(f"'{source}': {len(unknown)} of {len(names)} names match no clip: {shown}")
+        files = {stem: path for stem, path in files.items() if stem not in excluded}
+        if not files:
+            raise DataError(f"nothing to train on: no {pattern} among the inputs, or all excluded")
+        return [files[stem] for stem in fraction_of(list(files), self.data_fraction)]
+
+    def run(self, session: Session, task, settings, output: Path, init: Path | None) -> None:
+        """Train, starting from the weights `init` if any. If the training was stopped, say how to continue and exit with `EXIT_STOPPED`."""
+        from dd_tools.nn.device import open_device
+        from dd_tools.pipeline.training import with_choices
+        from dd_tools.training.loop import train
+
+        names = ("steps", "batch_size", "learning_rate", "save_every", "workers", "seed")
+        settings = with_choices(settings, **{name: getattr(self, name) for name in names})
+        task.checkpoint.history = session.history([init] if init else [], wanted=not self.no_history)
+        if not train(
+            task,
+            settings,
+            output,
+            device=open_device(self.device),
+            dtype=self.dtype,
+            resume=self.resume,
+            tensorboard=self.tensorboard,
+            report=session,
+        ):
+            session.say("stopped; the training state is saved, continue with --resume")
+            raise typer.Exit(EXIT_STOPPED)
