@@ -98,7 +98,10 @@ class TrainingOptions:
         return [files[stem] for stem in fraction_of(list(files), self.data_fraction)]
 
     def run(self, session: Session, task, settings, output: Path, init: Path | None) -> None:
-        """Train, starting from the weights `init` if any. If the training was stopped, say how to continue and exit with `EXIT_STOPPED`."""
+        """Train, starting from the weights `init` if any.
+
+        If the training was stopped, say how to continue and exit with `EXIT_STOPPED`.
+        """
         from dd_tools.nn.device import open_device
         from dd_tools.pipeline.training import with_choices
         from dd_tools.training.loop import train
