@@ -51,8 +51,25 @@ def defaults(command: str) -> list[tuple[str, object]]:
     ]
 
 
-def test_there_is_a_page_for_every_command_and_for_the_formats_and_no_other():
-    assert sorted([*(f"{command}.1" for command in COMMANDS), "dd-formats.5"]) == PAGES
+def test_there_is_a_page_for_every_command_the_formats_and_the_overview_and_no_other():
+    assert sorted([*(f"{command}.1" for command in COMMANDS), "dd-formats.5", "dd-tools.7"]) == PAGES
+
+
+def test_overview_describes_every_command_and_refers_to_every_page():
+    described = re.findall(r"^\.It Xr (dd-\S+) 1$", section("dd-tools.7", "COMMANDS"), re.MULTILINE)
+    assert sorted(described) == sorted(COMMANDS)
+    referred = re.findall(r"^\.Xr (dd-\S+) (\d)", section("dd-tools.7", "SEE ALSO"), re.MULTILINE)
+    assert sorted([*(f"{name}.{number}" for name, number in referred), "dd-tools.7"]) == PAGES
+
+
+def test_overview_names_every_kind_of_model_and_every_preset():
+    from dd_tools.pipeline.training import PRESETS, motion_training
+
+    models = section("dd-tools.7", "MODELS")
+    kinds = re.findall(r"^\.It Cm (\S+)$", models, re.MULTILINE)
+    assert {preset for kind in kinds for preset in motion_training(kind).PRESETS} == set(PRESETS)
+    for preset in PRESETS:
+        assert re.search(rf"^\.Cm {preset}( |$)", models, re.MULTILINE), preset
 
 
 @pytest.mark.parametrize("command", COMMANDS)

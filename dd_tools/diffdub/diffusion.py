@@ -71,5 +71,8 @@ def ddim_sample(model: NoiseModel, xT: Tensor, x0: Tensor, mask: Tensor, num_ste
 
 
 def shared_noise(size: int, seed: int) -> Tensor:
-    """The one x_T (1, 3, S, S) that all frames start from (section 2.2); the same on every device."""
+    """The one x_T (1, 3, S, S) that all frames start from (section 2.2); the same on every device.
+
+    So frames can be painted independently of each other, in batches of any size, without flicker.
+    """
     return torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(seed))

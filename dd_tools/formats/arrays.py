@@ -1,4 +1,7 @@
-"""Speech features, latents and motion: one NPY array per file, or through a pipe if the name is ``-``."""
+"""Speech features, latents and motion: one NPY array per file, or through a pipe if the name is ``-``.
+
+The array is bare, without settings or history, so that it can go through a pipe.
+"""
 
 import io
 import os

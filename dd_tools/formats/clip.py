@@ -10,8 +10,8 @@ crop_to_source  float64 (T, 2, 3)     affine map from pixels of the crop to pixe
 pts             float64 (T)           time in seconds, strictly increasing
 status          uint8   (T)           a `Status`
 
-Everything is compressed with gzip; frames, masks and face images have one frame per chunk. If the status is not OK,
-landmarks, mask and face image are zero; the crop is kept if there is one.
+Everything is compressed with gzip; frames, masks and face images have one frame per chunk, so that each can be read
+by itself. If the status is not OK, landmarks, mask and face image are zero; the crop is kept if there is one.
 """
 
 import enum

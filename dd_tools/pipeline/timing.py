@@ -1,7 +1,7 @@
 """Which frame is shown when, and which latent belongs to it: audio and video need not have the same length.
 
 Latents have 25 per second, frames their own times; linear interpolation connects the two. This keeps 23.976, 29.97, 60
-and variable frame rates in sync.
+and variable frame rates in sync. Frames without a usable face pass through unchanged: they never end a job.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,9 @@
 The last `LANDMARK_VALUES` of a latent are x and y of the `MOUTH_REGION` in the coordinates of a face that looks
 straight ahead (`dd_tools.face.turning`): origin between the eyes, y down, unit one interocular distance. So motion does
 not depend on how the head is turned; painting turns the landmarks with the head.
+
+Landmarks are part of the latent because their detector was trained on far more faces than this model is: painting
+follows the lips even under a beard. The appearance code describes what landmarks do not, such as teeth.
 """
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""Augmentation of stage 2's samples: another face that moves more or less, and silence."""
+"""Augmentation of stage 2's samples: another face that moves more or less, and silence.
+
+Without other faces, a model memorises a few dozen training speakers and how far each of them moves.
+"""
 
 import torch
 from torch import Tensor

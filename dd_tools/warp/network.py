@@ -1,4 +1,8 @@
-"""Stage 1: a semantic encoder, and a U-Net that warps, blends and corrects reference images in one forward pass."""
+"""Stage 1: a semantic encoder, and a U-Net that warps, blends and corrects reference images in one forward pass.
+
+In a new network flow, residual and refinement are zero, and it outputs a blend of the reference images. So training
+starts from images that have the detail of skin, and not from noise.
+"""
 
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ from dd_tools.nn.images import composite
 from dd_tools.warp.flow import sample_image
 from dd_tools.warp.network import WarpNetwork
 
-LIP_WEIGHT = 4.0  # additional weight of pixels at the lips
+LIP_WEIGHT = 4.0  # additional weight of pixels at the lips, which are few but show the speech
 LIP_REACH = 0.08  # of half the side: scale on which that weight falls off around the landmarks of the lips
 PERCEPTUAL_WEIGHT = 0.5  # of the perceptual distances
 CLOSE_UP = 0.5  # side of the part around the lips that is compared once more, as a share of the crop
