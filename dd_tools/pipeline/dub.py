@@ -15,7 +15,6 @@ from dd_tools.formats.clip import Clip, Framing
 from dd_tools.formats.parts import file_stamp, parts_folder
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.nn.device import open_device
-from dd_tools.pipeline.adapt import adapt
 from dd_tools.pipeline.encode import encode_references
 from dd_tools.pipeline.generate import generate_from
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
@@ -115,6 +114,8 @@ def _prepare(
 
 def _adapted(weights: Path, folder: Path, minutes: float, seed: int, device, report: Reporter) -> Renderer:
     """The renderer after training on the clip, unless an earlier run did that."""
+    from dd_tools.pipeline.adapt import adapt  # training imports torchvision, a second and 150 MB
+
     output = folder / ADAPTED
     if not output.exists() and not adapt(
         weights, folder / CLIP, output, minutes, device=device, seed=seed, report=report
