@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.atomic import atomic_output
 
 if TYPE_CHECKING:  # torch is slow to import, and metadata is read without it
@@ -117,18 +117,22 @@ def _read(path: str | Path) -> tuple[Checkpoint, str]:
 def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path: str | Path) -> Module:
     """The module that `build` makes, in eval mode, holding `tensors`: nothing is initialised or copied.
 
-    `path` is for error messages. Raises `DataError` for a tensor that is missing, of another shape, or unknown.
+    `path` is for error messages. Raises `DataError` for a tensor that is missing, of another shape, or unknown, and for
+    a configuration that `build` refuses.
     """
     import torch
 
-    with torch.device("meta"):
-        module = build()
+    try:
+        with torch.device("meta"):
+            module = build()
+    except (DataError, UsageError) as error:
+        raise DataError(f"cannot use '{path}': {error}") from None
     expected = module.state_dict()
     for name in [*expected, *tensors]:
         wanted = tuple(expected[name].shape) if name in expected else "none"
         found = tuple(tensors[name].shape) if name in tensors else "missing"
         if wanted != found:
-            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}; {_REMEDY}")
+            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}")
     fitting = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     module.load_state_dict(fitting, assign=True)
     return module.eval()
