@@ -108,8 +108,9 @@ def test_unknown_presets_and_kinds_are_refused(tmp_path, clip):
 
 def test_options_of_the_other_kind_are_refused(clip):
     with pytest.raises(UsageError, match="training of a diffdub renderer has no option --perceptual"):
-        renderer_run([clip], preset="tiny", perceptual=lambda one, other: one)
-    task, _ = renderer_run([clip], preset="tiny-warp", perceptual=lambda one, other: one)
+        renderer_run([clip], preset="tiny", perceptual=pytest.fail)
+    task, _ = renderer_run([clip], preset="tiny-warp", perceptual=lambda: torch.dist)
+    assert task.objective.perceptual is torch.dist
     assert task.checkpoint.training["perceptual"] is True
 
 

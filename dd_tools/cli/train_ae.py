@@ -1,5 +1,6 @@
 """dd-train-ae: clips to renderer weights."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -90,7 +91,7 @@ def train_ae(
         augment=not no_augment,
         keep_encoder=keep_encoder,
         seed=seed,
-        perceptual=_distance(perceptual),
+        perceptual=partial(_distance, perceptual) if perceptual else None,
     )
     settings = with_choices(
         settings,
@@ -107,10 +108,8 @@ def train_ae(
     )
 
 
-def _distance(trunk: Path | None):
-    """LPIPS with the trunk in a file; None without one."""
-    if trunk is None:
-        return None
+def _distance(trunk: Path):
+    """LPIPS with the trunk in a file."""
     from dd_tools.evaluation.perceptual import ALEX, Lpips
 
     return Lpips(ALEX, trunk).between
