@@ -26,7 +26,7 @@ def renderer(request, clip, tmp_path_factory):
     """Weights that know the clip a little, as those that ship know faces."""
     output = tmp_path_factory.mktemp("renderer") / "renderer.safetensors"
     task, settings = renderer_run([clip], preset=request.param, augment=False)
-    settings = replace(settings, steps=50, batch_size=8, learning_rate=2e-3, ema=0.98)
+    settings = replace(settings, steps=60, batch_size=8, learning_rate=3e-3, decay=0.8, ema=0.9)
     assert train(task, settings, output, device=CPU)
     return output
 
