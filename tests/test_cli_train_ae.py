@@ -71,17 +71,17 @@ def test_the_ablations_reach_the_weights_file(clips, tmp_path):
 def test_the_perceptual_loss_of_a_warp_renderer_changes_its_weights_and_is_noted(clips, tmp_path):
     trunk = tmp_path / "trunk.pth"
     dummy_trunk(trunk)
-    plain, judged = tmp_path / "plain.safetensors", tmp_path / "judged.safetensors"
+    plain, perceptual = tmp_path / "plain.safetensors", tmp_path / "perceptual.safetensors"
     start = dummy_warp_renderer(tmp_path / "start.safetensors", size=64, attention_at=(16,))
     for name in "abc":
         dummy_clip(clips / f"{name}.h5", size=64)
     assert train(clips, plain, "--init", start, preset="tiny-warp").status == 0
-    assert train(clips, judged, "--init", start, "--perceptual", trunk, preset="tiny-warp").status == 0
-    first, second = (read_checkpoint(path, RENDERER) for path in (plain, judged))
+    assert train(clips, perceptual, "--init", start, "--perceptual", trunk, preset="tiny-warp").status == 0
+    first, second = (read_checkpoint(path, RENDERER) for path in (plain, perceptual))
     assert "perceptual" not in first.training and second.training["perceptual"] is True
     assert any(not torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
     assert set(first.tensors) == set(second.tensors)
-    outcome = train(clips, judged, "--init", start, "--perceptual", start, preset="tiny-warp")
+    outcome = train(clips, perceptual, "--init", start, "--perceptual", start, preset="tiny-warp")
     assert outcome.status == 1 and "trunk 'alex'" in outcome.errors
 
 
@@ -93,7 +93,7 @@ def test_a_kept_encoder_stays_as_it_was(clips, tmp_path):
     assert changed and not [name for name in changed if name.startswith("encoder.")]
 
 
-def test_excluded_clips_stay_out_and_names_of_no_clip_are_told(clips, tmp_path):
+def test_excluded_clips_stay_out_and_names_of_no_clip_are_reported(clips, tmp_path):
     (tmp_path / "names.txt").write_text("a\nnot-there\n")
     output = tmp_path / "r.safetensors"
     outcome = train(clips, output, "--exclude", tmp_path / "names.txt")

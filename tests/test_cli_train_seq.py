@@ -80,7 +80,7 @@ def test_augmentation_is_the_warp_models_alone(lips):
     assert changes("--no-augment", preset="tiny") == ({"augment": False}, False)
 
 
-def test_names_of_no_clip_are_told(folders):
+def test_names_of_no_clip_are_reported(folders):
     (folders / "late.tsv").write_text("b\t2\n" + "".join(f"b{n}\t1\n" for n in range(4)))
     (folders / "speakers.tsv").write_text("a\tone\nb\tone\nc\ttwo\n")
     outcome = call(

@@ -29,7 +29,7 @@ def test_each_operator_happens_as_often_as_in_the_released_code():
     """Told from the result alone, on two colours side by side.
 
     Moved: the first pixel is black. Flipped: the darker colour is right of the edge, which a shift takes to 60 or 70 %
-    of the width. Recoloured: neither colour is what it was. Blurred, told where nothing moved: the edge is not sharp.
+    of the width. Recoloured: neither colour is what it was. Blurred, judged where nothing moved: the edge is not sharp.
     """
     dark, bright = (0.3, 0.25, 0.2), (0.5, 0.7, 0.6)
     original = torch.tensor([dark, bright]) * 2 - 1

@@ -59,9 +59,9 @@ def test_a_window_holds_a_minute():
 
 def test_a_single_reference_is_repeated_75_times_and_several_are_taken_as_they_are():
     model, speech = tiny_model(), dummy_speech(20)
-    for count, shown in ((1, np.repeat(dummy_latents(1), 75, axis=0)), (2, dummy_latents(2))):
+    for count, taken in ((1, np.repeat(dummy_latents(1), 75, axis=0)), (2, dummy_latents(2))):
         np.testing.assert_allclose(
-            model.generate(speech, dummy_latents(count)), one_pass(model, speech, shown), atol=1e-6
+            model.generate(speech, dummy_latents(count)), one_pass(model, speech, taken), atol=1e-6
         )
 
 

@@ -26,7 +26,7 @@ def draw(paths, size: int, *, seed: int = 0, config=TINY, speakers=None, augment
 def indices(images: torch.Tensor, clip: Clip) -> list[int]:
     """Which of the clip's usable frames each image is."""
     known = {to_images(clip.frames[index][None]).numpy().tobytes(): int(index) for index in clip.usable}
-    assert len(known) == len(clip.usable), "the frames of the clip are not told apart"
+    assert len(known) == len(clip.usable), "the frames of the clip are not distinct"
     return [known[image[None].numpy().tobytes()] for image in images]
 
 

@@ -1,4 +1,4 @@
-"""Weights files: what survives, which files are refused, and what is said about them."""
+"""Weights files: what survives, which files are refused, and the messages."""
 
 import json
 

@@ -92,30 +92,30 @@ def oracle_config() -> transformers.Wav2Vec2ConformerConfig:
 
 
 def test_relative_attention_is_that_of_transformers():
-    ours = randomised(RelativeAttention(WIDTH, HEADS, dropout=0.0))
-    theirs = oracle.Wav2Vec2ConformerSelfAttention(oracle_config()).eval()
-    theirs.load_state_dict(ours.state_dict())
+    own = randomised(RelativeAttention(WIDTH, HEADS, dropout=0.0))
+    other = oracle.Wav2Vec2ConformerSelfAttention(oracle_config()).eval()
+    other.load_state_dict(own.state_dict())
     x = sequence(2, 9)
     embeddings = oracle.Wav2Vec2ConformerRelPositionalEmbedding(oracle_config())(x)
     with torch.inference_mode():
-        expected = theirs(x, relative_position_embeddings=embeddings)[0]
-        torch.testing.assert_close(ours(x, relative_positions(9, WIDTH, x), None), expected, atol=1e-5, rtol=1e-4)
+        expected = other(x, relative_position_embeddings=embeddings)[0]
+        torch.testing.assert_close(own(x, relative_positions(9, WIDTH, x), None), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_convolution_is_that_of_transformers():
-    """Theirs begins with a layer norm and has no biases."""
-    ours = randomised(Convolution(WIDTH, KERNEL))
-    for layer in ours.pointwise_conv1, ours.depthwise_conv, ours.pointwise_conv2:
+    """That of transformers begins with a layer norm and has no biases."""
+    own = randomised(Convolution(WIDTH, KERNEL))
+    for layer in own.pointwise_conv1, own.depthwise_conv, own.pointwise_conv2:
         torch.nn.init.zeros_(layer.bias)
-    theirs = oracle.Wav2Vec2ConformerConvolutionModule(oracle_config()).eval()
-    renamed = {name.replace("norm.", "batch_norm.", 1): tensor for name, tensor in ours.state_dict().items()}
-    theirs.load_state_dict(
+    other = oracle.Wav2Vec2ConformerConvolutionModule(oracle_config()).eval()
+    renamed = {name.replace("norm.", "batch_norm.", 1): tensor for name, tensor in own.state_dict().items()}
+    other.load_state_dict(
         {name: tensor for name, tensor in renamed.items() if ".bias" not in name or "norm" in name}, strict=False
     )
-    theirs.layer_norm = torch.nn.Identity()
+    other.layer_norm = torch.nn.Identity()
     x = sequence(2, 9)
     with torch.inference_mode():
-        torch.testing.assert_close(ours(x, None), theirs(x), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(own(x, None), other(x), atol=1e-5, rtol=1e-4)
 
 
 def test_a_block_is_its_parts_in_order():

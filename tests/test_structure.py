@@ -36,7 +36,7 @@ def folder(module: str) -> str:
 
 
 def imported(module: str) -> set[str]:
-    """The modules, ours and others', that a module imports, at its top or later."""
+    """The modules, of this package and others, that a module imports, at its top or later."""
     found = set()
     for node in ast.walk(sources()[module]):
         if isinstance(node, ast.Import):
