@@ -1,14 +1,13 @@
 #!/bin/sh
-# The ablations of the paper's Table 2 with the default networks: train on one folder of videos, dub those of another,
-# people never trained on, with their own voices, and score them against the truth.
+# The ablations of the paper's Table 2 with the default networks: train on one folder of videos, reconstruct
+# those of another folder, with other speakers, from their own audio, and score them against the originals.
 #
 #   sh examples/ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS
 #
-# All variants get the same budget: STEPS (1200) of 8 samples for the renderer, the preset's for the motion model. As in
-# the paper, no-eyes and no-augment are about the renderer, mel and tenth about the motion model.
-# SPEAKERS=FILE, DELAYS=FILE and PERCEPTUAL=FILE are what the options of dd-train-ae and dd-train-seq by these names
-# take, LPIPS_TRUNK=FILE what dd-eval's does. RESULTS gets weights, videos and report.md; what is there is not made
-# again.
+# Every variant is trained equally long: the renderer STEPS (1200) steps of 8 samples, the motion model MOTION_STEPS
+# (the preset's). As in the paper, no-eyes and no-augment concern the renderer, mel and tenth the motion model.
+# SPEAKERS=FILE, DELAYS=FILE and PERCEPTUAL=FILE are the values of the options of dd-train-ae and dd-train-seq of these
+# names, LPIPS_TRUNK=FILE that of dd-eval's. RESULTS gets weights, videos and report.md; existing files are kept.
 set -eu
 
 if [ $# -ne 3 ]; then
@@ -31,18 +30,19 @@ renderer() {
     name=$1 weights=$results/renderer-$1.safetensors
     shift
     mkdir -p "$results/latents-$name" "$results/held-latents-$name"
-    [ -f "$weights" ] || dd-train-ae "$results/clips" -o "$weights" --steps "${STEPS:-1200}" --batch-size 8 "$@" --resume \
+    [ -f "$weights" ] || dd-train-ae "$results/clips" -o "$weights" "$@" --resume \
+        --steps "${STEPS:-1200}" --batch-size 8 \
         ${SPEAKERS:+--speakers "$SPEAKERS"} ${PERCEPTUAL:+--perceptual "$PERCEPTUAL"}
     dd-encode "$results/clips"/*.h5 -o "$results/latents-$name" --renderer "$weights" --resume
     dd-encode "$results/held"/*.h5 -o "$results/held-latents-$name" --renderer "$weights" --resume
 }
 
-# motion NAME RENDERER SPEECH-MODEL [OPTION...]: train it on that renderer's latents, then dub every held-out video.
+# motion NAME RENDERER SPEECH-MODEL [OPTION...]: train it on that renderer's latents, reconstruct every held-out video.
 motion() {
     name=$1 stage1=$2 speech=$3 weights=$results/motion-$1.safetensors
     shift 3
     [ -f "$weights" ] || dd-train-seq "$results/latents-$stage1" --speech "$results/speech-$speech" \
-        --speech-model "$speech" -o "$weights" "$@" --resume \
+        --speech-model "$speech" -o "$weights" "$@" --resume ${MOTION_STEPS:+--steps "$MOTION_STEPS"} \
         ${SPEAKERS:+--speakers "$SPEAKERS"} ${DELAYS:+--delays "$DELAYS"}
     mkdir -p "$results/$name"
     for clip in "$results/held"/*.h5; do

@@ -1,14 +1,15 @@
 #!/bin/sh
 # Dub with the weights that the authors of DiffDub released, in their framing, stage by stage.
 #
-#   sh examples/paper.sh VIDEO|IMAGE AUDIO OUTPUT.mp4                  few-shot: the first 75 frames show the speaker
-#   REFERENCES=1 sh examples/paper.sh VIDEO|IMAGE AUDIO OUTPUT.mp4     one-shot: one frame does
+#   sh examples/paper.sh VIDEO|IMAGE AUDIO OUTPUT.mp4                  few-shot: the first 75 frames are references
+#   REFERENCES=1 sh examples/paper.sh VIDEO|IMAGE AUDIO OUTPUT.mp4     one-shot: a single reference frame
 #
-# WEIGHTS=FOLDER  the released stage1*.ckpt and stage2*.ckpt, anywhere in this folder, and what is made of them; default:
-#                 ./diffdub. What is missing is fetched from the Hugging Face hub, where there is a network.
-# HUBERT=NAME     the speech model, by its name on the hub, or a folder with its files; default: the authors',
+# WEIGHTS=FOLDER  folder that holds the released stage1*.ckpt and stage2*.ckpt at any depth, and gets the converted
+#                 weights; default: ./diffdub. Missing checkpoints are fetched from the Hugging Face hub.
+# HUBERT=NAME     speech model: a name on the hub or a folder with its files; default: the authors',
 #                 TencentGameMate/chinese-hubert-large
-# SIZE, STEPS     pixels of the crop and steps of DDIM; default: 256 and 20, the paper's. On a CPU a frame takes minutes.
+# SIZE, STEPS     size of the crop in pixels and DDIM steps; default: 256 and 20, as in the paper. On a CPU, 20 steps of
+#                 one frame take minutes.
 set -eu
 
 if [ $# -ne 3 ]; then
@@ -41,7 +42,7 @@ for stage in 1 2; do
     fi
 done
 
-# Pickles to safetensors, once.
+# Convert the pickles to safetensors, once.
 import() { # STAGE WEIGHTS
     [ -n "$(find "$2" -newer "$(checkpoint "$1")" 2>/dev/null)" ] || dd-import "$(checkpoint "$1")" -o "$2"
 }
@@ -53,10 +54,10 @@ trap 'rm -rf "$folder"' EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 
-# The voice first: where there is no HuBERT, this says what to put where, before anything slow is done.
+# The speech features first: without the speech model this fails before any slow step.
 dd-audio "$audio" -o "$folder/speech.npy" --model "${HUBERT:-TencentGameMate/chinese-hubert-large}" \
     --weights "$weights/motion.safetensors" || {
-    echo "paper.sh: with the speech model's files in a folder, say HUBERT=FOLDER" >&2
+    echo "paper.sh: if the files of the speech model are in a folder, set HUBERT=FOLDER" >&2
     exit 1
 }
 dd-prep "$video" -o "$folder/clip.h5" --crop head --size "${SIZE:-256}" --mask paper

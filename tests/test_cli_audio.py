@@ -8,10 +8,10 @@ import pytest
 import soundfile
 import torch
 from commands import call
-from dd_tools.diffdub.motion_network import MotionNetwork
-from dd_tools.diffdub.motion_training import PRESETS
 from factories import dummy_hubert, dummy_video
 
+from dd_tools.diffdub.motion_network import MotionNetwork
+from dd_tools.diffdub.motion_training import PRESETS
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
 from dd_tools.media.audio import read_audio
 from dd_tools.speech.features import collapse

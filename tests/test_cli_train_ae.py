@@ -1,18 +1,18 @@
-"""dd-train-ae as a user runs it, on made-up clips with the tiny preset."""
+"""dd-train-ae as a user runs it, on made-up clips with the tiny presets."""
 
-import json
 import os
 import signal
 
 import pytest
 import torch
 from commands import call
-from factories import dummy_clip, dummy_renderer, dummy_trunk
+from factories import dummy_clip, dummy_motion_model, dummy_renderer, dummy_trunk, dummy_warp_renderer
 from released import dummy_small_renderer
 
+from dd_tools.diffdub.renderer_data import RendererData
+from dd_tools.diffdub.renderer_training import PRESETS
 from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
-from dd_tools.renderer.config import PRESETS, RendererConfig
-from dd_tools.renderer.training import RendererData
+from dd_tools.pipeline.models import load_renderer
 from dd_tools.training.state import state_path
 
 
@@ -25,18 +25,23 @@ def clips(tmp_path):
     return folder
 
 
-def train(clips, output, *options):
-    return call("dd-train-ae", clips, "-o", output, "--preset", "tiny", "--steps", "5", "--device", "cpu", *options)
+def train(clips, output, *options, preset="tiny"):
+    return call("dd-train-ae", clips, "-o", output, "--preset", preset, "--steps", "5", "--device", "cpu", *options)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_configurations_survive_json(name):
-    config = PRESETS[name]
-    assert json.loads(json.dumps(config.to_json())) == config.to_json()
-    assert RendererConfig.from_json(config.to_json()) == config
+@pytest.mark.parametrize(("preset", "kind"), [("tiny", "diffdub"), ("tiny-warp", "warp")])
+def test_a_renderer_of_either_kind_is_trained(clips, tmp_path, preset, kind):
+    output = tmp_path / "r.safetensors"
+    outcome = train(clips, output, preset=preset)
+    assert (outcome.status, outcome.output) == (0, "")
+    weights = read_checkpoint(output, RENDERER)
+    assert (weights.kind, weights.training["clips"], weights.training["steps done"]) == (kind, ["a", "b", "c"], 5)
+    assert weights.history[0]["command"] == "dd-train-ae"
+    assert load_renderer(output).framing.size == 32
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clips", "r.csv", "r.safetensors"]
 
 
-def test_a_terminated_training_resumes_to_the_same_weights(clips, tmp_path, monkeypatch):
+def test_a_terminated_training_says_how_to_continue_and_does(clips, tmp_path, monkeypatch):
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
     assert train(clips, whole).status == 0
     draw, calls = RendererData.batch, []
@@ -49,13 +54,11 @@ def test_a_terminated_training_resumes_to_the_same_weights(clips, tmp_path, monk
 
     monkeypatch.setattr(RendererData, "batch", terminate_at_the_third)
     stopped = train(clips, cut)
-    assert stopped.status == 143 and "go on with --resume" in stopped.errors
+    assert stopped.status == 143 and "the training state is saved, continue with --resume\n" in stopped.errors
     assert state_path(cut).exists() and not cut.exists()
     assert train(clips, cut, "--resume").status == 0
     first, second = (read_checkpoint(path, RENDERER) for path in (whole, cut))
     assert all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
-    assert first.training["clips"] == ["a", "b", "c"] and first.training["steps done"] == 5
-    assert first.history[0]["command"] == "dd-train-ae"
 
 
 def test_the_ablations_reach_the_weights_file(clips, tmp_path):
@@ -65,37 +68,49 @@ def test_the_ablations_reach_the_weights_file(clips, tmp_path):
     assert not weights.config["eyes"] and not weights.training["augment"] and len(weights.training["clips"]) == 1
 
 
-def test_the_perceptual_loss_reaches_the_weights_and_is_told(clips, tmp_path):
-    dummy_trunk(tmp_path / "trunk.pth")
-    plain, judged = tmp_path / "plain.safetensors", tmp_path / "judged.safetensors"
-    size = {"size": 64, "attention_at": (16,)}
-    start = dummy_renderer(tmp_path / "start.safetensors", **size)
+def test_the_perceptual_loss_of_a_warp_renderer_changes_its_weights_and_is_noted(clips, tmp_path):
+    trunk = tmp_path / "trunk.pth"
+    dummy_trunk(trunk)
+    plain, perceptual = tmp_path / "plain.safetensors", tmp_path / "perceptual.safetensors"
+    start = dummy_warp_renderer(tmp_path / "start.safetensors", size=64, attention_at=(16,))
     for name in "abc":
         dummy_clip(clips / f"{name}.h5", size=64)
-    assert train(clips, plain, "--init", start).status == 0
-    assert train(clips, judged, "--init", start, "--perceptual", tmp_path / "trunk.pth").status == 0
-    first, second = (read_checkpoint(path, RENDERER) for path in (plain, judged))
-    assert (first.training["perceptual"], second.training["perceptual"]) == (False, True)
-    assert not torch.equal(first.tensors["unet.out.2.weight"], second.tensors["unet.out.2.weight"])
+    assert train(clips, plain, "--init", start, preset="tiny-warp").status == 0
+    assert train(clips, perceptual, "--init", start, "--perceptual", trunk, preset="tiny-warp").status == 0
+    first, second = (read_checkpoint(path, RENDERER) for path in (plain, perceptual))
+    assert "perceptual" not in first.training and second.training["perceptual"] is True
+    assert any(not torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
     assert set(first.tensors) == set(second.tensors)
-    outcome = train(clips, judged, "--init", start, "--perceptual", start)
+    outcome = train(clips, perceptual, "--init", start, "--perceptual", start, preset="tiny-warp")
     assert outcome.status == 1 and "trunk 'alex'" in outcome.errors
 
 
-def test_excluded_clips_stay_out_and_weights_can_be_gone_on_from(clips, tmp_path):
+def test_a_kept_encoder_stays_as_it_was(clips, tmp_path):
+    start, output = dummy_renderer(tmp_path / "start.safetensors"), tmp_path / "r.safetensors"
+    assert train(clips, output, "--init", start, "--keep-encoder").status == 0
+    before, after = (read_checkpoint(path, RENDERER).tensors for path in (start, output))
+    changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+    assert changed and not [name for name in changed if name.startswith("encoder.")]
+
+
+def test_excluded_clips_stay_out_and_names_of_no_clip_are_reported(clips, tmp_path):
     (tmp_path / "names.txt").write_text("a\nnot-there\n")
+    output = tmp_path / "r.safetensors"
+    outcome = train(clips, output, "--exclude", tmp_path / "names.txt")
+    assert outcome.status == 0
+    assert f"'{tmp_path / 'names.txt'}': 1 of 2 names match no clip: not-there\n" in outcome.errors
+    assert read_checkpoint(output, RENDERER).training["clips"] == ["b", "c"]
+
+
+def test_training_starts_from_other_weights_with_the_settings_of_their_kind(clips, tmp_path):
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
-    outcome = train(clips, first, "--exclude", tmp_path / "names.txt")
-    assert (
-        outcome.status == 0
-        and f"'{tmp_path / 'names.txt'}': 1 of 2 names are of no clip here: not-there" in outcome.errors
-    )
-    assert read_checkpoint(first, RENDERER).training["clips"] == ["b", "c"]
+    assert train(clips, first).status == 0
     assert call("dd-train-ae", clips, "-o", second, "--init", first, "--steps", "1", "--batch-size", "2").status == 0
     weights = read_checkpoint(second, RENDERER)
-    assert (
-        weights.training["init"] == "first.safetensors" and RendererConfig.from_json(weights.config) == PRESETS["tiny"]
-    )
+    assert weights.training["init"] == "first.safetensors"
+    assert weights.config == PRESETS["tiny"].config.to_json()
+    assert weights.training["settings"]["learning_rate"] == 1e-4  # the paper's
+    assert list(weights.history[0]["inputs"]) == ["first.safetensors"]
 
 
 def test_one_step_of_the_paper_preset_from_an_imported_diff_ae(tmp_path):
@@ -122,7 +137,7 @@ def test_one_step_of_the_paper_preset_from_an_imported_diff_ae(tmp_path):
     assert (settings["learning_rate"], settings["weight_decay"], settings["clip"], settings["ema"]) == (
         1e-4, 0.0, 1.0, 0.9999,
     )  # fmt: skip
-    first = "unet.input_blocks.0.0.weight"
+    first = "input_blocks.0.0.weight"
     assert trained.tensors[first][:, 3:].abs().max() > 0, "the reference has begun to count"
     assert weights.read_bytes() == before
 
@@ -130,13 +145,41 @@ def test_one_step_of_the_paper_preset_from_an_imported_diff_ae(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--preset", "huge"], "unknown preset 'huge'"),
+        (["--preset", "huge"], "unknown preset 'huge', expected paper, small, tiny, warp, tiny-warp"),
         (["--dtype", "fp8"], "unknown dtype 'fp8'"),
         (["--device", "abacus"], "unknown device 'abacus'"),
         (["--data-fraction", "0"], "data fraction"),
         (["--preset", "tiny", "--batch-size", "0"], "batch size must be at least 1"),
+        (
+            ["--preset", "small", "--perceptual", "none.pth"],
+            "training of a diffdub renderer has no option --perceptual",
+        ),
+        (
+            ["--init", "DIFFDUB", "--perceptual", "none.pth"],
+            "training of a diffdub renderer has no option --perceptual",
+        ),
+        (["--init", "DIFFDUB", "--preset", "warp"], "holds a diffdub renderer, preset 'warp' is of another kind"),
+        (["--init", "WARP", "--preset", "paper"], "holds a warp renderer, preset 'paper' is of another kind"),
     ],
 )
 def test_impossible_options_are_one_line_with_status_2(clips, tmp_path, options, message):
-    outcome = call("dd-train-ae", clips, "-o", tmp_path / "r.safetensors", *options)
-    assert outcome.status == 2 and message in outcome.errors and outcome.errors.count("\n") == 1
+    files = {"DIFFDUB": dummy_renderer(tmp_path / "d.safetensors")}
+    files["WARP"] = dummy_warp_renderer(tmp_path / "w.safetensors")
+    given = [files.get(option, option) for option in options]
+    outcome = call("dd-train-ae", clips, "-o", tmp_path / "r.safetensors", *given)
+    assert (outcome.status, outcome.output, outcome.errors.count("\n")) == (2, "", 1)
+    assert outcome.errors.startswith("dd-train-ae: ") and message in outcome.errors
+    assert not (tmp_path / "r.safetensors").exists()
+
+
+def test_a_motion_model_is_nothing_to_start_a_renderer_from(clips, tmp_path):
+    start = dummy_motion_model(tmp_path / "m.safetensors")
+    outcome = call("dd-train-ae", clips, "-o", tmp_path / "r.safetensors", "--init", start)
+    assert outcome.status == 1 and "it holds a motion model, expected a renderer" in outcome.errors
+
+
+def test_clips_of_another_framing_than_the_presets_are_refused(clips, tmp_path):
+    """The default preset takes clips as dd-prep makes them, of 96 pixels."""
+    outcome = call("dd-train-ae", clips, "-o", tmp_path / "r.safetensors", "--device", "cpu")
+    assert (outcome.status, outcome.errors.count("\n")) == (1, 1)
+    assert "a.h5': prepared with --size 32 --crop face --mask steady, the renderer takes --size 96" in outcome.errors

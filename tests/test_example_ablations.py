@@ -1,8 +1,9 @@
-"""examples/ablations.sh trains each variant once, dubs held-out videos with all of them and scores them together."""
+"""examples/ablations.sh trains each variant once, reconstructs held-out videos with all and scores them together."""
 
 from pathlib import Path
 
 import pytest
+from commands import options
 from test_examples import EXAMPLES, NOTE_ONLY, STAND_IN, calls, run
 
 # As the commands do, these refuse a folder that is not there.
@@ -21,7 +22,7 @@ COMMANDS = {
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A folder with commands that only note how they were called and, some, make their output."""
+    """A folder with commands that only note how they were called; some also make their output."""
     (tmp_path / "bin").mkdir()
     for command, script in COMMANDS.items():
         (tmp_path / "bin" / command).write_text(script)
@@ -34,7 +35,7 @@ def ablate(folder: Path, *arguments: str, **variables: str):
 
 
 def test_every_variant_is_trained_once_and_all_are_scored_together(folder):
-    done = ablate(folder, SPEAKERS="who.tsv", DELAYS="late.tsv", STEPS="7")
+    done = ablate(folder, SPEAKERS="who.tsv", DELAYS="late.tsv", STEPS="7", MOTION_STEPS="3")
     assert done.returncode == 0, done.stderr
     lines = (folder / "calls").read_text().splitlines()
     counts = {"dd-prep": 2, "dd-audio": 4, "dd-train-ae": 3, "dd-encode": 6, "dd-train-seq": 5}
@@ -49,7 +50,7 @@ def test_every_variant_is_trained_once_and_all_are_scored_together(folder):
     ]
     assert all("--steps 7 --batch-size 8" in line and "--speakers who.tsv" in line for line in stage1)
     stage2 = [line for line in lines if line.startswith("dd-train-seq")]
-    assert all("--delays late.tsv" in line and "--resume" in line for line in stage2)
+    assert all("--delays late.tsv" in line and "--resume" in line and "--steps 3" in line for line in stage2)
     assert [line.split()[1] for line in stage2] == [
         f"out/latents-{name}" for name in ("full", "no-eyes", "no-augment", "full", "full")
     ]
@@ -61,7 +62,15 @@ def test_every_variant_is_trained_once_and_all_are_scored_together(folder):
     assert not {"dd-train-ae", "dd-train-seq", "dd-render"} & set(calls(folder))
 
 
-def test_a_dubbing_takes_latents_of_its_own_renderer(folder):
+def test_every_option_exists_and_all_variants_are_of_the_default_preset(folder):
+    ablate(folder, SPEAKERS="who.tsv", DELAYS="late.tsv", PERCEPTUAL="alex.pth", LPIPS_TRUNK="alex.pth")
+    for line in (folder / "calls").read_text().splitlines():
+        command, *arguments = line.split()
+        given = {argument for argument in arguments if argument.startswith("--")}
+        assert given <= set(options(command)) and not given & {"--preset", "--init"}, line
+
+
+def test_a_video_is_reconstructed_from_latents_of_its_own_renderer(folder):
     ablate(folder)
     lines = (folder / "calls").read_text().splitlines()
     for variant, stage1, speech in (("no-eyes", "no-eyes", "moonshine"), ("mel", "full", "mel")):

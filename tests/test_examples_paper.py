@@ -23,7 +23,7 @@ def paper(folder, *arguments, **variables):
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
-    """A portrait, a voice, small checkpoints where the hub would put them, and a small HuBERT of as many layers."""
+    """A portrait, driving audio, small checkpoints where the hub puts them, and a small HuBERT of as many layers."""
     folder = tmp_path_factory.mktemp("one portrait")
     checkpoints = folder / "diffdub" / "assets" / "checkpoints"
     checkpoints.mkdir(parents=True)
@@ -31,13 +31,13 @@ def material(tmp_path_factory):
     dummy_authors_checkpoint(checkpoints / "stage2_state_dict.ckpt", dummy_small_motion(), stage=2)
     dummy_hubert(folder / "hubert")
     dummy_portrait(folder / "face.png")
-    dummy_voice(folder / "voice.wav", seconds=0.2)
+    dummy_voice(folder / "speech.wav", seconds=0.2)
     return folder
 
 
 @pytest.mark.slow
 def test_a_portrait_is_dubbed_with_released_weights(material):
-    done = paper(material, "face.png", "voice.wav", "few.mp4", HUBERT="hubert", SIZE=32, STEPS=1)
+    done = paper(material, "face.png", "speech.wav", "few.mp4", HUBERT="hubert", SIZE=32, STEPS=1)
     assert done.returncode == 0, done.stderr
     assert "is DiffDub stage 1" in done.stderr and "is DiffDub stage 2" in done.stderr
     assert len(list(read_frames(material / "few.mp4"))) == 5 and has_audio(material / "few.mp4")
@@ -63,7 +63,7 @@ def test_checkpoints_are_imported_once_and_one_shot_is_one_reference(tmp_path):
 
 def test_without_the_checkpoints_it_says_what_to_put_where(tmp_path):
     for missing in (1, 2):
-        done = paper(tmp_path, "face.png", "voice.wav", "out.mp4", WEIGHTS=tmp_path / "weights")
+        done = paper(tmp_path, "face.png", "speech.wav", "out.mp4", WEIGHTS=tmp_path / "weights")
         assert done.returncode == 1
         assert f"no stage{missing}*.ckpt in '{tmp_path / 'weights'}'" in done.stderr
         assert "https://huggingface.co/taocode/diffdub (folder assets/checkpoints)" in done.stderr
@@ -72,9 +72,9 @@ def test_without_the_checkpoints_it_says_what_to_put_where(tmp_path):
 
 
 def test_without_the_speech_model_it_says_what_to_put_where(material):
-    done = paper(material, "face.png", "voice.wav", "out.mp4", HUBERT="nobody/nothing")
+    done = paper(material, "face.png", "speech.wav", "out.mp4", HUBERT="nobody/nothing")
     assert done.returncode == 1 and not (material / "out.mp4").exists()
-    assert "put its files (config.json" in done.stderr and "HUBERT=FOLDER" in done.stderr
+    assert "put its files (config.json" in done.stderr and "set HUBERT=FOLDER" in done.stderr
 
 
 def test_paper_shows_its_usage(tmp_path):

@@ -11,13 +11,13 @@ import soundfile
 import torch
 import transformers
 from commands import call
-from dd_tools.diffdub.motion import DiffDubMotionModel
-from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
-from dd_tools.diffdub.motion_training import PRESETS
 from factories import dummy_hubert
 from reporters import RecordingReporter
 from test_speech_features import dummy_voice
 
+from dd_tools.diffdub.motion import DiffDubMotionModel
+from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
+from dd_tools.diffdub.motion_training import PRESETS
 from dd_tools.errors import DataError
 from dd_tools.speech.features import measure_level
 from dd_tools.speech.hubert import Hubert

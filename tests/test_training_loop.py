@@ -1,25 +1,21 @@
-"""The training loop: resuming, stopping, several processes, the learning rate, the moving average."""
+"""The training loop on a problem of one line: what it learns, writes, refuses, and what its helpers compute."""
 
 import csv
-import itertools
 import os
 import signal
-import subprocess
 import sys
-import textwrap
-from pathlib import Path
+from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint
-from dd_tools.training.clips import SpeakerBalance, fraction_of, read_delays, read_speakers
-from dd_tools.training.loop import ema_update, train
+from dd_tools.training.loop import ema_update, step_seed, train
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.state import state_path
+from dd_tools.training.task import TrainingTask
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(
@@ -40,6 +36,8 @@ class Line(nn.Module):
 
 
 class Points:
+    """Random numbers; `stop_at`: the batch before which the process is asked to stop."""
+
     def __init__(self, stop_at=None):
         self.calls, self.stop_at = 0, stop_at
 
@@ -50,97 +48,117 @@ class Points:
         return {"x": torch.randn(size, 1, generator=generator)}
 
 
-def checkpoint():
-    return Checkpoint(RENDERER, {"made": "up"}, {})
+def run(output, data=None, settings=SETTINGS, checkpoint=None, **options) -> bool:
+    task = TrainingTask(Line(), data or Points(), checkpoint or Checkpoint(RENDERER, "line", {"made": "up"}))
+    return train(task, settings, output, device=CPU, **options)
 
 
-def rows(path):
-    with open(path) as stream:
-        return [
-            (row["step"], row["loss"], row["learning_rate"], row["gradient_norm"]) for row in csv.DictReader(stream)
-        ]
-
-
-def test_sigterm_saves_and_resuming_repeats_the_uninterrupted_numbers(tmp_path):
-    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
-    assert train(Line(), Points(), SETTINGS, checkpoint(), whole, device=CPU)
-    assert not train(Line(), Points(stop_at=7), SETTINGS, checkpoint(), cut, device=CPU)
-    assert state_path(cut).exists() and not cut.exists()
-    data = Points()
-    assert train(Line(), data, SETTINGS, checkpoint(), cut, device=CPU, resume=True)
-    assert data.calls == 12 - 7
-    first, second = (read_checkpoint(path, RENDERER).tensors for path in (whole, cut))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    # The cut run logged the step it stopped at on top of every fourth; the others agree to the last digit.
-    assert [row for row in rows(cut.with_suffix(".csv")) if row[0] != "7"] == rows(whole.with_suffix(".csv"))
-    assert not state_path(cut).exists()
-
-
-def test_a_state_serves_as_the_weights_it_has_so_far(tmp_path):
-    path = tmp_path / "x.safetensors"
-    train(Line(), Points(stop_at=7), SETTINGS, checkpoint(), path, device=CPU)
-    weights = read_checkpoint(state_path(path), RENDERER)
-    assert weights.config == {"made": "up"}
-    assert set(weights.tensors) == set(Line().model.state_dict())
-
-
-def test_resuming_another_model_is_refused(tmp_path):
-    path = tmp_path / "x.safetensors"
-    train(Line(), Points(stop_at=3), SETTINGS, checkpoint(), path, device=CPU)
-    other = Checkpoint(RENDERER, {"made": "differently"}, {})
-    with pytest.raises(DataError, match="trains another renderer configuration"):
-        train(Line(), Points(), SETTINGS, other, path, device=CPU, resume=True)
+def rows(output) -> list[dict]:
+    with open(output.with_suffix(".csv"), newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def test_training_learns(tmp_path):
     settings = TrainingSettings(steps=300, batch_size=32, learning_rate=0.02, ema=0.9, log_every=10)
-    train(Line(), Points(), settings, checkpoint(), tmp_path / "x.safetensors", device=CPU)
+    run(tmp_path / "x.safetensors", settings=settings)
     batch = {"x": torch.linspace(-1, 1, 21)[:, None]}
     untrained, trained = Line().eval(), Line().eval()
     trained.model.load_state_dict(read_checkpoint(tmp_path / "x.safetensors", RENDERER).tensors)
     assert trained(batch) < 0.1 * untrained(batch)
 
 
-@pytest.mark.slow
-def test_two_processes_share_gradients_and_write_once(tmp_path):
-    script = tmp_path / "run.py"
-    script.write_text(
-        textwrap.dedent(f"""
-        import sys; sys.path[:0] = {[str(Path(__file__).parent)]!r}
-        from pathlib import Path
-        import torch
-        from test_training_loop import CPU, SETTINGS, Line, Points, checkpoint
-        from dd_tools.training.loop import train
-        objective = Line()
-        assert train(objective, Points(), SETTINGS, checkpoint(), Path(sys.argv[1]), device=CPU)
-        rank = __import__("os").environ["RANK"]
-        left = [task.joinpath("comm").read_text() for task in Path("/proc/self/task").glob("*")]
-        assert not [name for name in left if "gloo" in name], left  # they could abort the interpreter's end
-        torch.save(torch.nn.utils.parameters_to_vector(objective.model.parameters()), f"{{sys.argv[1]}}.{{rank}}")
-        """)
-    )
+def test_the_output_is_the_moving_average_of_the_weights(tmp_path):
+    """Of the weights after one and after two steps, which trainings that average nothing give: 2 / 11 are kept."""
+    constant = TrainingSettings(steps=2, batch_size=4, learning_rate=0.05)
+    weights = []
+    for changes in ({"steps": 1}, {"ema": 0.0}, {"ema": 0.9}):
+        run(tmp_path / "x.safetensors", settings=replace(constant, **changes))
+        weights.append(read_checkpoint(tmp_path / "x.safetensors", RENDERER).tensors["0.weight"])
+    first, second, average = weights
+    torch.testing.assert_close(average, 2 / 11 * first + 9 / 11 * second)
+    assert not torch.allclose(average, second, atol=1e-3)
+
+
+def test_the_output_tells_how_it_was_trained(tmp_path):
     output = tmp_path / "x.safetensors"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run(
-        [*launch, str(script), str(output)], check=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    first, second = (torch.load(f"{output}.{rank}", weights_only=True) for rank in (0, 1))
-    assert torch.equal(first, second)
-    assert read_checkpoint(output, RENDERER).training["processes"] == 2
-    train(Line(), Points(), SETTINGS, checkpoint(), tmp_path / "one.safetensors", device=CPU)
-    alone = read_checkpoint(tmp_path / "one.safetensors", RENDERER).tensors["3.weight"]
-    assert not torch.equal(alone, read_checkpoint(output, RENDERER).tensors["3.weight"])
+    checkpoint = Checkpoint(RENDERER, "line", {"made": "up"}, training={"clips": ["a"]}, history=[{"command": "x"}])
+    run(output, checkpoint=checkpoint)
+    weights = read_checkpoint(output, RENDERER)
+    assert (weights.kind, weights.config, weights.history) == ("line", {"made": "up"}, [{"command": "x"}])
+    notes = weights.training
+    assert (notes["clips"], notes["processes"], notes["steps done"]) == (["a"], 1, 12)
+    assert notes["settings"]["learning_rate"] == 0.05
+    assert checkpoint.training == {"clips": ["a"]}, "the task is not changed"
+
+
+def test_the_log_has_the_last_step_and_the_learning_rate_of_every_row(tmp_path):
+    output = tmp_path / "x.safetensors"
+    run(output, settings=replace(SETTINGS, steps=11))
+    assert [row["step"] for row in rows(output)] == ["4", "8", "11"]
+    rates = [float(row["learning_rate"]) for row in rows(output)]
+    assert rates == pytest.approx([0.05 * share for share in (1, (11 - 7) / 5.5, (11 - 10) / 5.5)], rel=1e-5)
+
+
+def test_two_loading_processes_change_nothing(tmp_path):
+    one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
+    run(one)
+    run(other, settings=replace(SETTINGS, workers=2))
+    first, second = (read_checkpoint(path, RENDERER).tensors for path in (one, other))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+def test_in_halves_the_weights_stay_in_single_precision(tmp_path, dtype):
+    output = tmp_path / "x.safetensors"
+    assert run(output, dtype=dtype)
+    tensors = read_checkpoint(output, RENDERER).tensors
+    assert tensors["0.weight"].dtype == torch.float32 and all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_a_finished_training_that_is_resumed_starts_anew_as_its_state_is_gone(tmp_path):
+    output, data = tmp_path / "x.safetensors", Points()
+    run(output)
+    assert run(output, data, resume=True) and data.calls == 12
+
+
+def test_without_resume_a_saved_state_is_not_used(tmp_path):
+    output, data = tmp_path / "x.safetensors", Points()
+    assert not run(output, Points(stop_at=7))
+    assert run(output, data) and data.calls == 12
+    assert [row["step"] for row in rows(output)] == ["4", "8", "12"]
+
+
+def test_a_stopped_training_may_be_prolonged(tmp_path):
+    output, data = tmp_path / "x.safetensors", Points()
+    assert not run(output, Points(stop_at=7))
+    assert run(output, data, settings=replace(SETTINGS, steps=20), resume=True)
+    assert data.calls == 20 - 7 and read_checkpoint(output, RENDERER).training["steps done"] == 20
 
 
 @pytest.mark.parametrize(
-    ("step", "expected"),
-    [(0, 1 / 3), (1, 2 / 3), (2, 1.0), (5, 1.0), (6, 1.0), (9, 0.5), (11, 1 / 6)],
+    "other", [Checkpoint(RENDERER, "line", {"made": "differently"}), Checkpoint(RENDERER, "curve", {"made": "up"})]
 )
-def test_learning_rate_rises_holds_and_falls(step, expected):
-    assert SETTINGS.learning_rate_at(step) == pytest.approx(0.05 * expected)
+def test_resuming_another_model_is_refused(tmp_path, other):
+    output = tmp_path / "x.safetensors"
+    run(output, Points(stop_at=3))
+    with pytest.raises(DataError, match=r"x.state.safetensors': it trains another renderer configuration; remove it"):
+        run(output, checkpoint=other, resume=True)
+    assert state_path(output).exists()
 
 
-def test_moving_average_follows_its_formula():
+def test_without_tensorboard_the_option_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(DataError, match="not installed; pip install tensorboard"):
+        run(tmp_path / "x.safetensors", tensorboard=tmp_path / "board")
+
+
+def test_signals_are_handled_as_before_when_the_training_is_over(tmp_path):
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    run(tmp_path / "x.safetensors", Points(stop_at=2))
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_the_moving_average_follows_its_formula():
     values = torch.randn(50, generator=torch.Generator().manual_seed(0))
     update, average = ema_update(0.9), values[0].clone()
     slow = values[0].item()
@@ -151,44 +169,7 @@ def test_moving_average_follows_its_formula():
     assert average.item() == pytest.approx(slow, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}]
-)
-def test_impossible_settings_are_refused(wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong)).replace("_", " ")):
-        TrainingSettings(**({"steps": 1, "batch_size": 1, "learning_rate": 1.0} | wrong))
-
-
-@pytest.mark.parametrize(("power", "often"), [(0, 1 / 2), (0.5, 3 / 4), (1, 9 / 10)])
-def test_speakers_of_many_clips_are_drawn_more_often_by_a_power_of_their_number(power, often):
-    names = [f"a{i}" for i in range(9)] + ["lone"]
-    balance = SpeakerBalance(names, dict.fromkeys(names[:9], "a"), power)
-    generator = torch.Generator().manual_seed(0)
-    draws = [balance.draw(generator) for _ in range(4000)]
-    assert np.mean([clip < 9 for clip in draws]) == pytest.approx(often, abs=0.03)
-    np.testing.assert_allclose(balance.shares, [often / 9] * 9 + [1 - often])
-
-
-def test_fractions_are_nested_and_never_empty():
-    names = [f"clip{i:03}" for i in range(37)]
-    shares = [set(fraction_of(names, share)) for share in (0.001, 0.1, 0.5, 1.0)]
-    assert [len(share) for share in shares] == [1, 4, 18, 37]
-    assert all(small < large for small, large in itertools.pairwise(shares))
-    with pytest.raises(UsageError, match="data fraction"):
-        fraction_of(names, 0)
-
-
-def test_a_broken_speaker_table_names_the_line(tmp_path):
-    table = tmp_path / "speakers.tsv"
-    table.write_text("a\tone\nb\n")
-    with pytest.raises(DataError, match=r"speakers.tsv': line 2 has 1 columns"):
-        read_speakers(table)
-
-
-def test_delays_are_integers_by_clip(tmp_path):
-    table = tmp_path / "delays.tsv"
-    table.write_text("a\t-2\nb\t3\n")
-    assert read_delays(table) == {"a": -2, "b": 3}
-    table.write_text("a\t-2\nb\t1.5\n")
-    with pytest.raises(DataError, match=r"delays.tsv': line 2 has delay '1.5', expected an integer"):
-        read_delays(table)
+def test_every_step_of_every_process_and_seed_has_its_own_randomness():
+    seeds = {step_seed(seed, step, rank) for seed in range(5) for step in range(200) for rank in range(4)}
+    assert len(seeds) == 5 * 200 * 4
+    assert all(0 <= seed < 2**32 for seed in seeds)

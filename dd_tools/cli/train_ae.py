@@ -1,5 +1,6 @@
 """dd-train-ae: clips to renderer weights."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -49,15 +50,13 @@ def train_ae(
         augment=not training.no_augment,
         keep_encoder=keep_encoder,
         seed=training.seed,
-        perceptual=_distance(perceptual),
+        perceptual=partial(_distance, perceptual) if perceptual else None,
     )
     training.run(session, task, settings, output, init)
 
 
-def _distance(trunk: Path | None):
-    """LPIPS with the trunk in a file; None without one."""
-    if trunk is None:
-        return None
+def _distance(trunk: Path):
+    """LPIPS with the trunk in a file."""
     from dd_tools.nn.lpips import ALEX, Lpips
 
     return Lpips(ALEX, trunk).between

@@ -56,5 +56,4 @@ def motion_model_from(checkpoint: Checkpoint, path: str, device: torch.device | 
 
 def network_from(checkpoint: Checkpoint, path: str) -> MotionNetwork:
     """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
-    config = MotionConfig.from_json(checkpoint.config)
-    return module_with(checkpoint.tensors, lambda: MotionNetwork(config), path)
+    return module_with(checkpoint.tensors, lambda: MotionNetwork(MotionConfig.from_json(checkpoint.config)), path)

@@ -97,5 +97,6 @@ def renderer_from(
 
 def network_from(checkpoint: Checkpoint, path: str) -> DiffusionAutoencoder:
     """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
-    config = RendererConfig.from_json(checkpoint.config)
-    return module_with(checkpoint.tensors, lambda: DiffusionAutoencoder(config), path)
+    return module_with(
+        checkpoint.tensors, lambda: DiffusionAutoencoder(RendererConfig.from_json(checkpoint.config)), path
+    )

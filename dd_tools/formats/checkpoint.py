@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.atomic import atomic_output
 
 if TYPE_CHECKING:  # torch is slow to import, and metadata is read without it
@@ -22,6 +22,8 @@ RENDERER, MOTION = STAGES = "renderer", "motion model"
 TRAINING_STATE = "training state"
 EMA_PREFIX = "ema."  # of the moving average's tensors in a training state
 MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
+
+_FIELDS = {"content", "stage", "kind", "config", "training", "history"}  # of the metadata, besides format and version
 
 # How weights of another version are made anew.
 _REMEDY = "train it anew, or convert the authors' checkpoint again with dd-import"
@@ -117,18 +119,22 @@ def _read(path: str | Path) -> tuple[Checkpoint, str]:
 def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path: str | Path) -> Module:
     """The module that `build` makes, in eval mode, holding `tensors`: nothing is initialised or copied.
 
-    `path` is for error messages. Raises `DataError` for a tensor that is missing, of another shape, or unknown.
+    `path` is for error messages. Raises `DataError` for a tensor that is missing, of another shape, or unknown, and for
+    a configuration that `build` refuses.
     """
     import torch
 
-    with torch.device("meta"):
-        module = build()
+    try:
+        with torch.device("meta"):
+            module = build()
+    except (DataError, UsageError) as error:
+        raise DataError(f"cannot use '{path}': {error}") from None
     expected = module.state_dict()
     for name in [*expected, *tensors]:
         wanted = tuple(expected[name].shape) if name in expected else "none"
         found = tuple(tensors[name].shape) if name in tensors else "missing"
         if wanted != found:
-            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}; {_REMEDY}")
+            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}")
     fitting = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
     module.load_state_dict(fitting, assign=True)
     return module.eval()
@@ -137,24 +143,27 @@ def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path:
 def read_metadata(path: str | Path) -> dict:
     """The JSON metadata of a weights file, and ``tensors``: name to shape. Does not need torch. Raises `DataError`."""
     path = Path(path)
-    table, end = _read_table(path)
-    metadata = table.pop("__metadata__", {})
+    metadata, shapes, end = _read_header(path)
     if "dd_tools" not in metadata:
         raise DataError(
             f"cannot use '{path}': a safetensors file of another program; the authors' weights go through dd-import"
         )
     if path.stat().st_size < end:
         raise DataError(f"cannot read '{path}': truncated ({path.stat().st_size} of {end} bytes)")
-    header = json.loads(metadata["dd_tools"])
-    if header.get("version") != VERSION:
-        raise DataError(
-            f"cannot use '{path}': weights version {header.get('version')}, this program reads {VERSION}; {_REMEDY}"
-        )
-    return header | {"tensors": {name: tuple(entry["shape"]) for name, entry in table.items()}}
+    try:
+        header = json.loads(metadata["dd_tools"])
+        version = header["version"]
+    except (ValueError, LookupError, TypeError):
+        raise DataError(f"cannot read '{path}': damaged metadata") from None
+    if version != VERSION:
+        raise DataError(f"cannot use '{path}': weights version {version}, this program reads {VERSION}; {_REMEDY}")
+    if missing := sorted(_FIELDS - set(header)):
+        raise DataError(f"cannot read '{path}': damaged metadata, without {', '.join(missing)}")
+    return header | {"tensors": shapes}
 
 
-def _read_table(path: Path) -> tuple[dict, int]:
-    """The header of a safetensors file, and the size in bytes that the file must have."""
+def _read_header(path: Path) -> tuple[dict, dict[str, tuple], int]:
+    """The metadata of a safetensors file, its tensors' shapes, and the size in bytes that the file must have."""
     prefix = b""
     try:
         with open(path, "rb") as stream:
@@ -162,12 +171,14 @@ def _read_table(path: Path) -> tuple[dict, int]:
             length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
             text = stream.read(length) if 0 < length <= MAX_HEADER else b""
         table = json.loads(text)
-        ends = [entry["data_offsets"][1] for name, entry in table.items() if name != "__metadata__"]
-        return table, 8 + length + max(ends, default=0)
+        metadata = dict(table.pop("__metadata__", {}))
+        shapes = {name: tuple(entry["shape"]) for name, entry in table.items()}
+        ends = [entry["data_offsets"][1] for entry in table.values()]
+        return metadata, shapes, 8 + length + max(ends, default=0)
     except FileNotFoundError:
         raise DataError(f"cannot read '{path}': no such file") from None
     except OSError as error:
         raise DataError(f"cannot read '{path}': {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         hint = "; authors' checkpoints go through dd-import" if prefix.startswith(b"PK") else ""
         raise DataError(f"cannot read '{path}': not a safetensors file{hint}") from None

@@ -96,5 +96,4 @@ def renderer_from(
 
 def network_from(checkpoint: Checkpoint, path: str) -> WarpNetwork:
     """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
-    config = RendererConfig.from_json(checkpoint.config)
-    return module_with(checkpoint.tensors, lambda: WarpNetwork(config), path)
+    return module_with(checkpoint.tensors, lambda: WarpNetwork(RendererConfig.from_json(checkpoint.config)), path)

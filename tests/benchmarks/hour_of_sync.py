@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from dd_tools.pipeline.output import PART
 
 from dd_tools.media.audio import read_audio, write_audio
 from dd_tools.media.encode import VideoWriter
@@ -19,6 +18,7 @@ from dd_tools.media.ffmpeg import ffmpeg_path
 from dd_tools.media.joining import Sound, join
 from dd_tools.media.rates import exact_rate
 from dd_tools.media.video import read_frames
+from dd_tools.pipeline.output import PART
 
 RATE, SAMPLE_RATE = exact_rate(29.97), 48000
 FLASH = 3  # frames

@@ -2,8 +2,8 @@
 
 usage: paper_renderer.py [--frames 1,4] [--steps N] [--folder DIR]
 
-Prints the peak memory of importing a checkpoint and of loading our weights in units of the file's size (each in a
-process of its own, above what the process had before), then the seconds and memory of painting, by frames at once and
+Prints the peak memory of converting a released checkpoint and of loading weights in units of the file's size (each in a
+process of its own, above what the process had before), then the seconds and memory of painting, by frames per batch and
 memory format. The files, 1.3 GB, are removed at the end.
 """
 
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import torch
 
-from dd_tools.formats.checkpoint import RENDERER, Checkpoint, write_checkpoint
-from dd_tools.formats.reference_checkpoint import read_reference_checkpoint
-from dd_tools.renderer.autoencoder import Renderer, load_renderer
-from dd_tools.renderer.config import PRESETS
-from dd_tools.renderer.diffusion import ddim_sample
-from dd_tools.renderer.released import released_model
+from dd_tools.diffdub.diffusion import ddim_sample
+from dd_tools.diffdub.released import convert
+from dd_tools.diffdub.renderer import network_from
+from dd_tools.diffdub.renderer_training import KIND, PRESETS, new_network
+from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint, write_checkpoint
+from dd_tools.formats.released import read_released
 
 MIB = 2**20
 
@@ -35,40 +35,34 @@ def peak() -> int:
 def loading(path: Path) -> None:
     """Load one file, touch every weight as painting would, and print what it took."""
     before = peak()
-    theirs = path.suffix == ".ckpt"
-    model = released_model(read_reference_checkpoint(path), path) if theirs else load_renderer(path)
-    sum(parameter.sum().item() for parameter in model.parameters())
+    released = path.suffix == ".ckpt"
+    checkpoint = convert(read_released(path), path)[0] if released else read_checkpoint(path, RENDERER)
+    sum(parameter.sum().item() for parameter in network_from(checkpoint, path).parameters())
     taken, size = peak() - before, path.stat().st_size
     print(f"loading {path.name}: {taken / MIB:.0f} MiB, {taken / size:.2f} times the file's {size / MIB:.0f} MiB")
 
 
 def write_files(folder: Path) -> None:
-    """The same random weights as the authors would save them and as we do."""
-    renderer = Renderer(PRESETS["paper"])
-    state = renderer.state_dict()
-    theirs = {
-        f"ema_model.{name.removeprefix('unet.').replace('time_embed.', 'time_embed.time_embed.')}": tensor
-        for name, tensor in state.items()
-    }
-    torch.save({"state_dict": theirs}, folder / "stage1.ckpt")
-    write_checkpoint(folder / "renderer.safetensors", Checkpoint(RENDERER, renderer.config.to_json(), state))
+    """The same random weights as the authors would save them and as these tools do."""
+    network = new_network(PRESETS["paper"].config)
+    state = network.state_dict()
+    torch.save({"state_dict": {f"ema_model.{name}": tensor for name, tensor in state.items()}}, folder / "stage1.ckpt")
+    write_checkpoint(folder / "renderer.safetensors", Checkpoint(RENDERER, KIND, network.config.to_json(), state))
 
 
 def painting(path: Path, frames: int, steps: int, channels_last: bool) -> None:
-    """Paint `frames` frames at once and print seconds a frame and the peak so far."""
+    """Paint a batch of `frames` and print the seconds per frame and the peak so far."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    renderer = load_renderer(path).to(memory_format=layout)
-    size = renderer.config.size
+    network = network_from(read_checkpoint(path, RENDERER), path).to(memory_format=layout)
+    size = network.config.size
     image, reference, xT = torch.randn(3, frames, 3, size, size, generator=torch.Generator().manual_seed(0))
-    mask, z = torch.ones(frames, 1, size, size), torch.randn(frames, renderer.config.z_size)
+    mask, z = torch.ones(frames, 1, size, size), torch.randn(frames, network.config.z_size)
     began, worked = time.monotonic(), time.process_time()
     with torch.inference_mode():
-        ddim_sample(
-            lambda x, t: renderer(x, reference, t, z), renderer.schedule, "epsilon", xT, image.clamp(-1, 1), mask, steps
-        )
+        ddim_sample(lambda xt, t: network(xt, reference, t, z), xT, image.clamp(-1, 1), mask, steps)
     seconds, work = (time.monotonic() - began) / frames, (time.process_time() - worked) / frames
     name = "channels last" if channels_last else "contiguous"
-    print(f"{frames} at once, {name}: {seconds:.1f} s a frame of {steps} steps ({work:.1f} s of CPU),", end=" ")
+    print(f"{frames} per batch, {name}: {seconds:.1f} s per frame of {steps} steps ({work:.1f} s of CPU),", end=" ")
     print(f"peak {peak() / MIB:.0f} MiB")
 
 

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from transformers.models.wav2vec2_conformer import modeling_wav2vec2_conformer as oracle
 
-from dd_tools.motion.conformer import (
+from dd_tools.errors import UsageError
+from dd_tools.nn.conformer import (
     Conformer,
     ConformerBlock,
     Convolution,
     RelativeAttention,
+    check_attention_sizes,
     relative_positions,
-    shift,
-)  # fmt: skip
+    relative_shift,
+)
 
 WIDTH, HEADS, KERNEL = 12, 3, 5
 
@@ -40,7 +42,7 @@ def sequence(batch: int, length: int, width: int = WIDTH, seed: int = 1) -> torc
 @settings(deadline=None)
 def test_shift_turns_distances_into_keys(length):
     by_distance = torch.randn(2, length, 2 * length - 1)
-    by_key = shift(by_distance)
+    by_key = relative_shift(by_distance)
     for query in range(length):
         for key in range(length):
             # Column 0 is the distance T - 1.
@@ -90,30 +92,30 @@ def oracle_config() -> transformers.Wav2Vec2ConformerConfig:
 
 
 def test_relative_attention_is_that_of_transformers():
-    ours = randomised(RelativeAttention(WIDTH, HEADS, dropout=0.0))
-    theirs = oracle.Wav2Vec2ConformerSelfAttention(oracle_config()).eval()
-    theirs.load_state_dict(ours.state_dict())
+    own = randomised(RelativeAttention(WIDTH, HEADS, dropout=0.0))
+    other = oracle.Wav2Vec2ConformerSelfAttention(oracle_config()).eval()
+    other.load_state_dict(own.state_dict())
     x = sequence(2, 9)
     embeddings = oracle.Wav2Vec2ConformerRelPositionalEmbedding(oracle_config())(x)
     with torch.inference_mode():
-        expected = theirs(x, relative_position_embeddings=embeddings)[0]
-        torch.testing.assert_close(ours(x, relative_positions(9, WIDTH, x), None), expected, atol=1e-5, rtol=1e-4)
+        expected = other(x, relative_position_embeddings=embeddings)[0]
+        torch.testing.assert_close(own(x, relative_positions(9, WIDTH, x), None), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_convolution_is_that_of_transformers():
-    """Theirs begins with a layer norm and has no biases."""
-    ours = randomised(Convolution(WIDTH, KERNEL))
-    for layer in ours.pointwise_conv1, ours.depthwise_conv, ours.pointwise_conv2:
+    """That of transformers begins with a layer norm and has no biases."""
+    own = randomised(Convolution(WIDTH, KERNEL))
+    for layer in own.pointwise_conv1, own.depthwise_conv, own.pointwise_conv2:
         torch.nn.init.zeros_(layer.bias)
-    theirs = oracle.Wav2Vec2ConformerConvolutionModule(oracle_config()).eval()
-    renamed = {name.replace("norm.", "batch_norm.", 1): tensor for name, tensor in ours.state_dict().items()}
-    theirs.load_state_dict(
+    other = oracle.Wav2Vec2ConformerConvolutionModule(oracle_config()).eval()
+    renamed = {name.replace("norm.", "batch_norm.", 1): tensor for name, tensor in own.state_dict().items()}
+    other.load_state_dict(
         {name: tensor for name, tensor in renamed.items() if ".bias" not in name or "norm" in name}, strict=False
     )
-    theirs.layer_norm = torch.nn.Identity()
+    other.layer_norm = torch.nn.Identity()
     x = sequence(2, 9)
     with torch.inference_mode():
-        torch.testing.assert_close(ours(x, None), theirs(x), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(own(x, None), other(x), atol=1e-5, rtol=1e-4)
 
 
 def test_a_block_is_its_parts_in_order():
@@ -126,8 +128,8 @@ def test_a_block_is_its_parts_in_order():
 
     def normed(layer, y):
         centred = y - y.mean(-1, keepdim=True)
-        deviation = (centred.square().mean(-1, keepdim=True) + 1e-12).sqrt()
-        return centred / deviation * layer.weight + layer.bias
+        standard_deviation = (centred.square().mean(-1, keepdim=True) + 1e-12).sqrt()
+        return centred / standard_deviation * layer.weight + layer.bias
 
     with torch.inference_mode():
         y = normed(block.norm_ff_macaron, x + half_feed_forward(block.feed_forward_macaron, x))
@@ -171,3 +173,17 @@ def test_a_single_position_is_normalised_as_the_batches_before_it():
     x, valid = torch.randn(1, 1, WIDTH), torch.ones(1, 1, dtype=torch.bool)
     trained = convolution(x, valid)
     torch.testing.assert_close(trained, convolution.eval()(x, valid))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "complaint"),
+    [
+        ((18, 4, 2, 5), "width 18 is not a multiple of its 4 heads"),
+        ((18, 2, 4, 5), "width 18 is not a multiple of its 4 cross-attention heads"),
+        ((15, 3, 3, 5), "width must be even and kernel odd, got 15 and 5"),
+        ((16, 2, 2, 4), "width must be even and kernel odd, got 16 and 4"),
+    ],
+)
+def test_sizes_that_cannot_be_built_are_refused(sizes, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        check_attention_sizes(*sizes)
