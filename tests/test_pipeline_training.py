@@ -11,6 +11,7 @@ from factories import (
     dummy_motion_model,
     dummy_renderer,
     dummy_speech,
+    dummy_trunk,
     dummy_warp_motion_model,
     dummy_warp_renderer,
 )
@@ -106,11 +107,13 @@ def test_unknown_presets_and_kinds_are_refused(tmp_path, clip):
         renderer_run([clip], init=weights)
 
 
-def test_options_of_the_other_kind_are_refused(clip):
+def test_options_of_the_other_kind_are_refused(tmp_path, clip):
     with pytest.raises(UsageError, match="training of a diffdub renderer has no option --perceptual"):
-        renderer_run([clip], preset="tiny", perceptual=pytest.fail)
-    task, _ = renderer_run([clip], preset="tiny-warp", perceptual=lambda: torch.dist)
-    assert task.objective.perceptual is torch.dist
+        renderer_run([clip], preset="tiny", perceptual=tmp_path / "missing.pth")
+    images = torch.rand(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    network = dummy_trunk(tmp_path / "trunk.pth").eval()
+    task, _ = renderer_run([clip], preset="tiny-warp", perceptual=tmp_path / "trunk.pth")
+    torch.testing.assert_close(task.objective.perceptual(*images), network(*images).flatten())
     assert task.checkpoint.training["perceptual"] is True
 
 

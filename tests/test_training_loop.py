@@ -158,15 +158,15 @@ def test_signals_are_handled_as_before_when_the_training_is_over(tmp_path):
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
-def test_the_moving_average_follows_its_formula():
-    values = torch.randn(50, generator=torch.Generator().manual_seed(0))
-    update, average = ema_update(0.9), values[0].clone()
-    slow = values[0].item()
-    for n, value in enumerate(values[1:], start=1):
-        average = update(average, value, torch.tensor(n))
-        keep = min(0.9, (1 + n) / (10 + n))
-        slow = keep * slow + (1 - keep) * value.item()
-    assert average.item() == pytest.approx(slow, abs=1e-5)
+def test_the_moving_average_forgets_the_first_steps_fast_and_later_ones_by_its_decay():
+    averages, current = [torch.zeros(2), torch.zeros(1)], [torch.tensor([11.0, 22.0]), torch.tensor([-11.0])]
+    update = ema_update(0.9)
+    update(averages, current, torch.tensor(1))  # keeps 2/11
+    torch.testing.assert_close(averages, [torch.tensor([9.0, 18.0]), torch.tensor([-9.0])])
+    update(averages, [torch.zeros(2), torch.zeros(1)], torch.tensor(2))  # keeps 3/12
+    torch.testing.assert_close(averages, [torch.tensor([2.25, 4.5]), torch.tensor([-2.25])])
+    update(averages, [torch.zeros(2), torch.zeros(1)], torch.tensor(1000))  # keeps 0.9
+    torch.testing.assert_close(averages, [torch.tensor([2.025, 4.05]), torch.tensor([-2.025])])
 
 
 def test_every_step_of_every_process_and_seed_has_its_own_randomness():

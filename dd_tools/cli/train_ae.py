@@ -1,6 +1,5 @@
 """dd-train-ae: clips to renderer weights."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -50,16 +49,9 @@ def train_ae(
         augment=not training.no_augment,
         keep_encoder=keep_encoder,
         seed=training.seed,
-        perceptual=partial(_distance, perceptual) if perceptual else None,
+        perceptual=perceptual,
     )
     training.run(session, task, settings, output, init)
-
-
-def _distance(trunk: Path):
-    """LPIPS with the trunk in a file."""
-    from dd_tools.nn.lpips import ALEX, Lpips
-
-    return Lpips(ALEX, trunk).between
 
 
 run = console_command("dd-train-ae", train_ae)

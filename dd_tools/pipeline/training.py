@@ -1,6 +1,6 @@
 """Training of both stages from files: presets, starting weights, and data, whatever the kind of model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -52,18 +52,16 @@ def renderer_run(
     augment: bool = True,
     keep_encoder: bool = False,
     seed: int = 0,
-    **options: Callable[[], object] | None,
+    **options: object,
 ) -> tuple[TrainingTask, TrainingSettings]:
     """What to train stage 1 with, and the preset's settings.
 
-    init: weights to start from, which then decide kind and sizes. options: of the kind of model, each a function that
-    makes its value, called if this kind has the option; None is not given. seed: of the weights of a new network.
-    Raises `UsageError` for an unknown preset and options that do not fit.
+    init: weights to start from, which then decide kind and sizes. options: of the kind of model; None is not given.
+    seed: of the weights of a new network. Raises `UsageError` for an unknown preset and options that do not fit.
     """
     checkpoint, kind, chosen = _start(_RENDERERS, RENDERER, preset, init)
     room = renderer_training(kind)
-    makers = check_options(f"training of a {kind} renderer", room.TRAINING_OPTIONS, options)
-    given = {name: make() for name, make in makers.items()}
+    given = check_options(f"training of a {kind} renderer", room.TRAINING_OPTIONS, options)
     torch.manual_seed(seed)
     network = room.network_from(checkpoint, init) if checkpoint else room.new_network(chosen.config)
     if not eyes:

@@ -64,17 +64,26 @@ def renderer_task(
     speakers: Mapping[str, str],
     augment: bool = True,
     keep_encoder: bool = False,
-    perceptual: Distance | None = None,
+    perceptual: Path | None = None,
 ) -> TrainingTask:
     """Train `network` on clip files.
 
-    speakers: clip name to speaker, drawn evenly. keep_encoder, perceptual: see `PaintingLoss`.
+    speakers: clip name to speaker, drawn evenly. keep_encoder: see `PaintingLoss`. perceptual: file of the AlexNet
+    trunk with which LPIPS is added to the loss.
     """
     return TrainingTask(
-        PaintingLoss(network, keep_encoder=keep_encoder, perceptual=perceptual),
+        PaintingLoss(network, keep_encoder=keep_encoder, perceptual=_lpips(perceptual)),
         RendererData(clips, network.config, speakers=speakers, augment=augment),
         Checkpoint(RENDERER, KIND, network.config.to_json()),
     )
+
+
+def _lpips(trunk: Path | None) -> Distance | None:
+    if trunk is None:
+        return None
+    from dd_tools.nn.lpips import ALEX, Lpips  # slow to import
+
+    return Lpips(ALEX, trunk).between
 
 
 __all__ = ["ADAPTATION", "KIND", "PRESETS", "TRAINING_OPTIONS", "network_from", "new_network", "renderer_task"]
