@@ -1,7 +1,8 @@
-"""Visual dubbing: a video and driving audio in, and the lips in the video speak the audio.
+"""Visual dubbing: repaint the lower face in a video so that its lips speak the driving audio.
 
-An implementation of DiffDub (Liu et al., ICASSP 2024). ``dd_tools.dub(video, audio, output)`` does the main job; the
-commands are thin modules in ``dd_tools.cli`` around the library in ``dd_tools.pipeline``.
+An implementation of DiffDub (Liu et al., ICASSP 2024), and a small model of its own that ships.
+``dd_tools.dub(video, audio, output)`` does the main job. The commands in ``dd_tools.cli`` are thin modules around the
+library in ``dd_tools.pipeline``.
 """
 
 __version__ = "0.1.0"

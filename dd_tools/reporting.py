@@ -5,6 +5,9 @@ from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 
+# Wraps the starts of batches or windows, to show progress; `iter` shows none.
+Progress = Callable[[range], Iterable[int]]
+
 
 class Reporter(Protocol):
     """Receives messages and progress. The commands pass a `dd_tools.cli.session.Session`."""
@@ -13,10 +16,10 @@ class Reporter(Protocol):
         """Receive a message: one line, without a full stop."""
 
     def progress(self, steps: Iterable[Item], total: int | None, label: str) -> Iterable[Item]:
-        """Yield all `steps`. total: their number, None if unknown. label: what is being done."""
+        """Yield all `steps` and count them. total: their number, None if unknown. label: name of the work."""
 
     def training(self, steps: Iterator[int], total: int, describe: Callable[[], str]) -> Iterator[int]:
-        """Yield all numbers of training steps. total: the last number. describe: returns the latest loss as text."""
+        """Yield the numbers of training steps. total: steps in all. describe: returns the latest loss as text."""
 
 
 class Silent:

@@ -5,7 +5,8 @@ import torch
 
 from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
 from dd_tools.formats.checkpoint import Checkpoint, module_with
-from dd_tools.nn.overlap import Progress, in_windows
+from dd_tools.nn.overlap import in_windows
+from dd_tools.reporting import Progress
 
 ONE_SHOT_REPEATS = 75  # the authors repeat a single reference latent so many times
 WINDOW = 1500  # latents generated at once, a minute; attention over more would take too much memory

@@ -1,1 +1,1 @@
-"""Building blocks that the models share: residual and attention blocks, conformer, padding, perceptual distance."""
+"""Building blocks that the models share: U-Net blocks, conformer, weighted sum, padding, windows, LPIPS, devices."""

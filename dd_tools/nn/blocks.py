@@ -18,7 +18,7 @@ def zero_init(layer: nn.Module) -> nn.Module:
 
 
 class GroupNorm32(nn.GroupNorm):
-    """Group normalisation with at most 32 groups, computed in float32 whatever the input's type."""
+    """Group normalisation in float32, whatever the input's type; gcd(32, channels) groups."""
 
     def __init__(self, channels: int):
         super().__init__(math.gcd(32, channels), channels)
@@ -49,10 +49,13 @@ class Downsample(nn.Module):
 class ResBlock(nn.Module):
     """A residual block, optionally conditioned and optionally resampling.
 
-    z_size: width of the latent that scales the normalised features (`cond_emb_layers`); None for a block without
-    conditions, which has no second convolution, as in the semantic encoder. embedding_size: width of the time
-    embedding that scales and shifts them first (`emb_layers`); None without one. resample: `Upsample` or `Downsample`,
-    applied between the first activation and the first convolution, and to the skip connection.
+    z_size: width of the latent, which scales the normalised features (`cond_emb_layers`). None for a block without
+    conditions, as in the semantic encoder; it has no second convolution.
+    embedding_size: width of the time embedding, which scales and shifts the features before the latent scales them
+    (`emb_layers`). None for a block without one.
+    dropout: before the second convolution.
+    resample: `Upsample` or `Downsample`, applied between the first activation and the first convolution, and to the
+    skip connection.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from dd_tools.errors import DataError, UsageError
 
 @dataclass(frozen=True)
 class Config:
-    """Base of all configurations: checks field types' ranges, and converts to and from JSON values.
+    """Base of all configurations: checks the values, and converts them to and from JSON.
 
     Lists become tuples. Raises `UsageError` for an integer below 1 and for a dropout outside [0, 1).
     """
@@ -23,12 +23,12 @@ class Config:
                 raise UsageError(f"dropout must be from 0 to below 1, got {value}")
 
     def to_json(self) -> dict:
-        """Plain values for the metadata of a checkpoint."""
+        """The values as JSON types, for the metadata of a checkpoint."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, values: dict):
-        """The inverse of `to_json`. Raises `DataError` for settings that this version does not know."""
+        """The inverse of `to_json`. Raises `DataError` for a name that is not a field, `UsageError` for a bad value."""
         unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
             raise DataError(f"unknown settings in the model's configuration: {', '.join(unknown)}")

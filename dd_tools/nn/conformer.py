@@ -1,7 +1,7 @@
 """The conformer (Gulati et al. 2020) with relative positional encoding (Transformer-XL, Dai et al. 2019), post-norm.
 
 Sequences are (B, T, C). `valid` (B, T) is True where a padded batch holds data; None means everywhere. The output at
-valid positions does not depend on the content of the padding.
+valid positions does not depend on what the padding holds.
 """
 
 import math
@@ -14,7 +14,10 @@ from dd_tools.errors import UsageError
 
 
 def relative_positions(length: int, width: int, like: Tensor) -> Tensor:
-    """Sinusoids (2 T − 1, C) of the distances +(T − 1) … −(T − 1): sine in even columns, cosine in odd ones."""
+    """Sinusoidal encoding (2 T − 1, C) of the distances T − 1, …, −(T − 1): sine in even columns, cosine in odd ones.
+
+    length: T. width: C. like: a tensor whose type and device the encoding gets.
+    """
     distances = torch.arange(length - 1, -length, -1, device=like.device, dtype=torch.float32)
     frequencies = torch.exp(torch.arange(0, width, 2, device=like.device) * (-math.log(10000.0) / width))
     angles = distances[:, None] * frequencies
@@ -22,10 +25,10 @@ def relative_positions(length: int, width: int, like: Tensor) -> Tensor:
 
 
 class RelativeAttention(nn.Module):
-    """Multi-head self-attention with scores of content and of relative position.
+    """Multi-head self-attention with relative positional encoding.
 
-    score(i, j) = ((q_i + u) · k_j + (q_i + v) · p_{i−j}) / √(C / heads), with p a linear projection of
-    the sinusoidal encoding of a distance.
+    score(i, j) = ((q_i + u) · k_j + (q_i + v) · p_{i−j}) / √(C / heads). p is a linear projection of the sinusoidal
+    encoding of the distance i − j; u and v are learnt biases.
     """
 
     def __init__(self, width: int, heads: int, dropout: float):
@@ -36,7 +39,7 @@ class RelativeAttention(nn.Module):
         self.pos_bias_u, self.pos_bias_v = (nn.Parameter(torch.zeros(heads, width // heads)) for _ in range(2))
 
     def forward(self, x: Tensor, positions: Tensor, valid: Tensor | None) -> Tensor:
-        """Self-attention over x (B, T, C), with `relative_positions` (2 T − 1, C)."""
+        """(B, T, C) to (B, T, C); positions (2 T − 1, C): `relative_positions`."""
         q, k, v = (self._split(linear(x)) for linear in (self.linear_q, self.linear_k, self.linear_v))
         p = self._split(self.linear_pos(positions)[None])
         scores = (q + self.pos_bias_v[:, None]) @ p.transpose(-1, -2) / math.sqrt(q.shape[-1])
@@ -53,9 +56,10 @@ class RelativeAttention(nn.Module):
 
 
 def relative_shift(scores: Tensor) -> Tensor:
-    """Scores (..., T, 2 T − 1), indexed by distance from T − 1 down to −(T − 1), to scores (..., T, T) indexed by key.
+    """Scores by distance to scores by key: (..., T, 2 T − 1) to (..., T, T).
 
-    out[i, j] is the score of distance i − j. Pads one column and reinterprets the rows (Transformer-XL, appendix B).
+    The last axis of the input is the distance, from T − 1 down to −(T − 1). out[i, j] is the score of distance i − j.
+    Pads one column and reinterprets the rows (Transformer-XL, appendix B).
     """
     length = scores.shape[-2]
     flat = F.pad(scores, (1, 0)).flatten(-2)
@@ -71,7 +75,7 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) to (B, T, C), each position by itself."""
+        """(B, T, C) to (B, T, C), each position on its own."""
         return self.w_2(self.dropout(F.silu(self.w_1(x))))
 
 
@@ -86,7 +90,7 @@ class Convolution(nn.Module):
         self.pointwise_conv2 = nn.Conv1d(width, width, 1)
 
     def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
-        """(B, T, C) to (B, T, C); invalid positions count as zero."""
+        """(B, T, C) to (B, T, C); padding is treated as zeros."""
         x = F.glu(self.pointwise_conv1(x.transpose(1, 2)), dim=1)
         if valid is not None:
             x = x * valid[:, None]
@@ -94,19 +98,19 @@ class Convolution(nn.Module):
         return self.pointwise_conv2(x).transpose(1, 2)
 
     def _normalise(self, x: Tensor, valid: Tensor | None) -> Tensor:
-        """Batch norm of x (B, C, T) with the statistics of the valid positions.
+        """Batch norm of x (B, C, T) over the valid positions; zero elsewhere.
 
-        A single valid position has no variance, so it takes the running statistics.
+        A single valid position has no variance, so it is normalised with the running statistics.
         """
         if valid is None:
             return self.norm(x)
-        rows = x.transpose(1, 2)
-        held, norm = rows[valid], self.norm
-        if len(held) > 1:
-            normal = norm(held)
+        x = x.transpose(1, 2)
+        data, norm = x[valid], self.norm
+        if len(data) > 1:
+            data = norm(data)
         else:
-            normal = F.batch_norm(held, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-        return torch.zeros_like(rows).masked_scatter(valid[..., None], normal.to(rows.dtype)).transpose(1, 2)
+            data = F.batch_norm(data, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        return torch.zeros_like(x).masked_scatter(valid[..., None], data.to(x.dtype)).transpose(1, 2)
 
 
 class ConformerBlock(nn.Module):
@@ -133,7 +137,11 @@ class ConformerBlock(nn.Module):
 
 
 class Conformer(nn.Module):
-    """A stack of conformer blocks; the input is multiplied by √C first. Tensor names are those of the released code."""
+    """A stack of conformer blocks. The input is first multiplied by √C. Tensor names are those of the released code.
+
+    blocks: number of conformer blocks. width: C. heads: of the self-attention. hidden: width of the feed-forward
+    layers. kernel: of the depthwise convolution, odd.
+    """
 
     def __init__(self, blocks: int, width: int, heads: int, hidden: int, kernel: int, dropout: float):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The device and the floating-point formats that a user asks for."""
+"""Devices and floating-point formats, by the names that users give them."""
 
 import torch
 

@@ -21,5 +21,5 @@ def to_frames(images: Tensor) -> np.ndarray:
 
 
 def composite(painted: Tensor, known: Tensor, mask: Tensor) -> Tensor:
-    """`painted` (B, 3, S, S) where the mask (B, 1, S, S) is 1, `known` elsewhere."""
+    """`painted` where the mask (B, 1, S, S) is 1, `known` elsewhere; all images (B, 3, S, S)."""
     return torch.where(mask > 0, painted, known)

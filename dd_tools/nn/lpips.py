@@ -1,7 +1,7 @@
 """LPIPS v0.1, the perceptual distance of Zhang et al. 2018 ("The Unreasonable Effectiveness of Deep Features").
 
-The package ``lpips`` contains the linear layers. The trunk below them is an ImageNet classifier. It is read from a file
-or from torchvision's download cache, and downloaded only on request.
+The package ``lpips`` contains the linear layers. The trunk below them is an ImageNet classifier, whose weights are read
+from a file or from torchvision's download cache, and downloaded only on request.
 """
 
 import urllib.error
@@ -25,7 +25,7 @@ class Lpips:
     """The LPIPS network with a trunk of `NETS`, frozen.
 
     net: the trunk's name. trunk: file with the trunk's weights, named as in torchvision. fingerprint: eight hexadecimal
-    digits that identify them. Raises `DataError` if the file holds other weights.
+    digits that identify these weights. Raises `DataError` if the file holds other weights.
     """
 
     def __init__(self, net: str, trunk: Path, device: torch.device | str = "cpu"):

@@ -1,15 +1,17 @@
-"""Long sequences in overlapping windows that are cross-faded."""
+"""Long sequences, computed in overlapping windows that are cross-faded."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
-# Wraps the starts of windows, to show progress.
-Progress = Callable[[range], Iterable[int]]
+from dd_tools.reporting import Progress
 
 
 def window_starts(length: int, window: int) -> range:
-    """Where windows begin, each but the first inside the previous one; the last is longer than the overlap."""
+    """Starts of the windows over `length` positions.
+
+    Neighbours overlap by `window_overlap`. The last window is longer than that, unless it is the only one.
+    """
     overlap = window_overlap(window)
     return range(0, max(length - overlap, 1), window - overlap)
 
@@ -20,7 +22,7 @@ def window_overlap(window: int) -> int:
 
 
 def crossfade_weights(length: int, overlap: int, *, fade_in: bool, fade_out: bool) -> np.ndarray:
-    """Weights float32 (length,) of one window, linear where it overlaps a neighbour; those of both sum to 1."""
+    """Weights float32 (length,) of one window. They are linear in an overlap, where those of both windows sum to 1."""
     weights = np.ones(length, np.float32)
     ramp = ((np.arange(overlap) + 0.5) / overlap).astype(np.float32)
     if fade_in:
@@ -36,7 +38,10 @@ def in_windows(
     window: int,
     progress: Progress = iter,
 ) -> np.ndarray:
-    """The cross-faded sum (length, C) of ``compute(start, stop)`` (stop − start, C) over overlapping windows."""
+    """A sequence float32 (length, C), cross-faded from windows.
+
+    compute: returns positions start to stop, (stop − start, C). window: positions in one window.
+    """
     total = None
     for start in progress(window_starts(length, window)):
         stop = min(start + window, length)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def pad_sequences(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Zero-pad sequences (T_i, ...) to the longest: (B, T, ...), and which positions are valid (B, T)."""
+    """Zero-pad sequences (T_i, ...) to the longest. Returns (B, T, ...) and the mask `valid` (B, T)."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     valid = torch.arange(int(lengths.max())) < lengths[:, None]
     return torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True), valid

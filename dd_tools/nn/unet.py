@@ -1,4 +1,4 @@
-"""The paths that a U-Net and a semantic encoder are made of: down, middle and up (Dhariwal & Nichol 2021)."""
+"""Down path, middle block and up path of a U-Net (Dhariwal & Nichol 2021). Semantic encoders have the first two."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from dd_tools.nn.blocks import AttentionBlock, Downsample, ResBlock, Upsample
 class Levels:
     """Sizes of a U-Net, or of a semantic encoder.
 
-    size: pixels of the side of the first feature map.
+    size: side of the first feature map.
     channels: width of the first level.
-    multipliers: width of every level in units of `channels`; the map halves from level to level.
+    multipliers: width of every level in units of `channels`; the side halves from level to level.
     blocks: residual blocks per level; the up path has one more.
-    attention_at: sides of feature maps that get self-attention.
+    attention_at: sides of the feature maps that get self-attention.
     """
 
     size: int
@@ -36,9 +36,10 @@ class Block(nn.ModuleList):
 
 
 def down_path(in_channels: int, levels: Levels, **conditions) -> tuple[nn.ModuleList, list[int], int]:
-    """The blocks from the first convolution to the deepest level, the channels after each one, and the last size.
+    """Build the blocks from the first convolution to the deepest level.
 
-    conditions: the conditioning arguments of `ResBlock`.
+    conditions: the conditioning arguments of `ResBlock`. Returns the blocks, the channels that each one outputs, and
+    the side of the last feature map.
     """
     channels, size = levels.channels, levels.size
     blocks = nn.ModuleList([Block([nn.Conv2d(in_channels, channels, 3, padding=1)])])
@@ -58,15 +59,16 @@ def down_path(in_channels: int, levels: Levels, **conditions) -> tuple[nn.Module
 
 
 def middle_block(channels: int, **conditions) -> Block:
-    """Residual block, attention, residual block at the deepest level."""
+    """Build the block at the deepest level: residual block, attention, residual block."""
     first, last = (ResBlock(channels, channels, **conditions) for _ in range(2))
     return Block([first, AttentionBlock(channels), last])
 
 
 def up_path(widths: list[int], size: int, levels: Levels, **conditions) -> nn.ModuleList:
-    """The blocks from the deepest level back to full size; each takes the features joined with the last lateral.
+    """Build the blocks from the deepest level back to full size.
 
-    widths, size: of the down path's blocks and last map, as `down_path` returns them.
+    Each takes the features concatenated with the output of a block of the down path, its lateral, last in first out.
+    widths, size: as `down_path` returns them.
     """
     laterals, channels = list(widths), widths[-1]
     blocks = nn.ModuleList()

@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 
 def weighted_sum(speech: Tensor, weights: Tensor) -> Tensor:
-    """Speech features (B, L, T, D) summed over layers with the softmax of `weights` (L,): (B, T, D).
+    """Sum of speech features (B, L, T, D) over layers, weighted by the softmax of `weights` (L,): (B, T, D).
 
-    One layer (L = 1) passes through: it is a sum that was taken before.
+    A single layer (L = 1) is returned unchanged, since dd-audio can take the sum beforehand.
     """
     if speech.shape[1] == 1:
         return speech[:, 0]

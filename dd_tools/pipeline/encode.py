@@ -1,16 +1,12 @@
 """Clip to latents, 25 per second."""
 
-from collections.abc import Callable, Iterable
-
 import numpy as np
 
 from dd_tools.formats.arrays import LATENT_RATE
 from dd_tools.formats.clip import Clip
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
 from dd_tools.pipeline.timing import interpolation
-
-# Wraps the starts of batches, to show progress.
-Progress = Callable[[range], Iterable[int]]
+from dd_tools.reporting import Progress
 
 
 def encode_clip(renderer: Renderer, clip: Clip, *, batch_size: int = 32, progress: Progress = iter) -> np.ndarray:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from dd_tools.errors import DataError
-from dd_tools.nn.overlap import Progress
 from dd_tools.pipeline.interfaces import MotionModel
 from dd_tools.pipeline.models import check_options
+from dd_tools.reporting import Progress
 
 
 def generate_motion(

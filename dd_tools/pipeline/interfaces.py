@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from dd_tools.formats.clip import Clip, Framing
-from dd_tools.nn.overlap import Progress
+from dd_tools.reporting import Progress
 
 
 class ClipEncoder(Protocol):

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.checkpoint import Checkpoint, module_with
-from dd_tools.nn.overlap import Progress, in_windows
+from dd_tools.nn.overlap import in_windows
+from dd_tools.reporting import Progress
 from dd_tools.speech.features import MODELS_WITH_LOUDNESS
 from dd_tools.speech.loudness import amplitude
 from dd_tools.warp.amplitude import SpeakerMotion
