@@ -20,13 +20,13 @@ def test_speakers_of_many_clips_are_drawn_more_often_by_a_power_of_their_number(
     generator = torch.Generator().manual_seed(0)
     draws = [balance.draw(generator) for _ in range(4000)]
     assert np.mean([clip < 9 for clip in draws]) == pytest.approx(often, abs=0.03)
-    np.testing.assert_allclose(balance.shares, [often / 9] * 9 + [1 - often])
+    np.testing.assert_allclose(balance.probabilities, [often / 9] * 9 + [1 - often])
 
 
 def test_clips_that_are_not_listed_are_speakers_of_their_own():
     """Also where one is named as a listed speaker is."""
     balance = SpeakerBalance(["a", "b", "c", "d"], {"a": "d", "b": "d"})
-    np.testing.assert_allclose(balance.shares, [1 / 6, 1 / 6, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(balance.probabilities, [1 / 6, 1 / 6, 1 / 3, 1 / 3])
 
 
 def test_items_are_drawn_evenly():

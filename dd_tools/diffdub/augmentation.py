@@ -1,20 +1,21 @@
 """Augmentation of the face image (section 3.1), so that the latent describes facial motion and not pixels.
 
 Operators and amounts are those of the released code, which uses the library albumentations: horizontal flip, colour
-jitter, box blur, and shift, scale and rotation together. Image, mask and reference are not augmented.
+jitter, blur, and shift, scale and rotation together. The paper says Gaussian blur; the released code uses a box blur.
+Image, mask and reference are not augmented.
 """
 
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-FLIP = 0.5  # probability
-JITTER = 0.3  # probability
-JITTER_AMOUNT = 0.2  # brightness, contrast and saturation are scaled by 1 ± this, hue is shifted by ± this (turns)
-BLUR = 0.1  # probability
+FLIP_PROBABILITY = 0.5
+JITTER_PROBABILITY = 0.3
+JITTER_AMOUNT = 0.2  # largest relative change of brightness, contrast and saturation; of hue, in turns
+BLUR_PROBABILITY = 0.1
 BLUR_KERNELS = (3, 5, 7)  # pixels
-AFFINE = 0.5  # probability
-SHIFT = (0.1, 0.2)  # of the side, to the right and down
+AFFINE_PROBABILITY = 0.5
+SHIFT = (0.1, 0.2)  # of the side; only to the right and down, as in the released code
 SCALE = (0.9, 1.1)
 ROTATION = 20.0  # degrees, either way
 
@@ -22,20 +23,20 @@ _COLOUR = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation)
 
 
 def augment_face(face: Tensor, generator: torch.Generator) -> Tensor:
-    """A face image (3, S, S) in [−1, 1], flipped, recoloured, blurred and moved at random; black outside."""
-    if _happens(FLIP, generator):
+    """A face image (3, S, S) in [−1, 1], flipped, recoloured, blurred and moved, each at random; black outside."""
+    if _happens(FLIP_PROBABILITY, generator):
         face = F.horizontal_flip(face)
-    if _happens(JITTER, generator):
+    if _happens(JITTER_PROBABILITY, generator):
         face = jitter_colour(face, generator)
-    if _happens(BLUR, generator):
+    if _happens(BLUR_PROBABILITY, generator):
         face = box_blur(face, BLUR_KERNELS[int(torch.randint(len(BLUR_KERNELS), (), generator=generator))])
-    if _happens(AFFINE, generator):
+    if _happens(AFFINE_PROBABILITY, generator):
         face = shift_scale_rotate(face, generator)
     return face
 
 
 def jitter_colour(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast, saturation and hue of an image (3, S, S) in [−1, 1] changed in random order."""
+    """Change brightness, contrast, saturation and hue of an image (3, S, S) in [−1, 1], in random order."""
     image = (image + 1) / 2
     for index in torch.randperm(len(_COLOUR) + 1, generator=generator).tolist():
         if index < len(_COLOUR):
@@ -46,13 +47,13 @@ def jitter_colour(image: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def box_blur(image: Tensor, kernel: int) -> Tensor:
-    """Mean of kernel × kernel pixels of an image (3, S, S), its border reflected."""
+    """Mean over kernel × kernel pixels of an image (3, S, S), with the border reflected. kernel: odd."""
     padded = torch.nn.functional.pad(image[None], (kernel // 2,) * 4, mode="reflect")
     return torch.nn.functional.avg_pool2d(padded, kernel, stride=1)[0]
 
 
 def shift_scale_rotate(image: Tensor, generator: torch.Generator) -> Tensor:
-    """An image (3, S, S) in [−1, 1] shifted, scaled and rotated about its centre; black outside."""
+    """Shift an image (3, S, S) in [−1, 1], and scale and rotate it about its centre; black outside."""
     side = image.shape[-1]
     return F.affine(
         image,

@@ -1,4 +1,4 @@
-"""Stage 1: the diffusion auto-encoder, that is semantic encoder and inpainting U-Net in one module (figure 2, left)."""
+"""Stage 1: the diffusion auto-encoder, semantic encoder and inpainting U-Net in one module (figure 2, left)."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ class RendererConfig(Config):
 
     size: pixels of the square crop and of the face image.
     channels, multipliers: width of the U-Net's levels, see `Levels`.
-    encoder_channels, encoder_multipliers: the same of the semantic encoder.
+    encoder_channels, encoder_multipliers: the same for the semantic encoder.
     blocks: residual blocks per level; the up path has one more.
-    attention_at: sides of feature maps with self-attention.
+    attention_at: sides of the feature maps with self-attention.
     z_size: width of the semantic latent.
     embedding_size: width of the time embedding.
     dropout: in the U-Net's residual blocks.
     eyes: whether the face image holds the eyes' band (eye guidance; False is the ablation "w/o eye").
-    crop, mask: framing and mask of the clips, as dd-prep names them.
+    crop, mask: framing and mask of the clips, values of dd-prep's --crop and --mask.
     """
 
     size: int = 256

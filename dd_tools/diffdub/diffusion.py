@@ -23,7 +23,7 @@ NoiseModel = Callable[[Tensor, Tensor], Tensor]
 
 
 def signal_and_noise(t: Tensor) -> tuple[Tensor, Tensor]:
-    """sqrt(alpha_bar) and sqrt(1 − alpha_bar) at timesteps t (B,): float32 (B, 1, 1, 1) on the device of t."""
+    """sqrt(alpha_bar) and sqrt(1 − alpha_bar) at timesteps t (B,), each float32 (B, 1, 1, 1) on the device of t."""
     signal, noise = (table.to(t.device)[t][:, None, None, None] for table in (SQRT_ALPHA_BAR, SQRT_ONE_MINUS_ALPHA_BAR))
     return signal, noise
 
@@ -35,12 +35,12 @@ def q_sample(x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
 
 
 def keep_known(xt: Tensor, x0: Tensor, mask: Tensor) -> Tensor:
-    """Eq. 1: x'_t = m ⊙ x_0 + (1 − m) ⊙ x_t. Known pixels enter without noise at every timestep."""
+    """Eq. 1: x'_t = m ⊙ x_0 + (1 − m) ⊙ x_t. Known pixels are free of noise at every timestep."""
     return torch.where(mask > 0, xt, x0)
 
 
 def sampling_timesteps(num_steps: int) -> list[int]:
-    """The timesteps of a DDIM run, descending multiples of the stride: 950, 900, …, 0 for 20 steps.
+    """The timesteps of DDIM sampling: descending multiples of 1000 // num_steps, such as 950, 900, …, 0 for 20 steps.
 
     Raises `ValueError` unless 1 ≤ num_steps ≤ `NUM_TIMESTEPS`.
     """
@@ -51,28 +51,28 @@ def sampling_timesteps(num_steps: int) -> list[int]:
 
 @torch.no_grad()
 def ddim_sample(model: NoiseModel, xT: Tensor, x0: Tensor, mask: Tensor, num_steps: int) -> Tensor:
-    """Deterministic DDIM (eta = 0) under a mask, from the noise xT to an image (B, 3, S, S).
+    """Deterministic DDIM (eta = 0) with Eq. 1 at every step, from the noise xT (B, 3, S, S) to an image (B, 3, S, S).
 
-    x0: the image whose known pixels guide the painting. The result is not composited: known pixels come out
-    approximately. As in the released code, eps is computed anew from the clipped estimate of the image, and alpha_bar
-    is 1 after the last step.
+    x0: the image that holds the known pixels. The result is in [−1, 1] and not composited: known pixels are only
+    approximately those of x0. As in the released code, eps is recomputed from the clipped estimate of the image, and
+    alpha_bar is 1 after the last step.
     """
     timesteps = sampling_timesteps(num_steps)
     xt = xT
-    for now, following in zip(timesteps, [*timesteps[1:], None], strict=True):
+    for step, next_step in zip(timesteps, [*timesteps[1:], None], strict=True):
         xt = keep_known(xt, x0, mask)
-        t = torch.full((len(xt),), now, device=xt.device)
+        t = torch.full((len(xt),), step, device=xt.device)
         signal, noise = signal_and_noise(t)
         estimate = ((xt - noise * model(xt, t)) / signal).clamp(-1, 1)
-        if following is not None:
+        if next_step is not None:
             eps = (xt - signal * estimate) / noise
-            xt = q_sample(estimate, torch.full_like(t, following), eps)
+            xt = q_sample(estimate, torch.full_like(t, next_step), eps)
     return estimate
 
 
 def shared_noise(size: int, seed: int) -> Tensor:
     """The one x_T (1, 3, S, S) that all frames start from (section 2.2); the same on every device.
 
-    So frames can be painted independently of each other, in batches of any size, without flicker.
+    Frames can then be painted independently, in batches of any size, without flicker.
     """
     return torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(seed))

@@ -1,4 +1,6 @@
-"""A trained stage 2 at work: motion for speech of any length."""
+"""Runs a trained stage 2: motion for speech of any length."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,12 +10,12 @@ from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.nn.overlap import in_windows
 from dd_tools.reporting import Progress
 
-ONE_SHOT_REPEATS = 75  # the authors repeat a single reference latent so many times
-WINDOW = 1500  # latents generated at once, a minute; attention over more would take too much memory
+ONE_SHOT_REPEATS = 75  # the authors repeat a single reference latent this many times
+WINDOW = 1500  # latents generated at once, a minute; the memory of attention grows with the square of the length
 
 
 class DiffDubMotionModel:
-    """The interface `dd_tools.pipeline.interfaces.MotionModel` around a `MotionNetwork`."""
+    """Implements `dd_tools.pipeline.interfaces.MotionModel` with a `MotionNetwork`."""
 
     generation_options = ()
 
@@ -29,16 +31,16 @@ class DiffDubMotionModel:
         self.layer_weights = network.weights.detach().cpu().numpy()
 
     def choose_references(self, available: int, count: int) -> np.ndarray:
-        """The first ones, as the authors take 3 consecutive seconds."""
+        """The first `count`, as the authors take 3 consecutive seconds."""
         return np.arange(min(count, available))
 
     def accepts(self, latents: np.ndarray) -> bool:
-        """Nothing but the width tells these latents from others."""
+        """Whether they have the right width; nothing else identifies the renderer of a latent."""
         return latents.shape[1] == self.z_size
 
     @torch.inference_mode()
     def generate(self, speech: np.ndarray, reference: np.ndarray, *, progress: Progress = iter) -> np.ndarray:
-        """See `MotionModel.generate`. Speech longer than `WINDOW` is generated in windows that are cross-faded."""
+        """See `MotionModel.generate`. Motion longer than `WINDOW` is generated in windows that are cross-faded."""
         if len(reference) == 1:
             reference = np.repeat(reference, ONE_SHOT_REPEATS, axis=0)
         latents = torch.from_numpy(reference).to(self.device, torch.float32)[None]
@@ -50,11 +52,11 @@ class DiffDubMotionModel:
         return in_windows(compute, -(-speech.shape[1] // 2), WINDOW, progress)
 
 
-def motion_model_from(checkpoint: Checkpoint, path: str, device: torch.device | str) -> DiffDubMotionModel:
-    """The motion model that a checkpoint holds; `path` is for error messages."""
+def motion_model_from(checkpoint: Checkpoint, path: str | Path, device: torch.device | str) -> DiffDubMotionModel:
+    """The motion model in a checkpoint. path: its file, for error messages. Raises `DataError` if it does not fit."""
     return DiffDubMotionModel(network_from(checkpoint, path), device)
 
 
-def network_from(checkpoint: Checkpoint, path: str) -> MotionNetwork:
-    """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
+def network_from(checkpoint: Checkpoint, path: str | Path) -> MotionNetwork:
+    """The network in a checkpoint, in eval mode on the CPU. See `motion_model_from`."""
     return module_with(checkpoint.tensors, lambda: MotionNetwork(MotionConfig.from_json(checkpoint.config)), path)

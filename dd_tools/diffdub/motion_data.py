@@ -13,13 +13,13 @@ from dd_tools.training.clips import SpeakerBalance
 from dd_tools.training.sequences import ClipSequences, check_sizes
 
 TARGET = 10 * LATENT_RATE  # latents
-REFERENCE = 3 * LATENT_RATE
+REFERENCE = 3 * LATENT_RATE  # latents
 
 
 class MotionData:
-    """Samples for `LatentLoss`. Shorter clips are divided in the same proportion, and padded.
+    """Samples for `LatentLoss`. Clips of less than 13 s are divided in the same proportion.
 
-    speakers: clip name to speaker, drawn evenly. Raises `DataError` for a clip that does not fit the model.
+    speakers: clip name to speaker; speakers are drawn evenly. Raises `DataError` for a clip that does not fit.
     """
 
     def __init__(self, clips: Sequence[ClipSequences], config: MotionConfig, speakers: Mapping[str, str]):
@@ -28,8 +28,9 @@ class MotionData:
         self.balance = SpeakerBalance([clip.name for clip in clips], speakers)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """speech float16 (B, L, T₅₀, D), reference (B, N, Z) and target (B, T₂₅, Z), zero-padded to the longest;
-        speech_valid (B, T₅₀) and reference_valid (B, N).
+        """speech float16 (B, L, T₅₀, D), reference (B, N, Z) and target (B, T₂₅, Z), zero-padded to the longest.
+
+        speech_valid (B, T₅₀) and reference_valid (B, N) are False in the padding.
         """
         speech, reference, target = zip(*(self._sample(generator) for _ in range(size)), strict=True)
         padded, speech_valid = pad_sequences([features.transpose(0, 1) for features in speech])

@@ -7,7 +7,7 @@ from dd_tools.nn.padding import masked_mean_square
 
 
 class LatentLoss(nn.Module):
-    """Mean squared error of the generated latents over the frames that are not padding, for the training loop."""
+    """Mean squared error of the generated latents, without those of the padding, for the training loop."""
 
     def __init__(self, model: MotionNetwork):
         super().__init__()

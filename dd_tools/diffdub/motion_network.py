@@ -1,6 +1,6 @@
 """Stage 2 (section 2.2, figure 2): weighted sum, reference encoder, cross-attention and motion generator.
 
-Sequences are (B, T, C); audio latents a come 50 per second (T₅₀), visual latents z 25 per second (T₂₅ = ⌈T₅₀ / 2⌉).
+Sequences are (B, T, C). There are 50 audio latents a per second (T₅₀) and 25 visual latents z (T₂₅ = ⌈T₅₀ / 2⌉).
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from dd_tools.nn.weighted_sum import weighted_sum
 
 @dataclass(frozen=True)
 class MotionConfig(Config):
-    """Sizes of the sequence model; the defaults are the authors' (35.1 M parameters).
+    """Sizes of the motion model; the defaults are the authors' (35.1 M parameters).
 
     speech_model: name of the speech model whose features it takes.
-    speech_layers, speech_width: their L and D.
+    speech_layers, speech_width: L and D of these features.
     z_size: width of the latents.
-    width: of all sequences inside.
+    width: of the sequences inside the network.
     heads: of the conformers' self-attention.
     cross_heads: of the cross-attention.
     hidden: width of the conformers' feed-forward layers.
@@ -52,8 +52,8 @@ class MotionConfig(Config):
 class CrossAttention(nn.Module):
     """The audio (query) attends to the encoded references (key, value); then linear and layer norm, no residual.
 
-    The text of the paper has the roles the other way round, which cannot give one latent per audio frame; this follows
-    the released code, also in its two dropouts. `linear2` and `norm2` are unused, but the released weights hold them.
+    The paper's text has the audio as key and value, which cannot give one latent per audio frame. This follows the
+    released code, also in its two dropouts. `linear2` and `norm2` are unused, but the released weights contain them.
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.1):
@@ -64,7 +64,7 @@ class CrossAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, audio: Tensor, reference: Tensor, valid: Tensor | None) -> Tensor:
-        """Audio (B, T, C), references (B, N, C), their valid positions (B, N) to (B, T, C)."""
+        """Audio (B, T, C) and references (B, N, C), valid where `valid` (B, N), to (B, T, C)."""
         padding = None if valid is None else ~valid
         attended, _ = self.self_attn(audio, reference, reference, key_padding_mask=padding, need_weights=False)
         return self.norm1(self.linear1(self.dropout(attended)))
@@ -79,6 +79,7 @@ class MotionNetwork(nn.Module):
         sizes = config.width, config.heads, config.hidden, config.kernel, config.dropout
         self.weights = nn.Parameter(torch.ones(config.speech_layers))
         self.down_sample_audio_nar = nn.Conv1d(config.speech_width, config.width, 3, stride=2, padding=1)
+        # The released network has no such projection, as its latents have the width of its sequences.
         same_size = config.z_size == config.width
         self.reference_proj = nn.Identity() if same_size else nn.Linear(config.z_size, config.width)
         self.reference_encoder = Conformer(config.reference_blocks, *sizes)

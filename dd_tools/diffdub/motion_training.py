@@ -16,9 +16,9 @@ from dd_tools.training.task import Preset, TrainingTask
 KIND = "diffdub"
 
 PRESETS = {
-    # The authors': Adam at a constant rate.
+    # The authors' sizes, and Adam at their constant rate. The paper states 100 epochs, but no steps or batch size.
     "paper": Preset(MotionConfig(), TrainingSettings(steps=100_000, batch_size=16, learning_rate=1e-4)),
-    # For latents of the small renderer.
+    # For latents of a renderer of preset "small".
     "small": Preset(
         MotionConfig(
             speech_model="moonshine",
@@ -56,7 +56,7 @@ PRESETS = {
 
 
 def configure(preset: MotionConfig, clip: ClipSequences, speech_model: str) -> MotionConfig:
-    """The preset with the sizes of the data at its ends."""
+    """The preset's configuration for the speech features and latents of `clip`, made with `speech_model`."""
     layers, width, z_size = clip.sizes
     return replace(preset, speech_model=speech_model, speech_layers=layers, speech_width=width, z_size=z_size)
 
@@ -75,7 +75,11 @@ def motion_task(
     is_new: bool = True,
     report: Reporter = SILENT,
 ) -> TrainingTask:
-    """Train `network` on clips. The paper augments nothing in stage 2."""
+    """Train `network` on clips.
+
+    speakers: clip name to speaker; speakers are drawn evenly. augment, is_new and report have no effect: the paper
+    augments nothing in stage 2, and the network holds no statistics of the clips.
+    """
     data = MotionData(clips, network.config, speakers)
     return TrainingTask(LatentLoss(network), data, Checkpoint(MOTION, KIND, network.config.to_json()))
 

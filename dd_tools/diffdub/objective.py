@@ -9,13 +9,13 @@ from dd_tools.diffdub.diffusion import keep_known, q_sample
 class MaskedDenoisingLoss(nn.Module):
     """L = E ‖(1 − m) ⊙ (ε − ε_θ(x'_t, t, z_sem))‖² (Eq. 2), for the training loop.
 
-    As in the released code, the mean runs over all pixels, so that the loss scales with the area of the mask.
-    keep_encoder: freeze the semantic encoder, so that latents, and motion models trained on them, stay valid.
+    As in the released code, the mean is taken over all pixels, so the loss scales with the area of the mask.
+    keep_encoder: freeze the semantic encoder, so that existing latents and motion models stay valid.
     """
 
     def __init__(self, model: DiffusionAutoencoder, *, keep_encoder: bool = False):
         super().__init__()
-        self.model, self.keep_encoder = model, keep_encoder
+        self.model = model
         model.encoder.requires_grad_(not keep_encoder)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:

@@ -1,7 +1,8 @@
-"""The authors' released networks: their configurations, as far as the shapes of their tensors tell them."""
+"""The authors' released networks as checkpoints, with the configuration that the shapes of their tensors imply."""
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,11 +21,12 @@ _UPSAMPLING = re.compile(r"output_blocks\.\d+\.[1-9]\.in_layers\.0\.weight")
 KIND = "diffdub"
 
 
-def convert(released: ReleasedCheckpoint, path: str) -> tuple[Checkpoint, str, str]:
-    """A released network as a checkpoint; what its shapes say, and what is assumed, in words.
+def convert(released: ReleasedCheckpoint, path: str | Path) -> tuple[Checkpoint, str, str]:
+    """Convert a released network to a checkpoint.
 
-    `path` is for error messages. Raises `DataError` if the tensors do not fit each other, `LookupError`,
-    `ArithmeticError` or `ValueError` if too many are missing.
+    path: its file, for error messages. Returns the checkpoint and two descriptions: what follows from the shapes of
+    the tensors, and what is assumed as in the authors' code. Raises `DataError` if the tensors do not fit each other;
+    `LookupError`, `ArithmeticError`, `ValueError` or `UsageError` if too many are missing.
     """
     if released.stage == MOTION:
         config = motion_config(released.tensors)
@@ -45,32 +47,34 @@ def convert(released: ReleasedCheckpoint, path: str) -> tuple[Checkpoint, str, s
 def renderer_config(tensors: dict[str, Tensor], size: int | None = None) -> RendererConfig:
     """The configuration of a released renderer.
 
-    size: pixels of the crop, where they are known; otherwise they follow from the levels that have attention.
+    size: side of the crop in pixels; None to derive it from the deepest level with attention.
     """
     levels = 1 + sum(_UPSAMPLING.fullmatch(name) is not None for name in tensors)
-    rows = count_blocks(tensors, "output_blocks.") // levels  # blocks of a level: its residual ones and one more
-    attentive = [level for level in range(levels) if f"input_blocks.{1 + level * rows}.1.qkv.weight" in tensors]
+    level_blocks = count_blocks(tensors, "output_blocks.") // levels  # one more than `RendererConfig.blocks`
+    with_attention = [
+        level for level in range(levels) if f"input_blocks.{1 + level * level_blocks}.1.qkv.weight" in tensors
+    ]
     if size is None:
-        size = ATTENTION_SIZE * 2 ** attentive[-1]
-    encoder_levels = count_blocks(tensors, "encoder.input_blocks.") // rows
+        size = ATTENTION_SIZE * 2 ** with_attention[-1]
+    encoder_levels = count_blocks(tensors, "encoder.input_blocks.") // level_blocks
     return replace(
         RendererConfig(),
         size=size,
         channels=len(tensors[FIRST_CONVOLUTION]),
-        multipliers=_multipliers(tensors, "", levels, rows),
+        multipliers=_multipliers(tensors, "", levels, level_blocks),
         encoder_channels=len(tensors["encoder.input_blocks.0.0.weight"]),
-        encoder_multipliers=_multipliers(tensors, "encoder.", encoder_levels, rows),
-        blocks=rows - 1,
-        attention_at=tuple(size >> level for level in attentive),
+        encoder_multipliers=_multipliers(tensors, "encoder.", encoder_levels, level_blocks),
+        blocks=level_blocks - 1,
+        attention_at=tuple(size >> level for level in with_attention),
         z_size=len(tensors["encoder.out.3.weight"]),
         embedding_size=len(tensors["time_embed.time_embed.2.weight"]),
     )
 
 
 def with_reference_channels(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a Diff-AE, its first convolution widened by zeros for a reference image.
+    """The tensors of a renderer; a Diff-AE's first convolution gets zero weights for the channels of a reference image.
 
-    So the output stays what it was until the network is trained; the authors leave the new channels at random.
+    The output of a Diff-AE then does not change until it is trained. The authors initialise these weights at random.
     """
     first = tensors[FIRST_CONVOLUTION]
     if first.shape[1] != IMAGE_CHANNELS:
@@ -98,8 +102,9 @@ def motion_config(tensors: dict[str, Tensor]) -> MotionConfig:
     )
 
 
-def _multipliers(tensors: dict[str, Tensor], prefix: str, levels: int, rows: int) -> tuple[int, ...]:
+def _multipliers(tensors: dict[str, Tensor], prefix: str, levels: int, level_blocks: int) -> tuple[int, ...]:
     """Channels of every level in units of the first convolution's."""
     first = len(tensors[f"{prefix}input_blocks.0.0.weight"])
-    widths = [len(tensors[f"{prefix}input_blocks.{1 + level * rows}.0.in_layers.2.weight"]) for level in range(levels)]
+    firsts = (f"{prefix}input_blocks.{1 + level * level_blocks}.0.in_layers.2.weight" for level in range(levels))
+    widths = [len(tensors[name]) for name in firsts]
     return tuple(width // first for width in widths)

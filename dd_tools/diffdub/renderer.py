@@ -1,4 +1,6 @@
-"""A trained stage 1 at work on clips: encoding face images, and painting by DDIM from one shared x_T."""
+"""Runs a trained stage 1 on clips: encodes face images, and paints by DDIM from one shared x_T."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,13 +14,13 @@ from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.images import composite, to_frames, to_images, to_masks
 
-STEPS = 20  # of DDIM (section 3.1)
+STEPS = 20  # of DDIM, T in section 3.1
 
 
 class DiffDubRenderer:
-    """The interface `dd_tools.pipeline.interfaces.Renderer` around a `DiffusionAutoencoder`.
+    """Implements `dd_tools.pipeline.interfaces.Renderer` with a `DiffusionAutoencoder`.
 
-    dtype: what the U-Net computes in.
+    dtype: floating-point type in which the U-Net computes; the encoder always uses float32.
     """
 
     painting_options = ("steps", "seed", "x_t")
@@ -40,7 +42,7 @@ class DiffDubRenderer:
     def painter(self, clip: Clip, *, steps: int = STEPS, seed: int = 0, x_t: np.ndarray | None = None) -> "Painter":
         """See `Renderer.painter`.
 
-        steps: of DDIM. seed: of the x_T that all frames share. x_t (3, S, S): used in place of the seed's.
+        steps: number of DDIM steps. seed: of the x_T that all frames share. x_t (3, S, S): this x_T, instead of a seed.
         """
         if not 1 <= steps <= NUM_TIMESTEPS:
             raise UsageError(f"steps must be from 1 to {NUM_TIMESTEPS}, got {steps}")
@@ -64,7 +66,7 @@ class Encoder:
 
 
 class Painter:
-    """Paints frames of one clip; its first usable frame is the reference image of all."""
+    """Paints frames of one clip. The reference image of all frames is the first usable frame."""
 
     def __init__(self, renderer: DiffDubRenderer, clip: Clip, xT: Tensor, num_steps: int):
         self.renderer, self.clip, self.num_steps = renderer, clip, num_steps
@@ -89,14 +91,14 @@ class Painter:
 
 
 def renderer_from(
-    checkpoint: Checkpoint, path: str, device: torch.device | str, dtype: torch.dtype = torch.float32
+    checkpoint: Checkpoint, path: str | Path, device: torch.device | str, dtype: torch.dtype = torch.float32
 ) -> DiffDubRenderer:
-    """The renderer that a checkpoint holds; `path` is for error messages."""
+    """The renderer in a checkpoint. path: its file, for error messages. Raises `DataError` if it does not fit."""
     return DiffDubRenderer(network_from(checkpoint, path), device, dtype)
 
 
-def network_from(checkpoint: Checkpoint, path: str) -> DiffusionAutoencoder:
-    """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
+def network_from(checkpoint: Checkpoint, path: str | Path) -> DiffusionAutoencoder:
+    """The network in a checkpoint, in eval mode on the CPU. See `renderer_from`."""
     return module_with(
         checkpoint.tensors, lambda: DiffusionAutoencoder(RendererConfig.from_json(checkpoint.config)), path
     )

@@ -19,7 +19,7 @@ class RendererData:
     """Samples for `MaskedDenoisingLoss` from clip files.
 
     speakers: clip name to speaker; speakers are drawn evenly. augment: whether to augment the face images. Raises
-    `DataError` for a clip of another framing or without a usable frame.
+    `DataError` for a clip with another framing or without a usable frame.
     """
 
     def __init__(

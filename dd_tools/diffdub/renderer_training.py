@@ -15,7 +15,8 @@ from dd_tools.training.task import Preset, TrainingTask
 KIND = "diffdub"
 
 PRESETS = {
-    # The authors': Adam at a constant rate, starting from the public Diff-AE FFHQ-256 weights.
+    # The authors' sizes, and Adam at their constant rate. They start from the public Diff-AE FFHQ-256 weights (--init).
+    # The paper states 4 epochs, but no steps or batch size.
     "paper": Preset(RendererConfig(), TrainingSettings(steps=400_000, batch_size=16, learning_rate=1e-4)),
     # A size that two CPU cores can train.
     "small": Preset(
@@ -55,7 +56,7 @@ PRESETS = {
     ),
 }
 
-# Of training on one speaker, starting from weights that know many.
+# Settings for adapting trained weights to one speaker. `dd_tools.pipeline.adapt` sets the number of steps.
 ADAPTATION = TrainingSettings(
     steps=1, batch_size=8, learning_rate=2e-5, warmup=50, decay=0.5, ema=0.999, save_every=10**9, log_every=20
 )
@@ -69,7 +70,7 @@ def new_network(config: RendererConfig) -> DiffusionAutoencoder:
 
 
 def without_eyes(network: DiffusionAutoencoder) -> DiffusionAutoencoder:
-    """The network for face images without the eyes' band (the ablation "w/o eye")."""
+    """Make `network` take face images without the eyes' band (the ablation "w/o eye")."""
     network.config = replace(network.config, eyes=False)
     return network
 
@@ -84,7 +85,7 @@ def renderer_task(
 ) -> TrainingTask:
     """Train `network` on clip files.
 
-    speakers: clip name to speaker, drawn evenly. augment: of face images. keep_encoder: see `MaskedDenoisingLoss`.
+    speakers, augment: see `RendererData`. keep_encoder: see `MaskedDenoisingLoss`.
     """
     return TrainingTask(
         MaskedDenoisingLoss(network, keep_encoder=keep_encoder),
@@ -93,4 +94,13 @@ def renderer_task(
     )
 
 
-__all__ = ["ADAPTATION", "KIND", "PRESETS", "TRAINING_OPTIONS", "network_from", "new_network", "renderer_task"]
+__all__ = [
+    "ADAPTATION",
+    "KIND",
+    "PRESETS",
+    "TRAINING_OPTIONS",
+    "network_from",
+    "new_network",
+    "renderer_task",
+    "without_eyes",
+]

@@ -8,7 +8,7 @@ from dd_tools.nn.unet import Levels, down_path, middle_block
 
 
 class SemanticEncoder(nn.Module):
-    """The down path of a U-Net without conditions, a global mean, and a 1×1 convolution."""
+    """The down path and middle block of a U-Net without conditions, a global mean, and a 1×1 convolution."""
 
     def __init__(self, levels: Levels, z_size: int):
         super().__init__()

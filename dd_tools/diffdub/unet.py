@@ -1,4 +1,4 @@
-"""The inpainting renderer's network: a U-Net that predicts noise under two conditions (Diff-AE's, section 2.1)."""
+"""The network of the inpainting renderer: Diff-AE's U-Net, conditioned on timestep and latent (section 2.1)."""
 
 import math
 
@@ -12,7 +12,7 @@ IMAGE_CHANNELS = 3
 
 
 def timestep_embedding(t: Tensor, size: int) -> Tensor:
-    """Sinusoids (B, size) of integer timesteps (B,): the cosine half first; frequencies 10000^(−i / half)."""
+    """Sinusoidal encoding (B, size) of integer timesteps t (B,): cosines, then sines, of t · 10000^(−i / half)."""
     half = size // 2
     frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
     angles = t.float()[:, None] * frequencies
@@ -20,7 +20,7 @@ def timestep_embedding(t: Tensor, size: int) -> Tensor:
 
 
 class TimeEmbedding(nn.Module):
-    """Sinusoids, linear, SiLU, linear."""
+    """Sinusoidal encoding, linear, SiLU, linear."""
 
     def __init__(self, channels: int, embedding_size: int):
         super().__init__()
@@ -38,8 +38,8 @@ class TimeEmbedding(nn.Module):
 class UNet(nn.Module):
     """eps_θ(x'_t, t, z_sem): predicts the noise of the masked image.
 
-    The input also holds one reference image of the speaker. The paper does not show it; the released networks have it
-    (the authors report that its number, 0 to 10, matters little).
+    The input also contains one reference image of the speaker. The paper does not mention it, but the released network
+    takes it. The authors report that the number of reference images, 0 to 10, matters little.
     """
 
     def __init__(self, levels: Levels, *, z_size: int, embedding_size: int, dropout: float):

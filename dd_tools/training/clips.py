@@ -77,12 +77,12 @@ class SpeakerBalance:
         self._weights = torch.tensor([len(group) ** power for group in self._groups], dtype=torch.float64)
 
     @property
-    def shares(self) -> np.ndarray:
-        """Probability (clips,) of each clip."""
-        shares = np.empty(sum(map(len, self._groups)))
+    def probabilities(self) -> np.ndarray:
+        """Probability of each clip, float64 (clips,)."""
+        probabilities = np.empty(sum(map(len, self._groups)))
         for group, weight in zip(self._groups, (self._weights / self._weights.sum()).tolist(), strict=True):
-            shares[group] = weight / len(group)
-        return shares
+            probabilities[group] = weight / len(group)
+        return probabilities
 
     def draw(self, generator: torch.Generator) -> int:
         """Index of a clip: a speaker is drawn, then evenly one of the speaker's clips."""

@@ -1,11 +1,11 @@
 """The small model that ships: reference frames warped along predicted flow and blended, in one forward pass.
 
-A network of few channels cannot carry a face through its bottleneck, but it can say where each part of a face moved.
-So the renderer predicts for every reference frame a flow and a blend weight, and adds a residual image (after DINet,
-Zhang et al. 2023, and first-order motion models). There is no noise and there are no sampling steps.
+A small network cannot carry the detail of a face through its bottleneck, but it can predict where each part of the face
+moves. So for every reference frame the renderer predicts a flow and blend weights, and it adds a residual image (after
+DINet, Zhang et al. 2023, and first-order motion models). There is no noise and there are no sampling steps.
 
-Latents are an appearance code followed by the landmarks of chin and lips of the frontal face (`latents`), because the
-landmark detector has seen more faces than a small encoder will.
+A latent is an appearance code followed by the landmarks of chin and lips of the frontal face (`latents`), because the
+landmark detector was trained on more faces than a small encoder will be.
 
 - stage 1: `network`, `flow`; `references` chooses the reference frames; `renderer` runs it; `renderer_data`,
   `augmentation`, `renderer_loss` and `renderer_training` train it

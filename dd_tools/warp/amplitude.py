@@ -1,7 +1,7 @@
-"""Matches a generated motion to the speaker: mean lip aperture, its amplitude, and its correlation with syllables.
+"""Matches the lip aperture of a generated motion to the speaker: its mean, amplitude and syllable rhythm.
 
-A model trained on the squared error moves lips less than people do, the less the surer it is not. How far the mouth
-opens must not depend on that, so it is matched to the references. The paper has nothing of this.
+A model trained on the squared error moves the lips less than people do, and less still where it is uncertain. So the
+amplitude is taken from the references instead. The paper does nothing of this kind.
 """
 
 import numpy as np
@@ -10,33 +10,35 @@ import torch
 from dd_tools.speech.loudness import rhythm
 from dd_tools.warp.latents import lip_aperture
 
-DEFAULT_SCALE = 1.75  # of the motion, where little speech is known: models trained on the squared error move too little
-MAX_CHANGE = 3.0  # largest factor by which a scale may differ from the default, either way
-MIN_APERTURE = -0.02  # of lips that are pressed together, as the detector measures them
-MIN_SPEECH = 25  # latents: statistics of less speech than this count for less than half
+DEFAULT_SCALE = 1.75  # of the motion, if there is too little speech to measure its amplitude
+MAX_CHANGE = 3.0  # largest factor between the scale and the default, either way
+MIN_APERTURE = -0.02  # interocular distances, as the detector measures lips that are pressed together
+PRIOR_SPEECH = 25  # latents of speech whose statistics have a confidence of 1/2
 
 
 class SpeakerMotion:
-    """A generated motion whose spoken part can be changed: first `follow_syllables`, then `match_aperture`.
+    """A generated motion, to be changed where the face speaks: call `follow_syllables`, then `match_aperture`.
 
     base (T, Z): the face at rest. movement (T, Z): what the speech adds. speech (T, 1): probability of speech, 0 to 1.
-    aperture_direction (Z,): how latents change as the lip aperture grows by 1.
+    aperture_direction (Z,): the change of a latent as the lip aperture grows by 1.
     """
 
     def __init__(self, base: np.ndarray, movement: np.ndarray, speech: np.ndarray, aperture_direction: np.ndarray):
         self.direction, self.speech = aperture_direction, speech
         self.weights = speech[:, 0] + 1e-6
         self.motion, self.scale = base + movement, 1.0
-        # About the mean while speaking: about the references' mean, closed lips would be pushed through each other.
+        # The spoken part is relative to the mean while speaking. Scaled about the references' mean instead, closed lips
+        # would be pushed through each other.
         self.mean_movement = np.average(movement, axis=0, weights=self.weights)
         self.spoken = speech * (movement - self.mean_movement)
-        self.confidence = float(speech.sum() / (speech.sum() + MIN_SPEECH))
+        self.confidence = float(speech.sum() / (speech.sum() + PRIOR_SPEECH))
 
     def follow_syllables(self, amplitude: np.ndarray, correlation: float) -> None:
-        """Open the mouth with the `amplitude` (T,) of the speech until their `rhythm` correlates by `correlation`.
+        """Add lip motion until the `rhythm` of the aperture and that of the `amplitude` (T,) correlate enough.
 
-        correlation: 0 < r < 1, reached only if there is enough speech. Between 2 and 7 Hz mouths follow the amplitude
-        in any language (Chandrasekaran et al. 2009), which a recogniser trained on one language does not know.
+        amplitude: of the speech, 25 values per second. correlation: the minimum, above 0 and below 1, which is only
+        reached if there is enough speech. Between 2 and 7 Hz mouths follow the amplitude, in English and in French
+        (Chandrasekaran et al. 2009), which a speech model of one language does not know of others.
         """
         loud, aperture = (self._centred(rhythm(track)) for track in (amplitude, _aperture(self.motion)))
         loud /= max(np.sqrt(self._mean(loud**2)), 1e-6)
@@ -51,7 +53,7 @@ class SpeakerMotion:
     def match_aperture(self, mean: float, std: float, confidence: float) -> None:
         """Give the lip aperture this mean and standard deviation while the face speaks.
 
-        confidence: 0 to 1, of statistics that come from this face; with it, all latents are moved about their mean.
+        confidence: weight, 0 to 1, of this face in both. By this fraction, the mean movement of all latents is removed.
         """
         self.motion = self.motion - self.confidence * confidence * self.speech * self.mean_movement
         wider = mean - self._mean(_aperture(self.motion))
@@ -59,16 +61,16 @@ class SpeakerMotion:
         self.scale = self._scale_for(std) ** self.confidence * DEFAULT_SCALE ** (1 - self.confidence)
 
     def _scale_for(self, std: float) -> float:
-        """The scale of the spoken part that gives the aperture this standard deviation, within `MAX_CHANGE`."""
+        """The scale of the spoken part with which the aperture has this standard deviation, within `MAX_CHANGE`."""
         whole, part = _aperture(self.motion), _aperture(self.spoken)
         (variance, common), (_, own) = np.cov(whole, part, bias=True, aweights=self.weights)
-        # whole + k part has the variance `variance` + 2 k `common` + k² `own`, which is to be std².
+        # Find k such that the variance of whole + k part, `variance` + 2 k `common` + k² `own`, is std².
         root = np.sqrt(max(common**2 - own * (variance - std**2), 0))
         scale = 1 + (root - common) / max(own, 1e-12)
         return float(np.clip(scale, DEFAULT_SCALE / MAX_CHANGE, DEFAULT_SCALE * MAX_CHANGE))
 
     def latents(self, expression: float) -> np.ndarray:
-        """Latents (T, Z) whose spoken part is scaled by `expression`, with lips that do not pass through each other."""
+        """The latents (T, Z), with the spoken part scaled by `expression`. The aperture is at least `MIN_APERTURE`."""
         moved = self.motion + (expression * self.scale - 1) * self.spoken
         return moved + np.maximum(MIN_APERTURE - _aperture(moved), 0)[:, None] * self.direction
 

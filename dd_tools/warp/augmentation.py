@@ -1,8 +1,8 @@
-"""Augmentation of stage 1's samples, which makes many speakers of few.
+"""Augmentation of stage 1's samples, which makes few speakers look like many.
 
-`augment_sample` changes light, proportions and the colours of lips and teeth alike in image, face images and
-references, so that only the references can tell what this mouth looks like. `augment_face` then changes each face image
-by itself, so that the appearance code describes the mouth and not pixels.
+`augment_sample` makes the same change of light, proportions and lip and teeth colours in the image and its references,
+so that only the references tell what this mouth looks like. `augment_face` then changes each face image separately, so
+that the appearance code describes the mouth and not pixels.
 """
 
 import math
@@ -17,18 +17,23 @@ from torchvision.transforms.v2 import functional as F
 from dd_tools.face.landmarks import INNER_LIPS, MOUTH_REGION, OUTER_LIPS
 from dd_tools.warp.flow import sample_image
 
-MIRROR, RECOLOUR_LIPS, DEFORM, MOVE_REFERENCE = 0.5, 0.7, 0.5, 0.5  # probabilities
-COLOUR = 0.25  # brightness, contrast and saturation are scaled by 1 ± this
-TINT = 0.2  # each colour channel is scaled by 1 ± this
+# Of a sample as a whole.
+FLIP_PROBABILITY, LIPS_PROBABILITY, DEFORM_PROBABILITY = 0.5, 0.7, 0.5
+COLOUR = 0.25  # largest relative change of brightness, contrast and saturation
+TINT = 0.2  # largest relative change of each colour channel
 LIP_BRIGHTNESS, LIP_COLOUR = 0.4, 0.25  # largest logarithm of the gain of lips, and of each of their colour channels
 DEFORM_POINTS, DEFORM_SHIFT = 4, 0.08  # control points per side, and their largest shift in half sides
-REFERENCE_SHIFT, REFERENCE_SCALE, REFERENCE_ROTATION = 0.06, 0.05, math.radians(5)  # largest, in half sides
 
-FACE_COLOUR = 0.3
-FACE_BLUR, FACE_MOVE = 0.1, 0.5  # probabilities
-FACE_SHIFT, FACE_SCALE, FACE_ROTATION = 0.04, 0.05, 4.0  # largest; of the side, of 1, degrees
+# Of each reference.
+REFERENCE_PROBABILITY = 0.5
+REFERENCE_SHIFT, REFERENCE_SCALE, REFERENCE_ROTATION = 0.06, 0.05, math.radians(5)  # largest; the shift in half sides
 
-# Where the landmarks of chin and lips go in a mirror image.
+# Of each face image.
+FACE_COLOUR = 0.3  # as `COLOUR`
+FACE_BLUR_PROBABILITY, FACE_AFFINE_PROBABILITY = 0.1, 0.5
+FACE_SHIFT, FACE_SCALE, FACE_ROTATION = 0.04, 0.05, 4.0  # largest; the shift in sides, the rotation in degrees
+
+# The landmark of chin and lips that each one becomes in a mirror image.
 _MIRROR = dict(zip(range(6, 11), range(10, 5, -1), strict=True))
 _MIRROR |= dict(zip([*range(48, 60)], [*range(54, 47, -1), *range(59, 54, -1)], strict=True))
 _MIRROR |= dict(zip([*range(60, 68)], [*range(64, 59, -1), *range(67, 64, -1)], strict=True))
@@ -40,32 +45,35 @@ _OUTER, _INNER = (
 
 
 def augment_sample(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """A sample of `RendererData` mirrored, recoloured and deformed as a whole, each at random.
+    """A sample of `RendererData`, flipped, recoloured and deformed as a whole, each at random.
 
-    References are also moved a little, each by itself, as if heads moved more.
+    References are also moved a little, each separately, as if heads moved more.
     """
     sample = dict(sample)
-    if _happens(MIRROR, generator):
+    if _happens(FLIP_PROBABILITY, generator):
         mirrored = {name: F.horizontal_flip(tensor) for name, tensor in sample.items() if name != "landmarks"}
         sample = mirrored | {"landmarks": sample["landmarks"][..., MIRRORED, :] * torch.tensor([-1.0, 1.0])}
     state = generator.get_state()
     for name in ("image", "faces", "references"):
         generator.set_state(state)  # the same draws for each
         sample[name] = tint(recolour(sample[name], COLOUR, generator), generator)
-    if _happens(RECOLOUR_LIPS, generator):
+    if _happens(LIPS_PROBABILITY, generator):
         sample |= recolour_lips(sample, generator)
-    if _happens(DEFORM, generator):
+    if _happens(DEFORM_PROBABILITY, generator):
         sample |= deform(sample, generator)
-    moved = [move(one, generator) if _happens(MOVE_REFERENCE, generator) else one for one in sample["references"]]
-    return sample | {"references": torch.stack(moved)}
+    references = [
+        move(image, generator) if _happens(REFERENCE_PROBABILITY, generator) else image
+        for image in sample["references"]
+    ]
+    return sample | {"references": torch.stack(references)}
 
 
 def augment_face(face: Tensor, generator: torch.Generator) -> Tensor:
-    """A face image (3, S, S) in [−1, 1] recoloured, blurred, shifted, scaled and rotated, each at random."""
+    """A face image (3, S, S) in [−1, 1], recoloured, and blurred and moved at random; black outside."""
     face = recolour(face, FACE_COLOUR, generator)
-    if _happens(FACE_BLUR, generator):
+    if _happens(FACE_BLUR_PROBABILITY, generator):
         face = F.gaussian_blur(face, kernel_size=[5, 5], sigma=[_uniform(0.5, 1.5, generator)])
-    if _happens(FACE_MOVE, generator):
+    if _happens(FACE_AFFINE_PROBABILITY, generator):
         side = face.shape[-1]
         face = F.affine(
             face,
@@ -80,7 +88,7 @@ def augment_face(face: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def recolour_lips(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """Image and references of a sample with lips, and teeth and tongue, of another colour, the same in all."""
+    """Image and references of a sample with another colour of lips, and another of teeth and tongue, equal in all."""
     brightness = LIP_BRIGHTNESS * (2 * torch.rand(2, 1, 1, 1, generator=generator) - 1)
     colour = LIP_COLOUR * (2 * torch.rand(2, 3, 1, 1, generator=generator) - 1)
     gains = (brightness + colour).exp()
@@ -92,7 +100,10 @@ def recolour_lips(sample: dict[str, Tensor], generator: torch.Generator) -> dict
 
 
 def _lip_masks(landmarks: Tensor, size: int) -> np.ndarray:
-    """Soft masks float32 (2, S, S) of the lips and of what they enclose; `MOUTH_REGION` (25, 2) from −1 to 1."""
+    """Soft masks float32 (2, S, S) of the lips, and of what they enclose.
+
+    landmarks (25, 2): `MOUTH_REGION`, from −1 to 1 across the image.
+    """
     pixels = ((landmarks.numpy() + 1) * size / 2 - 0.5) * 2**_SUBPIXEL_BITS
     filled = []
     for polygon in (_OUTER, _INNER):
@@ -104,7 +115,7 @@ def _lip_masks(landmarks: Tensor, size: int) -> np.ndarray:
 
 
 def deform(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """Image, references and mask of a sample under one smooth deformation: a face of other proportions."""
+    """Image, references and mask of a sample under the same smooth deformation, as of a face with other proportions."""
     shifts = DEFORM_SHIFT * (2 * torch.rand(1, 2, DEFORM_POINTS, DEFORM_POINTS, generator=generator) - 1)
     side = sample["image"].shape[-1]
     offsets = interpolate(shifts, size=(side, side), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
@@ -115,13 +126,13 @@ def deform(sample: dict[str, Tensor], generator: torch.Generator) -> dict[str, T
 
 
 def tint(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Images (..., 3, S, S) in [−1, 1] under light of a slightly different colour."""
+    """Images (..., 3, S, S) in [−1, 1] in light of a slightly different colour."""
     gains = 1 + TINT * (2 * torch.rand(3, 1, 1, generator=generator) - 1)
     return ((image + 1) * gains - 1).clamp(-1, 1)
 
 
 def move(image: Tensor, generator: torch.Generator) -> Tensor:
-    """An image (3, S, S) shifted, scaled and rotated a little, its border repeated."""
+    """An image (3, S, S) shifted, scaled and rotated a little; its border is repeated outside."""
     scale = _uniform(1 - REFERENCE_SCALE, 1 + REFERENCE_SCALE, generator)
     angle = _uniform(-REFERENCE_ROTATION, REFERENCE_ROTATION, generator)
     x, y = (_uniform(-REFERENCE_SHIFT, REFERENCE_SHIFT, generator) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Image warping along a flow field, and the head that predicts flow and blend weights for the reference images."""
+"""Image warping along a flow, and the head that predicts flow and blend weights for the reference images."""
 
 import torch
 from torch import Tensor, nn
@@ -6,26 +6,26 @@ from torch.nn import functional as F
 
 from dd_tools.nn.blocks import GroupNorm32, zero_init
 
-FIRST_REFERENCE_LOGIT = 2.0  # by which the first reference outweighs the others before training
+FIRST_REFERENCE_LOGIT = 2.0  # of the first reference's weight in a new network; the others have 0
 
 
 class FlowBlend(nn.Module):
-    """Reference images, each warped along a flow of its own, blended with softmax weights.
+    """Blends reference images, each warped along its own flow, with softmax weights.
 
-    Flows and weights are predicted at twice the resolution of the features. Before training the flow is zero and the
-    first reference dominates.
+    Flows and weights are predicted at twice the resolution of the features. In a new network the flow is zero and the
+    first reference has most weight.
     """
 
     def __init__(self, channels: int, references: int):
         super().__init__()
         self.references = references
-        # Per reference x and y of the flow, then a weight per reference; four of each for twice the resolution.
+        # x and y of the flow per reference, then a logit per reference; four of each, for twice the resolution.
         convolution = zero_init(nn.Conv2d(channels, 4 * 3 * references, 3, padding=1))
         nn.init.constant_(convolution.bias[8 * references :][:4], FIRST_REFERENCE_LOGIT)
         self.head = nn.Sequential(GroupNorm32(channels), nn.SiLU(), convolution)
 
     def forward(self, h: Tensor, references: Tensor) -> Tensor:
-        """Features (B, C, h, h) and K images (B, 3 K, S, S) to one image (B, 3, S, S)."""
+        """Features (B, C, h, h) and K reference images (B, 3 K, S, S) to one image (B, 3, S, S)."""
         flows, logits = F.pixel_shuffle(self.head(h), 2).split([2 * self.references, self.references], dim=1)
         weights = resize(logits.float().softmax(1), references.shape[-1])
         warped = [warp(*pair) for pair in zip(references.split(3, dim=1), flows.split(2, dim=1), strict=True)]
@@ -35,8 +35,8 @@ class FlowBlend(nn.Module):
 def warp(image: Tensor, flow: Tensor) -> Tensor:
     """Backward warping: the output at p is the image (B, C, S, S) at p + flow(p).
 
-    flow (B, 2, h, h): x and y in units of its own cells, S / h pixels; resized bilinearly. Outside the image its border
-    is repeated.
+    flow (B, 2, h, h): x and y in units of its own cells, which are S / h pixels; it is resized bilinearly. The border
+    of the image is repeated outside.
     """
     cells = flow.shape[-1]
     identity = torch.eye(2, 3, device=image.device).expand(len(image), 2, 3)
@@ -45,9 +45,10 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 
 
 def sample_image(image: Tensor, affine: Tensor, offsets: Tensor | float = 0.0) -> Tensor:
-    """The image (B, C, S, S) sampled at affine (B, 2, 3) of each position plus offsets (B, S, S, 2).
+    """Sample an image (B, C, S, S) bilinearly: the output at p is the image at affine · p + offsets(p).
 
-    Positions run from −1 to 1 across the image. Outside it its border is repeated.
+    affine: (B, 2, 3). offsets: (B, S, S, 2). Positions run from −1 to 1 across the image; its border is repeated
+    outside.
     """
     with torch.autocast(image.device.type, enabled=False):  # half precision is too coarse for positions
         grid = F.affine_grid(affine.float(), list(image.shape), align_corners=False) + offsets

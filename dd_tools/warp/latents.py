@@ -4,8 +4,8 @@ The last `LANDMARK_VALUES` of a latent are x and y of the `MOUTH_REGION` in the 
 straight ahead (`dd_tools.face.turning`): origin between the eyes, y down, unit one interocular distance. So motion does
 not depend on how the head is turned; painting turns the landmarks with the head.
 
-Landmarks are part of the latent because their detector was trained on far more faces than this model is: painting
-follows the lips even under a beard. The appearance code describes what landmarks do not, such as teeth.
+Landmarks are part of the latent because their detector was trained on far more faces than this model: painting follows
+the lips even under a beard. The appearance code describes what landmarks do not, such as teeth.
 """
 
 import numpy as np
@@ -26,13 +26,13 @@ from dd_tools.face.turning import fit_cameras, frontal, turned
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.padding import masked_mean
 
-CLOSED_SHARE = 0.1  # the share of latents with the smallest aperture that shows the closed mouth
+CLOSED_FRACTION = 0.1  # of the latents, those with the smallest aperture, which show the closed mouth
 
 _UPPER, _LOWER = ([MOUTH_REGION.index(point) for point in lip] for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
 
 
 def lip_aperture(latents: Tensor) -> Tensor:
-    """Lip aperture (...) of latents (..., Z): the distance of the inner lips in interocular distances.
+    """Lip aperture (...) of latents (..., Z): the vertical distance between the inner lips, in interocular distances.
 
     It is negative where the detected lips overlap.
     """
@@ -43,7 +43,7 @@ def lip_aperture(latents: Tensor) -> Tensor:
 def end_in_landmarks(latents: np.ndarray) -> bool:
     """Whether latents (N, Z) end in the landmarks of a frontal face.
 
-    On average the corners of the mouth must lie on either side of the nose, and the chin below them.
+    On average, the corners of the mouth must lie on either side of the nose, and the chin below them.
     """
     if latents.shape[1] <= LANDMARK_VALUES:
         return False
@@ -55,20 +55,20 @@ def end_in_landmarks(latents: np.ndarray) -> bool:
 def closed_mouth(latents: Tensor, valid: Tensor | None = None) -> Tensor:
     """The latent (B, Z) of the face with its mouth closed.
 
-    It is the mean of the `CLOSED_SHARE` of latents (B, N, Z) with the smallest aperture, at least one, among the valid
-    ones (B, N).
+    It is the mean of the `CLOSED_FRACTION` of latents (B, N, Z) with the smallest aperture, at least one, among those
+    that are `valid` (B, N).
     """
     aperture = lip_aperture(latents)
     if valid is None:
         valid = torch.ones_like(aperture, dtype=torch.bool)
     rank = torch.where(valid, aperture, torch.inf).argsort(1).argsort(1)
-    return masked_mean(latents, rank < (CLOSED_SHARE * valid.sum(1, True)).clamp(min=1))
+    return masked_mean(latents, rank < (CLOSED_FRACTION * valid.sum(1, True)).clamp(min=1))
 
 
 class HeadCameras:
-    """How the head is turned in every frame of a clip, to move landmarks between crop and frontal coordinates.
+    """The head pose in every frame of a clip, which maps landmarks between crop and frontal coordinates.
 
-    cameras (T, 2, 4): affine cameras to crop pixels, NaN in frames that are not usable.
+    cameras (T, 2, 4): affine cameras from frontal coordinates to crop pixels; NaN for frames that are not usable.
     """
 
     def __init__(self, clip: Clip):
@@ -77,11 +77,11 @@ class HeadCameras:
         self.cameras[clip.usable] = fit_cameras(clip.landmarks[clip.usable], clip.pts[clip.usable])
 
     def to_frontal(self, landmarks: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """`MOUTH_REGION` (N, 25, 2) in crop pixels of `frames` (N,) to frontal coordinates (N, 25, 2)."""
+        """`MOUTH_REGION` (N, 25, 2) from crop pixels of `frames` (N,) to frontal coordinates (N, 25, 2)."""
         return frontal(landmarks, self.cameras[frames])
 
     def to_crop(self, latents: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """Latents (N, Z) with their landmarks where `frames` (N,) show them: in the crop, from −1 to 1 across it."""
+        """Latents float32 (N, Z) with the landmarks turned as the head in `frames` (N,), −1 to 1 across the crop."""
         appearance, points = np.split(latents, [latents.shape[1] - LANDMARK_VALUES], axis=1)
         placed = turned(points.reshape(len(points), len(MOUTH_REGION), 2), self.cameras[frames])
         placed = relative_to_crop(placed, self.size).reshape(points.shape)
@@ -89,5 +89,5 @@ class HeadCameras:
 
 
 def relative_to_crop(points: np.ndarray, size: int) -> np.ndarray:
-    """Pixel coordinates (..., 2) in a crop of side `size`, as −1 to 1 across it."""
+    """Coordinates (..., 2) from pixels of a crop of side `size` to −1 … 1 across it."""
     return (2 * points + 1) / size - 1

@@ -1,4 +1,6 @@
-"""A trained stage 2 at work: motion for speech of any length, matched to the speaker's references."""
+"""Runs a trained stage 2: motion for speech of any length, with its lip aperture matched to the speaker."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 
 
 class WarpMotionModel:
-    """The interface `dd_tools.pipeline.interfaces.MotionModel` around a `MotionNetwork`."""
+    """Implements `dd_tools.pipeline.interfaces.MotionModel` with a `MotionNetwork`."""
 
     generation_options = ("expression", "follow_syllables")
 
@@ -32,11 +34,11 @@ class WarpMotionModel:
         self.layer_weights = network.layer_weights.detach().cpu().numpy()
 
     def choose_references(self, available: int, count: int) -> np.ndarray:
-        """Evenly spaced ones, to see how the face moves all over the video."""
+        """Evenly spaced ones, which show the motion of the face in the whole video."""
         return evenly_spaced(np.arange(available), count)
 
     def accepts(self, latents: np.ndarray) -> bool:
-        """Whether they end in the landmarks of a frontal face."""
+        """Whether they have the right width and end in the landmarks of a frontal face."""
         return latents.shape[1] == self.z_size and end_in_landmarks(latents)
 
     @torch.inference_mode()
@@ -51,9 +53,9 @@ class WarpMotionModel:
     ) -> np.ndarray:
         """See `MotionModel.generate`.
 
-        expression: scale of the lip motion, where 1 is the amplitude of the references. follow_syllables: least
-        correlation of lip aperture and syllables, 0 to below 1; it has no effect for features without loudness. None
-        is the model's default.
+        expression: scale of the lip motion; 1 is the amplitude of the references. follow_syllables: minimum correlation
+        of lip aperture and syllables, from 0 to below 1; without effect for features without loudness. None is the
+        model's default.
         """
         config, network = self.network.config, self.network
         latents = torch.from_numpy(reference).to(self.device, torch.float32)[None]
@@ -68,7 +70,7 @@ class WarpMotionModel:
     def _in_windows(
         self, speech: np.ndarray, reference: Tensor, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Base (T, Z), movement (T, Z) and speech probability (T, 1) of a motion of any length."""
+        """Base (T, Z), movement (T, Z) and speech probability (T, 1) for speech of any length."""
 
         def compute(start: int, stop: int) -> np.ndarray:
             features = torch.from_numpy(np.array(speech[:, 2 * start : 2 * stop], np.float32)).to(self.device)
@@ -80,11 +82,11 @@ class WarpMotionModel:
         return base, movement, probability
 
 
-def motion_model_from(checkpoint: Checkpoint, path: str, device: torch.device | str) -> WarpMotionModel:
-    """The motion model that a checkpoint holds; `path` is for error messages."""
+def motion_model_from(checkpoint: Checkpoint, path: str | Path, device: torch.device | str) -> WarpMotionModel:
+    """The motion model in a checkpoint. path: its file, for error messages. Raises `DataError` if it does not fit."""
     return WarpMotionModel(network_from(checkpoint, path), device)
 
 
-def network_from(checkpoint: Checkpoint, path: str) -> MotionNetwork:
-    """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
+def network_from(checkpoint: Checkpoint, path: str | Path) -> MotionNetwork:
+    """The network in a checkpoint, in eval mode on the CPU. See `motion_model_from`."""
     return module_with(checkpoint.tensors, lambda: MotionNetwork(MotionConfig.from_json(checkpoint.config)), path)

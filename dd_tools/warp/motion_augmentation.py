@@ -1,17 +1,17 @@
-"""Augmentation of stage 2's samples: another face that moves more or less, and silence.
+"""Augmentation of stage 2's samples: another face with another amplitude of motion, and silence.
 
-Without other faces, a model memorises a few dozen training speakers and how far each of them moves.
+Without other faces, a model memorises a few dozen training speakers and the amplitude of each.
 """
 
 import torch
 from torch import Tensor
 
 OTHER_FACE = 0.5  # probability
-GAIN_STD = 0.3  # standard deviation of the logarithm of the change in amplitude
-MIN_REFERENCES = 20  # fewer do not show how far a face moves
+GAIN_STD = 0.3  # standard deviation of the logarithm of the gain of the amplitude
+MIN_REFERENCES = 20  # fewer do not show the amplitude of a face
 SILENCE = 0.3  # probability
 SILENCE_LENGTH = 10, 60  # latents, shortest and longest
-CLOSING = 4  # latents in which a mouth closes, and opens before it speaks again
+CLOSING = 4  # latents in which the mouth closes at the start of a silence, and opens at its end
 
 
 def as_other_face(
@@ -19,9 +19,9 @@ def as_other_face(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Reference (N, Z), target (T, Z) and closed mouth (Z,) as if another person had said the same.
 
-    At random `difference` (Z,), between the mean latents of another clip and this one, is added to all, so that the
-    effect of speech is learnt apart from identity. If the references are many enough to show the amplitude, all are
-    scaled by a random gain about their means, so that the model takes the amplitude from the references.
+    With the probability `OTHER_FACE`, `difference` (Z,), the mean latent of another clip minus that of this one, is
+    added to all, so that the effect of speech is learnt apart from identity. With `MIN_REFERENCES` or more, all
+    are also scaled by a random gain about their means, so that the model takes the amplitude from the references.
     """
     if torch.rand((), generator=generator) < OTHER_FACE:
         reference, target, closed = reference + difference, target + difference, closed + difference
@@ -38,8 +38,8 @@ def with_silence(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Speech (L, 2 T, D) and target (T, Z) with a silence inserted at random, and the degree of silence (T,), 0 to 1.
 
-    In the silence the target is the closed mouth (Z,). People who are filmed speaking hardly pause, so clips do not
-    teach this. silence (L, 2 N, D): features of silence; values that are NaN keep the speech's.
+    In the silence, the target is the `closed` mouth (Z,). People who are filmed speaking hardly pause, so clips do not
+    teach this. silence (L, 2 N, D): features of silence; where they are NaN, those of the speech are kept.
     """
     shortest, longest = SILENCE_LENGTH
     degree = torch.zeros(len(target))
@@ -51,14 +51,14 @@ def with_silence(
     inserted, speech = silence[:, 2 * first : 2 * last], speech.clone()
     part = speech[:, 2 * start : 2 * stop]
     part.copy_(torch.where(inserted.isnan(), part, inserted))
-    degree[start:stop] = _ramps(length, start > 0, stop < len(target))
+    degree[start:stop] = _silence_ramp(length, start > 0, stop < len(target))
     return speech, torch.lerp(target, closed, degree[:, None]), degree
 
 
-def _ramps(length: int, closes: bool, opens: bool) -> Tensor:
-    """Degree of silence (length,): it rises and falls over `CLOSING` latents where the sample goes on.
+def _silence_ramp(length: int, closes: bool, opens: bool) -> Tensor:
+    """Degree of silence (length,), which rises if the mouth `closes` and falls if it `opens`, over `CLOSING` latents.
 
-    At the ends of a sample nothing is known of what was before or comes after: there the mouth is closed already.
+    At an end of the sample, what lies beyond is unknown, and the mouth is closed throughout.
     """
     inside = torch.arange(1, length + 1)
     rise = inside if closes else torch.full_like(inside, CLOSING)
@@ -71,6 +71,6 @@ def _between(low: int, high: int, generator: torch.Generator) -> int:
 
 
 def _span(total: int, length: int, generator: torch.Generator) -> tuple[int, int]:
-    """Start and stop of `length` positions among `total`, at random."""
+    """Start and stop of a random stretch of `length` among `total` positions."""
     start = int(torch.randint(total - length + 1, (), generator=generator))
     return start, start + length

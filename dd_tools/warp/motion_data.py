@@ -1,4 +1,4 @@
-"""Training samples of stage 2: up to 10 s of a clip as target, reference latents from anywhere else in it."""
+"""Training samples of stage 2: up to 10 s of a clip as target, reference latents from the rest of the clip."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -16,16 +16,16 @@ from dd_tools.warp.motion_augmentation import as_other_face, with_silence
 from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 
 MAX_TARGET = 10 * LATENT_RATE  # latents
-MAX_REFERENCE = 3 * LATENT_RATE
-SPEAKER_POWER = 0.5  # speakers with more clips are drawn more often, as there is more to learn: see `SpeakerBalance`
+MAX_REFERENCE = 3 * LATENT_RATE  # latents
+SPEAKER_POWER = 0.5  # of `SpeakerBalance`: speakers with more clips, which teach more, are drawn more often
 
 
 class MotionData:
     """Samples for `MotionLoss`. Half of them have a single reference, so that the model learns to use any number.
 
-    speakers: clip name to speaker. augment: see `as_other_face`. silence (L, T, D): features of silence, to teach that
-    the mouth closes in it, see `with_silence`; None to leave it out. Raises `DataError` for a clip that does not fit
-    the model.
+    speakers: clip name to speaker. augment: whether to apply `as_other_face`. silence (L, T, D): features of silence
+    for `with_silence`, which teaches that the mouth closes; None to leave it out. Raises `DataError` for a clip that
+    does not fit the model.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class MotionData:
         self.target = min(config.window, MAX_TARGET)
         names = [clip.name for clip in clips]
         self.balance = SpeakerBalance(names, speakers, SPEAKER_POWER)
-        self.speaker_shares = SpeakerBalance(names, speakers).shares  # of each clip where all speakers count equally
+        self.clip_weights = SpeakerBalance(names, speakers).probabilities  # with which all speakers count equally
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -52,14 +52,15 @@ class MotionData:
 
     @cached_property
     def closed_mouths(self) -> Tensor:
-        """Latent of every clip's face with its mouth closed (clips, Z)."""
+        """Latent of the closed mouth of every clip (clips, Z)."""
         return torch.stack([closed_mouth(torch.from_numpy(clip.latents)[None])[0] for clip in self.clips])
 
     def fit_statistics(self, model: MotionNetwork) -> None:
         """Set the buffers of a new model to the statistics of the clips.
 
-        For apertures all speakers count equally. For latents all clips do: among few speakers, the standard deviation
-        would otherwise be that between them, which is larger than that of their motion.
+        In the statistics of the aperture, all speakers count equally. In those of the latents, all clips do: with few
+        speakers, the standard deviation would otherwise be mostly that between speakers, which is larger than that of
+        motion.
         """
         mean = self.means.mean(0)
         square = np.mean([np.square(clip.latents).mean(0) for clip in self.clips], axis=0)
@@ -74,11 +75,13 @@ class MotionData:
 
     def _over_speakers(self, values: Iterable) -> np.ndarray:
         """The mean of one value per clip, all speakers counted equally."""
-        return np.average(list(values), axis=0, weights=self.speaker_shares)
+        return np.average(list(values), axis=0, weights=self.clip_weights)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """speech float16 (B, L, T₅₀, D), reference (B, N, Z), target (B, T₂₅, Z) and, if silence is taught, its degree
-        (B, T₂₅), 0 to 1; zero-padded to the longest; speech_valid (B, T₅₀) and reference_valid (B, N).
+        """speech float16 (B, L, T₅₀, D), reference (B, N, Z) and target (B, T₂₅, Z), zero-padded to the longest.
+
+        speech_valid (B, T₅₀) and reference_valid (B, N) are False in the padding. silence (B, T₂₅), only if there are
+        features of silence: degree of silence, 0 to 1.
         """
         speech, reference, target, silence = zip(*(self._sample(generator) for _ in range(size)), strict=True)
         padded, speech_valid = pad_sequences([features.transpose(0, 1) for features in speech])
@@ -112,14 +115,14 @@ class MotionData:
 
 
 def _draw_references(length: int, start: int, stop: int, generator: torch.Generator) -> np.ndarray:
-    """Indices (N,) of latents outside the target from `start` to `stop`, rising; half of the time a single one."""
+    """Rising indices (N,) of latents outside the target from `start` to `stop`; half of the time only one."""
     others = torch.tensor([*range(start), *range(stop, length)])
     count = 1 if _below(2, generator) else 1 + _below(min(len(others), MAX_REFERENCE), generator)
     return others[torch.randperm(len(others), generator=generator)[:count].sort().values].numpy()
 
 
 def _covariance(track: np.ndarray, latents: np.ndarray) -> np.ndarray:
-    """Covariance (Z,) of a track (T,) with latents (T, Z)."""
+    """Covariance (Z,) of a signal `track` (T,) with latents (T, Z)."""
     return (track - track.mean()) @ (latents - latents.mean(0)) / len(track)
 
 

@@ -6,13 +6,14 @@ from torch.nn import functional as F
 from dd_tools.nn.padding import masked_mean_square
 from dd_tools.warp.motion_network import MotionNetwork
 
-SILENCE_WEIGHT = 0.1  # of the cross-entropy of silence
+SILENCE_WEIGHT = 0.1  # of the cross-entropy of silence, against 1 of the squared error
 
 
 class MotionLoss(nn.Module):
-    """Mean squared error of latents in units of how far the face moves, for the training loop.
+    """Mean squared error of the latents, each divided by the network's `movement_scale`, for the training loop.
 
-    1 is about the error of the mean. Where the batch tells silence, the model also learns to predict it.
+    A prediction of the mean latent has a loss of about 1. If the batch has "silence", the cross-entropy of the
+    predicted silence is added.
     """
 
     def __init__(self, model: MotionNetwork):

@@ -1,8 +1,8 @@
-"""Stage 2: speech features and reference latents to motion around the speaker's own resting face.
+"""Stage 2: speech features and reference latents to motion around the speaker's own face at rest.
 
-The network adds the audio to what the references answer, and predicts a difference from a base face, in units of how
-far this face moves. In the paper's network a single reference would leave the audio no influence (attention to one key
-is constant), and identity would have to be learnt from hundreds of speakers.
+The network adds the audio to the output of the attention to the references. In the paper's network, a single reference
+leaves the audio no influence, because attention to one key is constant. It predicts a difference from a base face, in
+units of this face's amplitude. Otherwise identity would have to be learnt from hundreds of speakers.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from dd_tools.nn.padding import masked_mean, valid_count
 from dd_tools.nn.weighted_sum import weighted_sum
 from dd_tools.warp.latents import LANDMARK_VALUES, closed_mouth, lip_aperture
 
-PRIOR_COUNT = 15  # number of references that the statistics of the training data count for
+PRIOR_COUNT = 15  # weight of the training data's statistics, as a number of references
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,17 @@ class MotionConfig(Config):
     """Sizes of the motion model; the defaults are those of the model that ships.
 
     speech_model: name of the speech model whose features it takes.
-    speech_layers, speech_width: their L and D.
+    speech_layers, speech_width: L and D of these features.
     z_size: width of the latents.
-    width: of all sequences inside.
-    heads, cross_heads: of self-attention and of the attention to references.
+    width: of the sequences inside the network.
+    heads, cross_heads: of the self-attention, and of the attention to references.
     hidden: width of the feed-forward layers.
     kernel: of the depthwise convolution, odd.
-    reference_blocks, speech_blocks, decoder_blocks: conformer blocks.
+    reference_blocks, speech_blocks, decoder_blocks: number of conformer blocks.
     dropout: in the conformers.
-    window: latents generated at once; longer speech is generated in windows that are cross-faded.
+    window: latents generated at once; longer motion is generated in windows that are cross-faded.
     expression: default scale of the lip motion.
-    follow_syllables: default of the least correlation of lip aperture and syllables, 0 for none.
+    follow_syllables: default minimum correlation of lip aperture and syllables, 0 for none.
     """
 
     speech_model: str = "moonshine"
@@ -71,9 +71,9 @@ class MotionConfig(Config):
 
 @dataclass(frozen=True)
 class Motion:
-    """A generated motion; the latents (B, T, Z) are base + movement.
+    """A generated motion; its latents (B, T, Z) are base + movement.
 
-    base (B, T, Z): the face at rest: the mean reference, or the closed mouth in silence.
+    base (B, T, Z): the face at rest, between the mean reference and, in silence, the closed mouth.
     movement (B, T, Z): what the speech adds.
     silence (B, T, 1): logits of the probability that nobody speaks.
     """
@@ -84,12 +84,12 @@ class Motion:
 
     @property
     def latents(self) -> Tensor:
-        """(B, T, Z)."""
+        """The latents (B, T, Z)."""
         return self.base + self.movement
 
     @property
     def speech_probability(self) -> Tensor:
-        """(B, T, 1), 0 to 1."""
+        """The probability (B, T, 1) that somebody speaks, 0 to 1."""
         return torch.sigmoid(-self.silence)
 
 
@@ -102,7 +102,7 @@ class ReferenceAttention(nn.Module):
         self.linear, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
 
     def forward(self, audio: Tensor, reference: Tensor, valid: Tensor | None) -> Tensor:
-        """Audio (B, T, C), references (B, N, C), their valid positions (B, N) to (B, T, C)."""
+        """Audio (B, T, C) and references (B, N, C), valid where `valid` (B, N), to (B, T, C)."""
         padding = None if valid is None else ~valid
         attended, _ = self.attention(audio, reference, reference, key_padding_mask=padding, need_weights=False)
         return self.norm(self.linear(attended))
@@ -111,8 +111,8 @@ class ReferenceAttention(nn.Module):
 class MotionNetwork(nn.Module):
     """Speech features and reference latents to a `Motion`.
 
-    Buffers hold statistics of the training data: latent_mean, latent_std (Z,); aperture_mean, aperture_std; and
-    aperture_direction (Z,), how latents change as the lip aperture grows by one interocular distance.
+    Buffers hold statistics of the training data: latent_mean and latent_std (Z,), aperture_mean and aperture_std (),
+    and aperture_direction (Z,), the change of a latent as the lip aperture grows by one interocular distance.
     """
 
     def __init__(self, config: MotionConfig):
@@ -143,7 +143,7 @@ class MotionNetwork(nn.Module):
         speech_valid: Tensor | None = None,
         reference_valid: Tensor | None = None,
     ) -> Motion:
-        """The motion of length T₂₅ = ⌈T₅₀ / 2⌉ for speech (B, L, T₅₀, D) and reference latents (B, N, Z), any N ≥ 1.
+        """The motion, T₂₅ = ⌈T₅₀ / 2⌉ latents, for speech features (B, L, T₅₀, D) and references (B, N, Z), any N ≥ 1.
 
         L may also be 1, see `weighted_sum`. speech_valid (B, T₅₀), reference_valid (B, N): True where a padded batch
         holds data.
@@ -163,19 +163,20 @@ class MotionNetwork(nn.Module):
 
     @staticmethod
     def confidence(count: int | Tensor) -> float | Tensor:
-        """Weight of statistics of `count` references against those of the training data, 0 to 1."""
+        """Weight, 0 to 1, of statistics of `count` references; the training data's have the rest."""
         return count / (count + PRIOR_COUNT)
 
     def movement_scale(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
-        """How far the latents of this face move, (B, 1, Z): the standard deviation in the training data, scaled by the
-        ratio of this face's aperture standard deviation to the training data's.
+        """Standard deviations (B, 1, Z) of the latents of this face, estimated from its references (B, N, Z).
+
+        They are those of the training data, scaled by the ratio of the standard deviations of the lip aperture.
         """
         return self.speaker_aperture_std(reference, valid) / self.aperture_std * self.latent_std
 
     def closed_mouth(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
-        """The latent (B, Z) of the face with its mouth closed: `closed_mouth` of the references (B, N, Z).
+        """The latent (B, Z) of the face with its mouth closed, from its references (B, N, Z).
 
-        A few references may not show the mouth closed, such as one smile. So the fewer they are, the more of the
+        A few references, such as a single smile, may not show the mouth closed. So the fewer they are, the more of the
         remaining aperture is removed along `aperture_direction`.
         """
         closed = closed_mouth(reference, valid)
@@ -184,14 +185,14 @@ class MotionNetwork(nn.Module):
         return closed - missing * remaining * self.aperture_direction
 
     def speaker_aperture_mean(self, reference: Tensor) -> Tensor:
-        """Mean lip aperture (B,) of this face while it speaks, from references (B, N, Z) and training data."""
+        """Mean lip aperture (B,) of this face while it speaks, from its references (B, N, Z) and the training data."""
         return torch.lerp(self.aperture_mean, lip_aperture(reference).mean(1), self.confidence(reference.shape[1]))
 
     def speaker_aperture_std(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Standard deviation (B, 1, 1) of the lip aperture of this face, from references and training data.
+        """Standard deviation (B, 1, 1) of the lip aperture of this face, from its references and the training data.
 
-        The variances are averaged, the training data's with the weight of `PRIOR_COUNT` references. So a face that is
-        at rest in all references can still speak.
+        The variances are averaged, that of the training data with the weight of `PRIOR_COUNT` references. So a face
+        that is at rest in all references can still speak.
         """
         aperture = lip_aperture(reference)[..., None]
         count = valid_count(aperture, valid)

@@ -22,7 +22,7 @@ from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 KIND = "warp"
 
 PRESETS = {
-    # What ships: a larger model would memorise a few dozen speakers.
+    # The model that ships. A larger one would memorise a few dozen speakers.
     "warp": Preset(
         MotionConfig(),
         TrainingSettings(steps=600, batch_size=16, learning_rate=1e-3, warmup=100, decay=0.5, ema=0.998),
@@ -47,7 +47,10 @@ PRESETS = {
 
 
 def configure(preset: MotionConfig, clip: ClipSequences, speech_model: str) -> MotionConfig:
-    """The preset with the sizes of the data at its ends. Raises `UsageError` for latents without landmarks."""
+    """The preset's configuration for the speech features and latents of `clip`, made with `speech_model`.
+
+    Raises `UsageError` for latents without landmarks.
+    """
     layers, width, z_size = clip.sizes
     if not end_in_landmarks(clip.latents):
         raise UsageError(
@@ -73,7 +76,8 @@ def motion_task(
 ) -> TrainingTask:
     """Train `network` on clips.
 
-    augment: other faces and silence, see `motion_augmentation`. is_new: set the network's statistics to the clips'.
+    speakers: see `MotionData`. augment: with other faces and with silence, see `motion_augmentation`. is_new: set the
+    network's statistics to those of the clips. report: told if there are no features of silence.
     """
     silence = _silence(network.config, report) if augment else None
     data = MotionData(clips, network.config, speakers, augment=augment, silence=silence)
@@ -84,14 +88,14 @@ def motion_task(
 
 
 def _silence(config: MotionConfig, report: Reporter) -> np.ndarray | None:
-    """Features (L, T, D) of silence; None, which is reported, if the speech model cannot make them."""
+    """Features (L, T, D) of silence. None, with a message, if the speech model cannot make them."""
     try:
         features = silence_features(open_speech_model(config.speech_model, report=report))
     except DataError as error:
         report.say(f"training without silence: {error}")
         return None
     if (len(features), features.shape[-1]) != (config.speech_layers, config.speech_width):
-        report.say("training without silence: the speech features are not those of their speech model")
+        report.say(f"training without silence: the speech features are not those of '{config.speech_model}'")
         return None
     return features
 

@@ -1,7 +1,7 @@
 """Stage 1: a semantic encoder, and a U-Net that warps, blends and corrects reference images in one forward pass.
 
-In a new network flow, residual and refinement are zero, and it outputs a blend of the reference images. So training
-starts from images that have the detail of skin, and not from noise.
+In a new network, flow, residual and refinement are zero, so the output is a blend of the reference images. Training
+starts from the detail of real skin, not from noise.
 """
 
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ class RendererConfig(Config):
     size: pixels of the square crop and of the face image.
     patch: side of the pixel blocks that are folded into channels at the input (space to depth).
     channels, multipliers: width of the U-Net's levels, see `Levels`.
-    encoder_channels, encoder_multipliers: the same of the semantic encoder.
+    encoder_channels, encoder_multipliers: the same for the semantic encoder.
     blocks: residual blocks per level; the up path has one more.
-    attention_at: sides of feature maps with self-attention.
+    attention_at: sides of the feature maps with self-attention.
     references: number of reference images.
     z_size: width of the latent, landmarks included.
     refinement_channels: width of the refinement convolutions.
     eyes: whether the face image holds the eyes' band.
-    crop, mask: framing and mask of the clips, as dd-prep names them.
+    crop, mask: framing and mask of the clips, values of dd-prep's --crop and --mask.
     """
 
     size: int = 96
@@ -85,7 +85,7 @@ class RendererConfig(Config):
 
 
 class SemanticEncoder(nn.Module):
-    """Face image to appearance code. The last feature map is flattened, not averaged, to keep positions apart."""
+    """Face image to appearance code. The last feature map is flattened, not averaged, so that positions are kept."""
 
     def __init__(self, config: RendererConfig):
         super().__init__()
@@ -120,14 +120,14 @@ class Refinement(nn.Module):
         )
 
     def forward(self, h: Tensor, blended: Tensor, masked: Tensor) -> Tensor:
-        """Last U-Net features (B, C, h, h), blended and masked image (B, 3, S, S) to a correction (B, 3, S, S)."""
+        """Last U-Net features (B, C, h, h), blended and masked images (B, 3, S, S) to corrections (B, 3, S, S)."""
         images = F.pixel_unshuffle(torch.cat([blended, masked], dim=1), self.stride)
         features = F.pixel_shuffle(self.features(h), 2)
         return F.pixel_shuffle(self.layers(torch.cat([features, images.to(features.dtype)], dim=1)), self.stride)
 
 
 class UNet(nn.Module):
-    """Masked image and reference images to the painted image, conditioned on relative latents."""
+    """Paints: masked image and reference images to the painted image, conditioned on relative latents."""
 
     def __init__(self, config: RendererConfig):
         super().__init__()
@@ -150,7 +150,7 @@ class UNet(nn.Module):
         self.refinement = Refinement(channels, config.refinement_channels, config.patch)
 
     def forward(self, masked: Tensor, references: Tensor, z: Tensor) -> Tensor:
-        """Masked image (B, 3, S, S), K references (B, 3 K, S, S), relative latents (B, K Z) to (B, 3, S, S)."""
+        """Masked image (B, 3, S, S), K references (B, 3 K, S, S), `relative_latents` (B, K Z) to (B, 3, S, S)."""
         h = F.pixel_unshuffle(torch.cat([masked, references], dim=1), self.patch)
         laterals = []
         for block in self.input_blocks:
@@ -166,7 +166,8 @@ class UNet(nn.Module):
 class WarpNetwork(nn.Module):
     """Stage 1 as one module: `encode` gives latents, `forward` paints.
 
-    fill: what the painted region of the input holds, (3, S, S); zero in a new network.
+    fill (3, S, S): the values of masked pixels in the input. It is not trained and zero in a new network; the weights
+    that ship hold other values.
     """
 
     def __init__(self, config: RendererConfig):
@@ -191,9 +192,9 @@ class WarpNetwork(nn.Module):
         return self.unet(masked, references.flatten(1, 2), self.relative_latents(z))
 
     def relative_latents(self, z: Tensor) -> Tensor:
-        """Normalised differences (B, K Z) of latents (B, 1 + K, Z) from those of the references.
+        """Normalised differences (B, K Z) between the latent of the image and those of its references, z (B, 1 + K, Z).
 
-        What a latent says about identity cancels out; a few dozen training speakers could not teach that.
+        Identity cancels out in them. A few dozen training speakers could not teach a network to ignore it.
         """
         z = self.normalise(z.flatten(0, 1)).unflatten(0, z.shape[:2])
         return (z[:, :1] - z[:, 1:]).flatten(1)

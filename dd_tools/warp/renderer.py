@@ -1,4 +1,6 @@
-"""A trained stage 1 at work on clips: encoding face images and landmarks, and painting in one forward pass."""
+"""Runs a trained stage 1 on clips: encodes face images and landmarks, and paints in one forward pass."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,9 +18,9 @@ CANDIDATE_BATCH = 32  # reference candidates that are encoded at once
 
 
 class WarpRenderer:
-    """The interface `dd_tools.pipeline.interfaces.Renderer` around a `WarpNetwork`.
+    """Implements `dd_tools.pipeline.interfaces.Renderer` with a `WarpNetwork`.
 
-    dtype: what the U-Net computes in.
+    dtype: floating-point type in which the U-Net computes; the encoder always uses float32.
     """
 
     painting_options = ()
@@ -38,7 +40,7 @@ class WarpRenderer:
 
 
 class Encoder:
-    """Encodes the face images of one clip, and the landmarks that go with them."""
+    """Encodes the face images and landmarks of one clip."""
 
     def __init__(self, renderer: WarpRenderer, clip: Clip):
         self.renderer, self.clip, self.cameras = renderer, clip, HeadCameras(clip)
@@ -53,7 +55,7 @@ class Encoder:
 
 
 class Painter:
-    """Paints frames of one clip; reference frames are chosen for each of them."""
+    """Paints frames of one clip. Reference frames are chosen for each of them."""
 
     def __init__(self, renderer: WarpRenderer, clip: Clip):
         self.renderer, self.clip = renderer, clip
@@ -76,7 +78,10 @@ class Painter:
 
     @torch.inference_mode()
     def _paint(self, frames: np.ndarray, z: np.ndarray, references: np.ndarray) -> np.ndarray:
-        """frames (N,), latents in crop coordinates (N, Z), references (N, K) to crops uint8 (N, S, S, 3)."""
+        """Painted crops uint8 (N, S, S, 3) of `frames` (N,).
+
+        z (N, Z): latents in crop coordinates. references (N, K): indices into the candidates.
+        """
         device, dtype = self.renderer.device, self.renderer.dtype
         image = to_images(np.stack([self.clip.frames[frame] for frame in frames])).to(device)
         mask = to_masks(np.stack([self.clip.mask[frame] for frame in frames])).to(device)
@@ -88,12 +93,12 @@ class Painter:
 
 
 def renderer_from(
-    checkpoint: Checkpoint, path: str, device: torch.device | str, dtype: torch.dtype = torch.float32
+    checkpoint: Checkpoint, path: str | Path, device: torch.device | str, dtype: torch.dtype = torch.float32
 ) -> WarpRenderer:
-    """The renderer that a checkpoint holds; `path` is for error messages."""
+    """The renderer in a checkpoint. path: its file, for error messages. Raises `DataError` if it does not fit."""
     return WarpRenderer(network_from(checkpoint, path), device, dtype)
 
 
-def network_from(checkpoint: Checkpoint, path: str) -> WarpNetwork:
-    """The network that a checkpoint holds, in eval mode on the CPU; `path` is for error messages."""
+def network_from(checkpoint: Checkpoint, path: str | Path) -> WarpNetwork:
+    """The network in a checkpoint, in eval mode on the CPU. See `renderer_from`."""
     return module_with(checkpoint.tensors, lambda: WarpNetwork(RendererConfig.from_json(checkpoint.config)), path)

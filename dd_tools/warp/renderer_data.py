@@ -1,4 +1,4 @@
-"""Training samples of stage 1: a frame and its mask, reference frames of the clip, face images and landmarks of all."""
+"""Training samples of stage 1: a frame and its mask, reference frames of its clip, face images and landmarks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +22,8 @@ from dd_tools.warp.references import MIN_GAP, comparison_points, nearest, point_
 class RendererData:
     """Samples for `PaintingLoss` from clip files.
 
-    speakers: clip name to speaker; speakers are drawn evenly. augment: whether to augment. Raises `DataError` for a
-    clip of another framing or without a usable frame.
+    speakers: clip name to speaker; speakers are drawn evenly. augment: whether to augment the samples. Raises
+    `DataError` for a clip with another framing or without a usable frame.
     """
 
     def __init__(
@@ -35,8 +35,10 @@ class RendererData:
         self.balance = SpeakerBalance([path.stem for path in paths], speakers)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """image (B, 3, S, S), mask (B, 1, S, S), references (B, K, 3, S, S); faces (B, 1 + K, 3, S, S) and landmarks
-        (B, 1 + K, 25, 2), from −1 to 1 across the crop, of the image and of its references.
+        """image (B, 3, S, S), mask (B, 1, S, S), references (B, K, 3, S, S).
+
+        Of the image and its references also faces (B, 1 + K, 3, S, S), and landmarks (B, 1 + K, 25, 2) from −1 to 1
+        across the crop.
         """
         samples = [self._sample(generator) for _ in range(size)]
         return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
@@ -60,10 +62,10 @@ class RendererData:
         return sample
 
     def _references(self, index: int, target: int, generator: torch.Generator) -> np.ndarray:
-        """Positions (K,) among the usable frames of a clip, for the one at `target`.
+        """The references (K,) of usable frame number `target`, as numbers of usable frames.
 
-        They are chosen as in painting, but among a few frames at random: one alone, as of a portrait, as many as are
-        needed, or more. Lighting is not compared, as it hardly varies in the training clips.
+        They are chosen as in painting, but from a few random frames: one, as for a portrait, or K or more. Lighting is
+        not compared, as it hardly varies within the training clips.
         """
         count, pts, points = self.config.references, self.pts[index], self.points[index]
         size = draw_from((1, count, 4 * count, 16 * count), generator)

@@ -1,4 +1,4 @@
-"""The training loss of stage 1: masked squared error, weighted at the lips, plus an optional perceptual distance."""
+"""The training loss of stage 1: masked squared error, more at the lips, plus an optional perceptual distance."""
 
 from collections.abc import Callable
 
@@ -11,22 +11,23 @@ from dd_tools.warp.flow import sample_image
 from dd_tools.warp.network import WarpNetwork
 
 LIP_WEIGHT = 4.0  # additional weight of pixels at the lips, which are few but show the speech
-LIP_REACH = 0.08  # of half the side: scale on which that weight falls off around the landmarks of the lips
-PERCEPTUAL_WEIGHT = 0.5  # of the perceptual distances
-CLOSE_UP = 0.5  # side of the part around the lips that is compared once more, as a share of the crop
+LIP_RADIUS = 0.08  # distance from a landmark of the lips, in half sides, at which that weight has fallen to 1 / e
+PERCEPTUAL_WEIGHT = 0.5  # of the perceptual distances, against 1 of the squared error
+CLOSE_UP = 0.5  # side of the close-up of the mouth, as a fraction of the crop
 
 LIPS = [MOUTH_REGION.index(point) for point in range(MOUTH.start, MOUTH.stop)]
 
-# The distance (B,) of two images (B, 3, S, S) in [−1, 1].
+# The distances (B,) between two batches of images (B, 3, S, S) in [−1, 1].
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class PaintingLoss(nn.Module):
     """Weighted squared error of the painted pixels, for the training loop.
 
-    keep_encoder: freeze the semantic encoder and the latents' statistics, so that latents, and motion models trained
-    on them, stay valid. perceptual: a distance such as LPIPS, added for the whole crop and for a close-up of the mouth;
-    the squared error alone makes a small network blur.
+    keep_encoder: freeze the semantic encoder and the statistics of the latents, so that existing latents and motion
+    models stay valid.
+    perceptual: a distance such as LPIPS, added for the whole crop and for a close-up of the mouth. The squared error
+    alone makes a small network blur.
     """
 
     def __init__(self, model: WarpNetwork, *, keep_encoder: bool = False, perceptual: Distance | None = None):
@@ -35,7 +36,7 @@ class PaintingLoss(nn.Module):
         model.encoder.requires_grad_(not keep_encoder)
 
     def train(self, mode: bool = True) -> "PaintingLoss":
-        """As of any module; a frozen encoder stays in eval mode."""
+        """Set the training mode, as for any module. A frozen encoder stays in eval mode."""
         super().train(mode)
         if self.keep_encoder:
             self.model.encoder.eval()
@@ -61,15 +62,18 @@ class PaintingLoss(nn.Module):
 
 
 def lip_weight(landmarks: Tensor, size: int) -> Tensor:
-    """(B, 1, S, S): 1 at a landmark of the lips, falling to 0 around; `MOUTH_REGION` (B, 25, 2) from −1 to 1."""
+    """Weights (B, 1, S, S): 1 at the landmarks of the lips, falling to 0 around them.
+
+    landmarks (B, 25, 2): `MOUTH_REGION`, from −1 to 1 across the image. size: S.
+    """
     grid = (torch.arange(size, device=landmarks.device) + 0.5) * 2 / size - 1
     x, y = (landmarks[:, LIPS, axis, None].sub(grid).square() for axis in (0, 1))  # (B, 20, S)
     nearest = (x[:, :, None] + y[..., None]).amin(1, keepdim=True)
-    return (-nearest / LIP_REACH**2).exp()
+    return (-nearest / LIP_RADIUS**2).exp()
 
 
 def close_up(image: Tensor, landmarks: Tensor) -> Tensor:
-    """The part around the lips of images (B, C, S, S), enlarged to the same shape; landmarks as for `lip_weight`."""
+    """The part of images (B, C, S, S) around the lips, enlarged to the same size; landmarks as for `lip_weight`."""
     centre = landmarks[:, LIPS].mean(1)
     scale = CLOSE_UP * torch.eye(2, device=image.device).expand(len(image), 2, 2)
     return sample_image(image, torch.cat([scale, centre[:, :, None]], dim=2))

@@ -15,7 +15,7 @@ from dd_tools.warp.renderer_loss import Distance, PaintingLoss
 KIND = "warp"
 
 PRESETS = {
-    # What ships.
+    # The model that ships.
     "warp": Preset(
         RendererConfig(),
         TrainingSettings(steps=12_000, batch_size=16, learning_rate=5e-4, warmup=100, decay=0.4, ema=0.999),
@@ -38,7 +38,8 @@ PRESETS = {
     ),
 }
 
-# Of training on one speaker, starting from weights that know many: one face is soon learnt, others soon forgotten.
+# Settings for adapting trained weights to one speaker: one face is soon learnt. `dd_tools.pipeline.adapt` sets the
+# number of steps.
 ADAPTATION = TrainingSettings(
     steps=1, batch_size=8, learning_rate=2e-4, warmup=20, decay=0.5, ema=0.99, save_every=10**9, log_every=20
 )
@@ -52,7 +53,7 @@ def new_network(config: RendererConfig) -> WarpNetwork:
 
 
 def without_eyes(network: WarpNetwork) -> WarpNetwork:
-    """The network for face images without the eyes' band (an ablation)."""
+    """Make `network` take face images without the eyes' band (an ablation)."""
     network.config = replace(network.config, eyes=False)
     return network
 
@@ -68,8 +69,8 @@ def renderer_task(
 ) -> TrainingTask:
     """Train `network` on clip files.
 
-    speakers: clip name to speaker, drawn evenly. keep_encoder: see `PaintingLoss`. perceptual: file of the AlexNet
-    trunk with which LPIPS is added to the loss.
+    speakers, augment: see `RendererData`. keep_encoder: see `PaintingLoss`. perceptual: weights file of the AlexNet
+    trunk with which LPIPS is added to the loss; None to leave it out.
     """
     return TrainingTask(
         PaintingLoss(network, keep_encoder=keep_encoder, perceptual=_lpips(perceptual)),
@@ -86,4 +87,13 @@ def _lpips(trunk: Path | None) -> Distance | None:
     return Lpips(ALEX, trunk).between
 
 
-__all__ = ["ADAPTATION", "KIND", "PRESETS", "TRAINING_OPTIONS", "network_from", "new_network", "renderer_task"]
+__all__ = [
+    "ADAPTATION",
+    "KIND",
+    "PRESETS",
+    "TRAINING_OPTIONS",
+    "network_from",
+    "new_network",
+    "renderer_task",
+    "without_eyes",
+]
