@@ -141,7 +141,9 @@ def test_a_stopped_training_may_be_prolonged(tmp_path):
 def test_resuming_another_model_is_refused(tmp_path, other):
     output = tmp_path / "x.safetensors"
     run(output, Points(stop_at=3))
-    with pytest.raises(DataError, match=r"x.state.safetensors': it trains another renderer configuration; remove it"):
+    with pytest.raises(
+        DataError, match=r"x.state.safetensors': it belongs to a renderer of another configuration; remove it"
+    ):
         run(output, checkpoint=other, resume=True)
     assert state_path(output).exists()
 

@@ -1,1 +1,1 @@
-"""The one training loop both stages use: `loop` reads top to bottom; settings, state, log and processes beside it."""
+"""Training of both stages: one loop (`loop`), with its settings, state, log, processes and data."""

@@ -10,9 +10,9 @@ Summary = TypeVar("Summary")
 
 
 class ClipFiles:
-    """The clips at `paths`, by index. Raises `DataError` for a clip of another framing or without a usable frame.
+    """The clips at `paths`, by index. Raises `DataError` for a clip with another framing or without a usable frame.
 
-    usable: for every clip the indices of its usable frames.
+    usable: indices of the usable frames of every clip.
     """
 
     def __init__(self, paths: Sequence[Path], framing: Framing):
@@ -21,7 +21,7 @@ class ClipFiles:
         self.usable = self.summarise(lambda clip: clip.usable)
 
     def summarise(self, function: Callable[[Clip], Summary]) -> list[Summary]:
-        """`function` of every clip."""
+        """Call `function` on every clip and return the results."""
         summaries = []
         for path in self.paths:
             with Clip(path) as clip:
@@ -33,7 +33,7 @@ class ClipFiles:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Clip:
-        """The open clip. It is opened on first use: HDF5 files must not be open when loader processes are forked."""
+        """The open clip. It is opened on first use, since no HDF5 file may be open when loader processes are forked."""
         if index not in self._open:
             self._open[index] = Clip(self.paths[index])
         return self._open[index]

@@ -1,4 +1,4 @@
-"""Which clips a training uses, and how often each is drawn. The name of a clip is the stem of its file."""
+"""Which clips are used for training, and how often each is drawn. The name of a clip is the stem of its file."""
 
 import csv
 import random
@@ -12,14 +12,14 @@ from dd_tools.errors import DataError, UsageError
 
 
 def read_speakers(path: str | Path) -> dict[str, str]:
-    """Clip name to speaker, from a file of two tab-separated columns without a header. Raises `DataError`."""
+    """Clip name to speaker, read from a file of two tab-separated columns without a header. Raises `DataError`."""
     return {name: speaker for _, name, speaker in _rows(path, "speaker")}
 
 
 def read_delays(path: str | Path) -> dict[str, int]:
-    """Clip name to the delay of its video against its audio in latents, 25 per second; negative if it is early.
+    """Clip name to the delay of its video against its audio, in latents (1/25 s); negative if the video is early.
 
-    From a file of two tab-separated columns without a header. Raises `DataError`.
+    Read from a file of two tab-separated columns without a header. Raises `DataError`.
     """
     delays = {}
     for number, name, delay in _rows(path, "delay"):
@@ -31,7 +31,7 @@ def read_delays(path: str | Path) -> dict[str, int]:
 
 
 def _rows(path: str | Path, column: str) -> Iterator[tuple[int, str, str]]:
-    """Line number, clip name and `column` of every line."""
+    """Line number, clip name and second column of every line. column: name of the second, for error messages."""
     try:
         with open(path, newline="") as stream:
             rows = list(csv.reader(stream, delimiter="\t"))
@@ -46,7 +46,7 @@ def _rows(path: str | Path, column: str) -> Iterator[tuple[int, str, str]]:
 
 
 def read_names(path: str | Path) -> set[str]:
-    """Clip names, one a line. Raises `DataError`."""
+    """Clip names, read from a file with one per line. Raises `DataError`."""
     try:
         return {line.strip() for line in Path(path).read_text().splitlines() if line.strip()}
     except (OSError, UnicodeDecodeError) as error:
@@ -54,7 +54,9 @@ def read_names(path: str | Path) -> set[str]:
 
 
 def fraction_of(names: Sequence[str], fraction: float) -> list[str]:
-    """A fixed random share of the names, at least one; smaller shares are subsets of larger ones."""
+    """A random selection of the names, sorted, at least one. It is always the same, and a subset of that of a larger
+    fraction. Raises `UsageError` unless 0 < fraction ≤ 1.
+    """
     if not 0 < fraction <= 1:
         raise UsageError(f"data fraction must be above 0 and at most 1, got {fraction}")
     shuffled = sorted(names)
@@ -85,11 +87,11 @@ class SpeakerBalance:
         return probabilities
 
     def draw(self, generator: torch.Generator) -> int:
-        """Index of a clip: a speaker is drawn, then evenly one of the speaker's clips."""
+        """Index of a clip: a speaker is drawn, then one of the speaker's clips uniformly."""
         speaker = int(torch.multinomial(self._weights, 1, generator=generator))
         return draw_from(self._groups[speaker], generator)
 
 
 def draw_from(items: Sequence, generator: torch.Generator):
-    """One of `items`, drawn evenly."""
+    """One of `items`, drawn uniformly."""
     return items[torch.randint(len(items), (), generator=generator).item()]

@@ -1,4 +1,4 @@
-"""One process or several: what torchrun sets in the environment."""
+"""One training process or several, started by torchrun."""
 
 import importlib
 import os
@@ -12,10 +12,10 @@ from torch import distributed, nn
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training, seen from one of them.
+    """The processes of a training, as one of them sees them.
 
-    rank: of this process; the first (rank 0) writes files and prints.
-    count: of all processes.
+    rank: of this process. The first (rank 0) writes files and prints.
+    count: number of processes.
     """
 
     rank: int = 0
@@ -27,7 +27,7 @@ class Processes:
         return self.rank == 0
 
     def wrap(self, objective: nn.Module, device: torch.device) -> nn.Module:
-        """The objective with gradients averaged over all processes."""
+        """The objective, with its gradients averaged over all processes."""
         if self.count == 1:
             return objective
         # A static graph may hold parameters that are never used, as the authors' motion model does.
@@ -53,10 +53,10 @@ class Processes:
 
 @contextmanager
 def join_processes(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
-    """Join the other processes that torchrun started, if any: yields all processes, and this one's device.
+    """Join the other processes that torchrun started, if any. Yields the processes and the device of this one.
 
-    Whatever holds the process group (`Processes.wrap`) must be deleted before this ends. Otherwise the group's threads
-    live on, and one that still releases a tensor when the interpreter ends aborts the process.
+    Whatever refers to the process group (the result of `Processes.wrap`) must be deleted before the context ends.
+    Otherwise the threads of the group live on, and one that releases a tensor at interpreter exit aborts the process.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -65,7 +65,7 @@ def join_processes(device: torch.device) -> Iterator[tuple[Processes, torch.devi
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    # Optimisers import it later; its functions' default arguments would then hold the group forever.
+    # Optimisers would import it later. The default arguments of its functions would then hold the group forever.
     importlib.import_module("torch.distributed.nn")
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:

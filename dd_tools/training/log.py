@@ -1,4 +1,4 @@
-"""The training log: one CSV row every few steps, and TensorBoard where it is installed."""
+"""The training log: a CSV row every few steps, and TensorBoard if asked for."""
 
 import csv
 from pathlib import Path
@@ -9,7 +9,10 @@ COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 
 
 class TrainingLog:
-    """Appends rows to the CSV file at `path`. Rows after `step`, left by an interrupted run, are dropped first."""
+    """Appends rows to the CSV file at `path`, after dropping those beyond `step`, which an interrupted run left.
+
+    tensorboard: folder for TensorBoard, None for no such log. Raises `DataError` if TensorBoard is not installed.
+    """
 
     def __init__(self, path: Path, step: int, tensorboard: Path | None = None):
         kept = self._rows_up_to(path, step)
@@ -27,7 +30,7 @@ class TrainingLog:
             return [row for row in csv.DictReader(stream) if int(row["step"]) <= step]
 
     def write(self, **row: float) -> None:
-        """One row: a value for each of `COLUMNS`."""
+        """Write a row, with a value for each of `COLUMNS`."""
         self._writer.writerow(
             {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()}
         )

@@ -1,7 +1,7 @@
 """The training loop of both stages.
 
-Everything random in step N is drawn from a seed made of (seed, N, rank), so a resumed run needs no generator state to
-repeat the numbers of an uninterrupted one.
+Everything random in step N is drawn from a seed made of (seed, N, rank). So a resumed run repeats the numbers of an
+uninterrupted one without a saved generator state.
 """
 
 import signal
@@ -41,9 +41,10 @@ def train(
 ) -> bool:
     """Train a model and write its exponential moving average to `output`.
 
-    While training, the state lies in `state_path(output)` and the losses beside it as CSV; `output` appears after the
-    last step. dtype: one of `DTYPES`. Returns whether the training finished: False after SIGTERM or SIGINT, which save
-    the state first.
+    While training, the state is in `state_path(output)` and the log beside it as CSV; `output` appears after the last
+    step. dtype: one of `DTYPES`. resume: continue from the state, if there is one. tensorboard: folder for TensorBoard.
+    Returns whether the training finished: False after SIGTERM or SIGINT, which save the state first. Raises `DataError`
+    if the state is that of another model. Must be called from the main thread, which receives the signals.
     """
     state_file = state_path(output)
     with join_processes(device) as (processes, device), _stop_on_signals() as stopped:
@@ -63,20 +64,20 @@ def train(
                 if state.step % settings.log_every == 0 or state.step == settings.steps or stop:
                     record(state.step, processes.mean(loss), rate, norm)
                 if processes.is_first and (state.step % settings.save_every == 0 or stop):
-                    state.save(state_file, _described(task, settings, processes, state))
+                    state.save(state_file, _with_notes(task, settings, processes, state))
                 if stop:
                     break
         del parallel  # nothing may hold the process group when it is left
         finished = state.step >= settings.steps
         if processes.is_first and finished:
-            checkpoint = _described(task, settings, processes, state)
+            checkpoint = _with_notes(task, settings, processes, state)
             write_checkpoint(output, replace(checkpoint, tensors=state.average.module.state_dict()))
             state_file.unlink(missing_ok=True)
     return finished
 
 
 def new_state(objective: nn.Module, settings: TrainingSettings, device: torch.device, dtype: str) -> TrainingState:
-    """Everything that a step changes while ``objective.model`` is trained, before the first step."""
+    """The state before the first step of the training of ``objective.model``."""
     average = AveragedModel(objective.model, multi_avg_fn=ema_update(settings.ema))
     optimizer = torch.optim.AdamW(
         objective.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
@@ -86,9 +87,9 @@ def new_state(objective: nn.Module, settings: TrainingSettings, device: torch.de
 
 
 def ema_update(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
-    """Exponential moving average with a warm-up of its decay: min(decay, (1 + n) / (10 + n)) in update n.
+    """Exponential moving average whose decay warms up: min(decay, (1 + n) / (10 + n)) in update n, for `AveragedModel`.
 
-    All parameters are updated at once, so that a GPU waits for one number per step and not for one per parameter.
+    All parameters are updated at once, so that a GPU is waited for once per step and not once per parameter.
     """
 
     def update(averages: list[Tensor], current: list[Tensor], count: Tensor) -> None:
@@ -99,7 +100,7 @@ def ema_update(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], N
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of one step of one process: 32 well-mixed bits, all that PyTorch's CPU generator takes."""
+    """The seed of one step of one process: 32 well-mixed bits, as PyTorch's CPU generator uses no more."""
     return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
 
 
@@ -118,7 +119,7 @@ class _Batches(Dataset):
 
 
 def _steps(data: TrainingData, settings: TrainingSettings, state: TrainingState, processes: Processes, report, record):
-    """The numbers of the steps to do, each with its batch."""
+    """The numbers of the remaining steps, each with its batch."""
     steps = range(state.step, settings.steps)
     loader = DataLoader(
         _Batches(data, settings, processes.rank), batch_size=None, sampler=steps, num_workers=settings.workers
@@ -128,7 +129,7 @@ def _steps(data: TrainingData, settings: TrainingSettings, state: TrainingState,
 
 
 class _Record:
-    """Writes rows of the log, where this process has one, and remembers the latest loss."""
+    """Writes rows of the log, if this process has one, and remembers the latest loss."""
 
     def __init__(self, log: TrainingLog | None):
         self.log, self.latest, self._start = log, float("nan"), time.monotonic()
@@ -150,15 +151,15 @@ def _log(processes: Processes, output: Path, step: int, tensorboard: Path | None
             log.close()
 
 
-def _described(task: TrainingTask, settings: TrainingSettings, processes: Processes, state: TrainingState):
-    """The task's checkpoint with notes on how the training went so far."""
+def _with_notes(task: TrainingTask, settings: TrainingSettings, processes: Processes, state: TrainingState):
+    """The task's checkpoint with the settings and the number of steps in its training notes."""
     notes = {"settings": asdict(settings), "processes": processes.count, "steps done": state.step}
     return replace(task.checkpoint, training=task.checkpoint.training | notes)
 
 
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM (a scheduler's notice) or Ctrl-C sets, so that the current step is finished and saved."""
+    """An event that SIGTERM or SIGINT (Ctrl-C) sets, so that the current step is finished and the state saved."""
     stopped = threading.Event()
     previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

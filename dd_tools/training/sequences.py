@@ -9,7 +9,7 @@ import numpy as np
 from dd_tools.errors import DataError
 from dd_tools.formats.arrays import LATENT_RATE, SPEECH_RATE, read_latents, read_speech
 
-MAX_DIFFERENCE = 5  # latents, 0.2 s, by which video and audio of one clip may differ in length
+MAX_DIFFERENCE = 5  # latents (0.2 s): largest difference in length between the video and audio of a clip
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class ClipSequences:
 
 
 def read_clip_sequences(latents: Path, speech: Path, delay: int = 0) -> ClipSequences:
-    """The two files of one clip, cut to the shorter one.
+    """Read the two files of one clip and cut both to the shorter one.
 
-    delay: of the video against the audio in latents, which is undone. Raises `DataError` if the files differ too much
-    in length to be of one clip.
+    delay: of the video against the audio, in latents; it is removed. Raises `DataError` if the lengths of the files
+    differ by more than `MAX_DIFFERENCE`, or less than two latents remain.
     """
     motion, features = read_latents(latents), read_speech(speech)
     if abs(len(motion) - features.shape[1] / 2) > MAX_DIFFERENCE:
@@ -53,9 +53,9 @@ def read_clip_sequences(latents: Path, speech: Path, delay: int = 0) -> ClipSequ
 def read_all_sequences(
     latents: Sequence[Path], speech: Path, delays: Mapping[str, int] | None = None
 ) -> list[ClipSequences]:
-    """Each latents file with the file of the same name in the folder `speech`.
+    """Read every file of `latents` with the file of the same name in the folder `speech`.
 
-    delays: clip name to the delay of `read_clip_sequences`. Raises `DataError` with the names of all that are missing.
+    delays: clip name to the delay of `read_clip_sequences`. Raises `DataError` that names all missing files.
     """
     missing = [path.stem for path in latents if not (speech / path.name).is_file()]
     if missing:

@@ -1,4 +1,4 @@
-"""How long and how fast to train."""
+"""Settings of a training: length, batch size, learning rate."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ class TrainingSettings:
 
     steps: optimiser steps.
     batch_size: samples per step and process.
-    learning_rate: peak.
-    warmup: steps of linear rise.
-    decay: share of the steps, at the end, in which the rate falls linearly to zero.
+    learning_rate: its peak.
+    warmup: steps in which the learning rate rises linearly to the peak.
+    decay: fraction of the steps, at the end, in which it falls linearly to zero.
     weight_decay: of AdamW.
-    ema: decay of the moving average; it is less in the first steps.
-    clip: largest gradient norm.
+    ema: decay of the exponential moving average; it is smaller in the first steps.
+    clip: norm to which gradients are clipped.
     seed: of everything random.
-    save_every: steps between two states.
+    save_every: steps between two saves of the training state.
     log_every: steps between two rows of the log.
     workers: processes that load data.
     """
@@ -44,7 +44,7 @@ class TrainingSettings:
             raise UsageError(f"learning rate must be above 0, got {self.learning_rate}")
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of `step` (from 0): linear rise, plateau, linear fall."""
+        """The learning rate of `step`, counted from 0: linear rise, plateau, linear fall."""
         rise = min(1.0, (step + 1) / (self.warmup + 1))
         fall_steps = self.decay * self.steps
         fall = min(1.0, (self.steps - step) / fall_steps) if fall_steps else 1.0

@@ -12,7 +12,7 @@ from dd_tools.formats.checkpoint import EMA_PREFIX, Checkpoint, read_training_st
 
 
 def state_path(output: Path) -> Path:
-    """Where the training that makes `output` keeps its state: OUT.state.safetensors beside OUT.safetensors."""
+    """Where the training of `output` keeps its state: NAME.state.safetensors beside NAME.safetensors."""
     return output.with_name(f"{output.stem}.state.safetensors")
 
 
@@ -23,7 +23,7 @@ class TrainingState:
     model: the network in training.
     average: its exponential moving average.
     optimizer: AdamW.
-    scaler: of gradients in fp16, disabled otherwise.
+    scaler: of the gradients in fp16; disabled for other types.
     step: number of steps done.
     """
 
@@ -34,7 +34,10 @@ class TrainingState:
     step: int = 0
 
     def update(self, loss: torch.Tensor, learning_rate: float, clip: float) -> float:
-        """One optimiser step down the gradient of `loss`, then the moving average. Returns the gradient's norm."""
+        """Take one optimiser step and update the moving average.
+
+        clip: norm to which gradients are clipped. Returns their norm before clipping.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad()
@@ -48,7 +51,7 @@ class TrainingState:
         return norm.item()
 
     def save(self, path: Path, checkpoint: Checkpoint) -> None:
-        """Write to `path` atomically. `checkpoint` describes the model, so that the file can serve as weights."""
+        """Write to `path` atomically. `checkpoint` describes the model, so that the file can also serve as weights."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"{EMA_PREFIX}{name}": tensor for name, tensor in self.average.module.state_dict().items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
@@ -62,7 +65,8 @@ class TrainingState:
         saved = read_training_state(path)
         if (saved.stage, saved.kind, saved.config) != (checkpoint.stage, checkpoint.kind, checkpoint.config):
             raise DataError(
-                f"cannot resume from '{path}': it trains another {saved.stage} configuration; remove it to start anew"
+                f"cannot resume from '{path}': it belongs to a {saved.stage} of another configuration; "
+                "remove it to start from the beginning"
             )
         groups: dict[str, dict] = {"model": {}, "ema": {}, "optimizer": {}, "scaler": {}}
         for name, tensor in saved.tensors.items():

@@ -1,4 +1,4 @@
-"""What the training loop trains, and the presets that describe it."""
+"""What the training loop needs to know of a stage, and the presets."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,10 +12,10 @@ from dd_tools.training.settings import TrainingSettings
 
 
 class TrainingData(Protocol):
-    """The samples of a stage."""
+    """The training samples of a stage."""
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """`size` samples drawn with `generator` alone: everything the objective needs, noise included."""
+        """`size` samples: all that the objective needs, noise included. Everything random comes from `generator`."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class TrainingTask:
     """One training.
 
     objective: a module whose ``model`` is trained to minimise ``objective(batch)``, a scalar.
-    data: gives the batches.
+    data: source of the batches.
     checkpoint: stage, kind, configuration, training notes and history of the output; the loop fills in its tensors.
     """
 
@@ -34,7 +34,7 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class Preset:
-    """A named choice of sizes and training settings."""
+    """The sizes of a network, and settings for its training."""
 
     config: Config
     settings: TrainingSettings
