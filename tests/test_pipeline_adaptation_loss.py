@@ -9,7 +9,7 @@ from factories import dummy_clip
 
 from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
 from dd_tools.pipeline.adapt import adapt
-from dd_tools.pipeline.training import renderer_run, renderer_training
+from dd_tools.pipeline.training import renderer_training, set_up_renderer_training
 from dd_tools.training.loop import train
 
 CPU = torch.device("cpu")
@@ -25,7 +25,7 @@ def clip(tmp_path_factory):
 def renderer(request, clip, tmp_path_factory):
     """Weights that know the clip a little, as those that ship know faces."""
     output = tmp_path_factory.mktemp("renderer") / "renderer.safetensors"
-    task, settings = renderer_run([clip], preset=request.param, augment=False)
+    task, settings = set_up_renderer_training([clip], preset=request.param, augment=False)
     settings = replace(settings, steps=60, batch_size=8, learning_rate=3e-3, decay=0.8, ema=0.9)
     assert train(task, settings, output, device=CPU)
     return output

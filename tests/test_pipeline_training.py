@@ -20,10 +20,10 @@ from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.checkpoint import MOTION, RENDERER, read_checkpoint, write_checkpoint
 from dd_tools.pipeline.training import (
     PRESETS,
-    motion_run,
     motion_training,
-    renderer_run,
     renderer_training,
+    set_up_motion_training,
+    set_up_renderer_training,
     with_choices,
 )
 from dd_tools.training.sequences import ClipSequences
@@ -62,7 +62,7 @@ def test_motion_presets_take_the_latents_of_their_renderers():
 
 def test_the_seed_decides_the_weights_of_a_new_network(clip):
     def weight(seed):
-        return renderer_run([clip], preset="tiny", seed=seed)[0].objective.model.input_blocks[0][0].weight
+        return set_up_renderer_training([clip], preset="tiny", seed=seed)[0].objective.model.input_blocks[0][0].weight
 
     assert torch.equal(weight(3), weight(3)) and not torch.equal(weight(3), weight(4))
 
@@ -73,7 +73,7 @@ def test_the_seed_decides_the_weights_of_a_new_network(clip):
 def test_weights_decide_kind_and_sizes_and_a_preset_only_the_settings(tmp_path, clip, preset, kind, make):
     weights = make(tmp_path / "r.safetensors", blocks=2)
     for chosen in (None, preset):
-        task, settings = renderer_run([clip], preset=chosen, init=weights)
+        task, settings = set_up_renderer_training([clip], preset=chosen, init=weights)
         assert (task.checkpoint.kind, task.checkpoint.config["blocks"]) == (kind, 2)
         assert task.checkpoint.training["init"] == "r.safetensors"
         presets = renderer_training(kind).PRESETS
@@ -87,44 +87,44 @@ def test_weights_of_one_kind_and_a_preset_of_another_are_refused(tmp_path, clip,
     weights = make(tmp_path / "r.safetensors")
     kind = read_checkpoint(weights, RENDERER).kind
     with pytest.raises(UsageError, match=rf"r.safetensors' holds a {kind} renderer, preset '{preset}' is of another"):
-        renderer_run([clip], preset=preset, init=weights)
+        set_up_renderer_training([clip], preset=preset, init=weights)
 
 
 def test_the_same_holds_for_motion_models(tmp_path):
     for preset, make in (("tiny-warp", dummy_motion_model), ("tiny", dummy_warp_motion_model)):
         weights = make(tmp_path / "m.safetensors")
         with pytest.raises(UsageError, match=rf"holds a \w+ motion model, preset '{preset}' is of another kind"):
-            motion_run(dummy_sequences(66), preset=preset, init=weights)
+            set_up_motion_training(dummy_sequences(66), preset=preset, init=weights)
 
 
 def test_unknown_presets_and_kinds_are_refused(tmp_path, clip):
-    for run, given in ((renderer_run, [clip]), (motion_run, dummy_sequences())):
+    for run, given in ((set_up_renderer_training, [clip]), (set_up_motion_training, dummy_sequences())):
         with pytest.raises(UsageError, match="unknown preset 'huge', expected paper, small, tiny, warp, tiny-warp"):
             run(given, preset="huge")
     weights = dummy_renderer(tmp_path / "r.safetensors")
     write_checkpoint(weights, replace(read_checkpoint(weights, RENDERER), kind="gan"))
     with pytest.raises(DataError, match="unknown kind of model 'gan', expected diffdub or warp"):
-        renderer_run([clip], init=weights)
+        set_up_renderer_training([clip], init=weights)
 
 
 def test_options_of_the_other_kind_are_refused(tmp_path, clip):
     with pytest.raises(UsageError, match="training of a diffdub renderer has no option --perceptual"):
-        renderer_run([clip], preset="tiny", perceptual=tmp_path / "missing.pth")
+        set_up_renderer_training([clip], preset="tiny", perceptual=tmp_path / "missing.pth")
     images = torch.rand(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     network = dummy_trunk(tmp_path / "trunk.pth").eval()
-    task, _ = renderer_run([clip], preset="tiny-warp", perceptual=tmp_path / "trunk.pth")
+    task, _ = set_up_renderer_training([clip], preset="tiny-warp", perceptual=tmp_path / "trunk.pth")
     torch.testing.assert_close(task.objective.perceptual(*images), network(*images).flatten())
     assert task.checkpoint.training["perceptual"] is True
 
 
 def test_what_was_chosen_is_noted(clip):
-    task, _ = renderer_run([clip], preset="tiny", eyes=False, augment=False)
+    task, _ = set_up_renderer_training([clip], preset="tiny", eyes=False, augment=False)
     assert task.checkpoint.training == {"clips": ["a"], "augment": False, "init": None}
     assert task.checkpoint.config["eyes"] is False and task.objective.model.config.eyes is False
 
 
 def test_a_motion_model_takes_its_ends_from_the_data():
-    task, _ = motion_run(dummy_sequences(7, (3, 5)), preset="paper", speech_model="./hubert")
+    task, _ = set_up_motion_training(dummy_sequences(7, (3, 5)), preset="paper", speech_model="./hubert")
     config = task.checkpoint.config
     assert (config["speech_model"], config["speech_layers"], config["speech_width"], config["z_size"]) == (
         "./hubert", 3, 5, 7,
@@ -135,20 +135,20 @@ def test_a_motion_model_takes_its_ends_from_the_data():
 @pytest.mark.parametrize("preset", ["tiny", "tiny-warp"])
 def test_features_of_another_speech_model_than_the_presets_must_be_named(preset):
     with pytest.raises(UsageError, match=r"speech has 3 layers of 5 features, mel makes 1 of 80: .* --speech-model"):
-        motion_run(dummy_sequences(66, (3, 5)), preset=preset)
+        set_up_motion_training(dummy_sequences(66, (3, 5)), preset=preset)
 
 
 def test_latents_without_landmarks_are_for_diffdub_alone():
     with pytest.raises(UsageError, match=r"latents of 'a' do not end in the landmarks .* or choose another --preset"):
-        motion_run(dummy_sequences(16), preset="tiny-warp")
-    assert motion_run(dummy_sequences(66), preset="tiny")[0].checkpoint.kind == "diffdub"
+        set_up_motion_training(dummy_sequences(16), preset="tiny-warp")
+    assert set_up_motion_training(dummy_sequences(66), preset="tiny")[0].checkpoint.kind == "diffdub"
 
 
 def test_weights_tell_their_speech_model(tmp_path):
     weights = dummy_motion_model(tmp_path / "m.safetensors")
     with pytest.raises(UsageError, match="leave out --speech-model"):
-        motion_run(dummy_sequences(), init=weights, speech_model="mel")
-    task, _ = motion_run(dummy_sequences(), init=weights)
+        set_up_motion_training(dummy_sequences(), init=weights, speech_model="mel")
+    task, _ = set_up_motion_training(dummy_sequences(), init=weights)
     assert task.checkpoint.config == read_checkpoint(weights, MOTION).config
 
 

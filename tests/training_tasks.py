@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from factories import dummy_clip, dummy_latents, dummy_lips, dummy_speech
 
-from dd_tools.pipeline.training import motion_run, renderer_run
+from dd_tools.pipeline.training import set_up_motion_training, set_up_renderer_training
 from dd_tools.training.sequences import ClipSequences
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.task import TrainingTask
@@ -27,9 +27,9 @@ def dummy_task(name: str, folder: Path) -> tuple[TrainingTask, TrainingSettings]
     """A new training of `TASKS` on the clips in `folder`: always the same start, 5 steps with warm-up and decay."""
     preset, _, stage = name.partition(" ")
     if stage == "renderer":
-        task, settings = renderer_run([folder / "a.h5", folder / "b.h5"], preset=preset)
+        task, settings = set_up_renderer_training([folder / "a.h5", folder / "b.h5"], preset=preset)
     else:
-        task, settings = motion_run([dummy_sequences(preset, clip) for clip in "ab"], preset=preset)
+        task, settings = set_up_motion_training([dummy_sequences(preset, clip) for clip in "ab"], preset=preset)
     return task, replace(settings, steps=STEPS, warmup=2, decay=0.4, save_every=2, log_every=1)
 
 

@@ -36,11 +36,11 @@ def train_ae(
     appears after the last step. SIGTERM and Ctrl-C save the state and exit; --resume continues to the same result. With
     several GPUs or machines, start it under torchrun.
     """
-    from dd_tools.pipeline.training import renderer_run
+    from dd_tools.pipeline.training import set_up_renderer_training
 
     training.check(output)
     speakers, init = training.speakers_by_clip(), training.initial_weights("renderer")
-    task, settings = renderer_run(
+    task, settings = set_up_renderer_training(
         training.files(session, clips, "*.h5", {training.speakers: speakers}),
         preset=training.preset,
         init=init,

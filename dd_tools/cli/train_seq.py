@@ -40,7 +40,7 @@ def train_seq(
     after the last step. SIGTERM and Ctrl-C save the state and exit; --resume continues to the same result. With several
     GPUs or machines, start it under torchrun.
     """
-    from dd_tools.pipeline.training import motion_run
+    from dd_tools.pipeline.training import set_up_motion_training
     from dd_tools.training.clips import read_delays
     from dd_tools.training.sequences import read_all_sequences
 
@@ -49,7 +49,7 @@ def train_seq(
     speakers, init = training.speakers_by_clip(), training.initial_weights("motion")
     files = training.files(session, latents, "*.npy", {delays: late, training.speakers: speakers})
     clips = read_all_sequences(files, speech, late)
-    task, settings = motion_run(
+    task, settings = set_up_motion_training(
         clips,
         preset=training.preset,
         init=init,

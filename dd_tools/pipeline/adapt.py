@@ -1,4 +1,4 @@
-"""Training of a renderer on one speaker, starting from weights that know many."""
+"""Adaptation of a trained renderer to one speaker."""
 
 import copy
 import time
@@ -15,7 +15,7 @@ from dd_tools.training.loop import new_state, train
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.task import TrainingTask
 
-MEASURED_STEPS = 5
+MEASURED_STEPS = 5  # of which the mean duration is taken, to see how many steps fit into the time
 
 
 def adapt(
@@ -28,23 +28,23 @@ def adapt(
     seed: int = 0,
     report: Reporter = SILENT,
 ) -> bool:
-    """Train the painting network of the weights file `renderer` on `clip` for about `minutes`; write it to `output`.
+    """Train the renderer in a weights file on one clip for about `minutes`, and write it to `output`.
 
-    The encoder is frozen, so motion models for it stay valid. Samples are not augmented: the one face is not to look
-    like many. Returns whether the training finished, as `train` does.
+    The encoder is frozen, so motion models for it stay valid. Samples are not augmented, as only this face matters.
+    Returns whether the training finished, as `train` does. Raises `DataError` if renderer and clip do not fit.
     """
     checkpoint = read_checkpoint(renderer, RENDERER)
-    room = renderer_training(checkpoint.kind)
-    network = room.network_from(checkpoint, renderer).to(device)
-    task = room.renderer_task(network, [clip], speakers={}, augment=False, keep_encoder=True)
+    module = renderer_training(checkpoint.kind)
+    network = module.network_from(checkpoint, renderer).to(device)
+    task = module.renderer_task(network, [clip], speakers={}, augment=False, keep_encoder=True)
     task.checkpoint.training = {"clips": [clip.stem], "adapted from": renderer.name}
-    seconds = _seconds_per_step(task, room.ADAPTATION, device)
-    settings = replace(room.ADAPTATION, steps=max(1, int(60 * minutes / seconds)), seed=seed)
+    seconds = _seconds_per_step(task, module.ADAPTATION, device)
+    settings = replace(module.ADAPTATION, steps=max(1, int(60 * minutes / seconds)), seed=seed)
     return train(task, settings, output, device=device, report=report)
 
 
 def _seconds_per_step(task: TrainingTask, settings: TrainingSettings, device: torch.device) -> float:
-    """Measured on a copy, with all that a step of `train` does; the first step, which warms up, does not count."""
+    """Mean duration of a training step, measured on a copy. The first step, which is slower, does not count."""
     objective = copy.deepcopy(task.objective).to(device).train()
     state, seconds = new_state(objective, settings, device, "fp32"), []
     for step in range(1 + MEASURED_STEPS):

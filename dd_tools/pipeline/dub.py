@@ -1,4 +1,4 @@
-"""The main job in one call: a video or portrait and driving audio to a dubbed video."""
+"""Dubbing in one call: a video or portrait and driving audio to a dubbed video."""
 
 from pathlib import Path
 
@@ -57,10 +57,11 @@ def dub(
     The same as dd-prep, dd-audio, dd-encode, dd-generate and dd-render one after another.
 
     renderer, motion: weights files; None for those that ship. references: largest number of reference latents.
-    expression, follow_syllables: of a warp motion model; None is its default. adapt_minutes: first train the renderer
-    on this speaker for so long. face, at: whom to dub, see `PrepSettings`. steps, seed: of a diffdub renderer; None is
-    its default. settings: timing and encoding of the output. resume: continue a killed run. Raises `DataError` for
-    files that cannot be used, `UsageError` for options that do not fit each other.
+    expression, follow_syllables: options of a warp motion model; None is its default. adapt_minutes: how long to train
+    the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, seed: options of a diffdub
+    renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed run.
+    batch_size: frames painted at once. device: see `open_device`. Raises `DataError` for files that cannot be used,
+    `UsageError` for options that do not fit each other.
     """
     video, audio, output = Path(video), Path(audio), Path(output)
     settings = settings or OutputSettings()
@@ -70,24 +71,24 @@ def dub(
         raise UsageError(f"'{output}' is both input and output")
     check_target(output)
     level = usable_level(audio)
-    place = open_device(device)
-    weights = renderer or default_weights("renderer"), motion or default_weights("motion")
-    model, motion_model = load_renderer(weights[0], place), load_motion_model(weights[1], place)
+    torch_device = open_device(device)
+    renderer, motion = renderer or default_weights("renderer"), motion or default_weights("motion")
+    model, motion_model = load_renderer(renderer, torch_device), load_motion_model(motion, torch_device)
     if model.z_size != motion_model.z_size:
         raise UsageError(f"renderer has latents of {model.z_size} values, motion model of {motion_model.z_size}")
-    options = (references, expression, follow_syllables, adapt_minutes, face, at, steps, seed, batch_size, place)
+    options = (references, expression, follow_syllables, adapt_minutes, face, at, steps, seed, batch_size, torch_device)
     key = {
         "program": __version__,
-        "files": [file_stamp(path) for path in (video, audio, *weights)],
+        "files": [file_stamp(path) for path in (video, audio, renderer, motion)],
         "settings": repr((settings, options)),
     }
     with parts_folder(output, key, resume=resume, report=report) as folder:
         _prepare(video, folder, model.framing, face, at, report)
         if adapt_minutes:
-            model = _adapted(weights[0], folder, adapt_minutes, seed or 0, place, report)
+            model = _adapted(renderer, folder, adapt_minutes, seed or 0, torch_device, report)
         with Clip(folder / CLIP) as clip:
-            samples = _samples_to_hear(level.samples, clip, audio, settings, report)
-            _extract_speech(audio, level, samples, folder, motion_model, str(place), report)
+            samples = _speech_samples(level.samples, clip, audio, settings, report)
+            _extract_speech(audio, level, samples, folder, motion_model, str(torch_device), report)
             latents = _generate(
                 clip, folder, model, motion_model, references, expression=expression, follow_syllables=follow_syllables
             )
@@ -101,7 +102,7 @@ def dub(
 def _prepare(
     video: Path, folder: Path, framing: Framing, face: str, at: tuple[float, float] | None, report: Reporter
 ) -> None:
-    """Cut the speaker out to `CLIP` in the folder, unless an earlier run did."""
+    """Write the speaker's clip to `CLIP` in the folder, unless an earlier run did."""
     if (folder / CLIP).exists():
         return
     settings = PrepSettings(size=framing.size, crop=framing.crop, mask=framing.mask, face=face, at=at)
@@ -113,7 +114,7 @@ def _prepare(
 
 
 def _adapted(weights: Path, folder: Path, minutes: float, seed: int, device, report: Reporter) -> Renderer:
-    """The renderer after training on the clip, unless an earlier run did that."""
+    """The renderer, trained on the clip unless an earlier run did so."""
     from dd_tools.pipeline.adapt import adapt  # training imports torchvision, a second and 150 MB
 
     output = folder / ADAPTED
@@ -124,8 +125,11 @@ def _adapted(weights: Path, folder: Path, minutes: float, seed: int, device, rep
     return load_renderer(output, device)
 
 
-def _samples_to_hear(samples: int, clip: Clip, audio: Path, settings: OutputSettings, report: Reporter) -> int:
-    """How many of the audio's `samples` are used; more where silence follows, as loop and tail ask for."""
+def _speech_samples(samples: int, clip: Clip, audio: Path, settings: OutputSettings, report: Reporter) -> int:
+    """Number of audio samples from which to extract features, as loop and tail require.
+
+    If it is larger than `samples`, the length of the audio, silence is appended.
+    """
     if clip.source.is_still:
         return samples
     length = round((float(clip.pts[-1]) + 1 / clip.source.frame_rate) * SAMPLE_RATE)
@@ -140,7 +144,7 @@ def _samples_to_hear(samples: int, clip: Clip, audio: Path, settings: OutputSett
 def _extract_speech(
     audio: Path, level: Level, samples: int, folder: Path, model: MotionModel, device: str, report: Reporter
 ) -> None:
-    """Write the speech features that the motion model takes to `SPEECH` in the folder, unless an earlier run did."""
+    """Write speech features for the motion model to `SPEECH` in the folder, unless an earlier run did."""
     if not (folder / SPEECH).exists():
         speech_model = open_speech_model(model.speech_model, device=device, report=report)
         write_features(
@@ -151,7 +155,7 @@ def _extract_speech(
 def _generate(
     clip: Clip, folder: Path, renderer: Renderer, model: MotionModel, references: int, **options: object
 ) -> np.ndarray:
-    """The motion (T, Z) for the speech features in the folder."""
+    """Motion (T, Z) for the speech features in the folder."""
     speech = read_speech(folder / SPEECH)
     reference = encode_references(renderer, model, clip, references)
     names = model.speech_model, clip.source.name, "the motion model"

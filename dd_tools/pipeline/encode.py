@@ -1,4 +1,4 @@
-"""Clip to latents, 25 per second."""
+"""Clips to latents, 25 per second."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from dd_tools.reporting import Progress
 
 
 def encode_clip(renderer: Renderer, clip: Clip, *, batch_size: int = 32, progress: Progress = iter) -> np.ndarray:
-    """Latents (T, Z) float32, 25 per second from time 0 to the last usable frame; one latent for a still image.
+    """Latents float32 (T, Z), 25 per second from time 0 to the last usable frame; one latent for a still image.
 
-    Frames without a face are bridged by linear interpolation. Raises `DataError` if the clip does not fit the renderer
-    or no frame is usable.
+    Latents at times without a usable frame are interpolated linearly. progress: wraps the starts of batches. Raises
+    `DataError` if the clip does not fit the renderer or no frame is usable.
     """
     return encode_on_grid(renderer, clip, np.arange(grid_length(clip)), batch_size=batch_size, progress=progress)
 
@@ -21,33 +21,33 @@ def encode_clip(renderer: Renderer, clip: Clip, *, batch_size: int = 32, progres
 def encode_references(
     renderer: Renderer, motion_model: MotionModel, clip: Clip, count: int, *, batch_size: int = 32
 ) -> np.ndarray:
-    """Up to `count` reference latents (N, Z): those that `motion_model` would choose among all latents of the clip.
+    """Up to `count` reference latents float32 (N, Z): those that `motion_model` chooses among all latents of the clip.
 
-    Only the frames that they come from are encoded.
+    Only the frames that they need are encoded.
     """
     chosen = motion_model.choose_references(grid_length(clip), count)
     return encode_on_grid(renderer, clip, chosen, batch_size=batch_size)
 
 
 def grid_length(clip: Clip) -> int:
-    """Number of latents of a clip."""
+    """Number of latents of a clip, 0 if no frame is usable."""
     return round(float(clip.pts[clip.usable[-1]]) * LATENT_RATE) + 1 if len(clip.usable) else 0
 
 
 def encode_on_grid(
     renderer: Renderer, clip: Clip, indices: np.ndarray, *, batch_size: int = 32, progress: Progress = iter
 ) -> np.ndarray:
-    """Latents (N, Z) float32 at `indices` (N,) of the grid of 25 per second, interpolated between usable frames."""
+    """Latents float32 (N, Z) number `indices` (N,) of those 25 per second, interpolated between usable frames."""
     clip.check_usable(renderer.framing)
     encoder = renderer.encoder(clip)
     usable = clip.usable
-    left, right, share = interpolation(indices / LATENT_RATE, clip.pts[usable])
-    right = np.where(share > 0, right, left)  # so that no frame is encoded whose share is zero
+    left, right, weight = interpolation(indices / LATENT_RATE, clip.pts[usable])
+    right = np.where(weight > 0, right, left)  # so that no frame of weight zero is encoded
     needed, places = np.unique(np.concatenate([left, right]), return_inverse=True)
     latents = np.empty((len(needed), renderer.z_size), np.float32)
     for start in progress(range(0, len(needed), batch_size)):
         part = slice(start, start + batch_size)
         latents[part] = encoder(usable[needed[part]])
     before, after = np.split(latents[places], 2)
-    share = share[:, None].astype(np.float32)
-    return before * (1 - share) + after * share
+    weight = weight[:, None].astype(np.float32)
+    return before * (1 - weight) + after * weight

@@ -20,12 +20,12 @@ def generate_motion(
     progress: Progress = iter,
     **options: object,
 ) -> np.ndarray:
-    """Latents float32 (⌈T / 2⌉, Z), 25 per second, of a face that speaks.
+    """Motion for speech: latents float32 (⌈T / 2⌉, Z), 25 per second.
 
-    speech (L or 1, T, D): features, 50 per second. latents (N, Z): the speaker's, 25 per second, of which up to
-    `references` are used. names: of speech, latents and model, for error messages. options: of the model, such as
-    expression; None is the model's default. Raises `DataError` if they do not fit each other, `UsageError` for an
-    option that the model does not have.
+    speech (L or 1, T, D): features, 50 per second. latents (N, Z): those of the speaker, 25 per second, of which up to
+    `references` are used. names: of speech, latents and model, for error messages. progress: wraps the starts of
+    windows. options: of the model, such as expression; None is the model's default. Raises `DataError` if speech,
+    latents and model do not fit each other, `UsageError` for an option that the model does not have.
     """
     reference = latents[model.choose_references(len(latents), references)]
     return generate_from(model, speech, reference, names=names, progress=progress, **options)
@@ -40,7 +40,7 @@ def generate_from(
     progress: Progress = iter,
     **options: object,
 ) -> np.ndarray:
-    """The same from reference latents (N, Z) that were chosen before."""
+    """`generate_motion` with reference latents (N, Z) that are already chosen."""
     given = check_options("this motion model", model.generation_options, options)
     check_fit(model, speech, reference, names)
     return model.generate(speech, reference, progress=progress, **given)
@@ -49,19 +49,19 @@ def generate_from(
 def check_fit(model: MotionModel, speech: np.ndarray, reference: np.ndarray, names: Sequence[object]) -> None:
     """Raise `DataError` unless speech (L, T, D) and reference (N, Z) are what the model takes; L may also be 1."""
     (layers, _, width), z_size = speech.shape, reference.shape[1]
-    of_speech, of_reference, of_model = names
+    speech_name, reference_name, model_name = names
     if width != model.speech_width or layers not in (1, model.speech_layers):
         raise DataError(
-            f"'{of_speech}' holds {layers} layers of {width} features, '{of_model}' takes {model.speech_layers} of "
+            f"'{speech_name}' holds {layers} layers of {width} features, '{model_name}' takes {model.speech_layers} of "
             f"{model.speech_width}: make it with dd-audio --model {model.speech_model}"
         )
     if z_size != model.z_size:
         raise DataError(
-            f"'{of_reference}' holds latents of {z_size} values, '{of_model}' takes {model.z_size}: "
+            f"'{reference_name}' holds latents of {z_size} values, '{model_name}' takes {model.z_size}: "
             "the renderer is not the one that the motion model was trained with"
         )
     if not model.accepts(reference):
         raise DataError(
-            f"'{of_reference}' does not end in the landmarks of a frontal face, which '{of_model}' needs: "
+            f"'{reference_name}' does not end in the landmarks of a frontal face, which '{model_name}' needs: "
             "make it anew with dd-encode"
         )

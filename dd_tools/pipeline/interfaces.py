@@ -1,6 +1,6 @@
-"""The interface of renderers and motion models. `dd_tools.diffdub` and `dd_tools.warp` each provide one of both.
+"""The interfaces of renderers and motion models. `dd_tools.diffdub` and `dd_tools.warp` each implement both.
 
-The kind stored in a checkpoint chooses the class (`dd_tools.pipeline.models`); nothing above asks which one it is.
+The kind stored in a checkpoint selects the class (`dd_tools.pipeline.models`). No other code depends on the kind.
 """
 
 from typing import Protocol
@@ -15,7 +15,7 @@ class ClipEncoder(Protocol):
     """Encodes the face images of one clip."""
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Latents float32 (N, Z) of usable `frames` (N,) of the clip."""
+        """Latents float32 (N, Z) of the usable frames with indices `frames` (N,)."""
 
 
 class ClipPainter(Protocol):
@@ -24,15 +24,16 @@ class ClipPainter(Protocol):
     def __call__(self, frames: np.ndarray, pts: np.ndarray, latents: np.ndarray, span: slice) -> np.ndarray:
         """Painted crops uint8 (n, S, S, 3) of the output frames in `span`; pixels outside the mask are unchanged.
 
-        All output frames with a usable face are given, so that a painter may look at neighbours in time: the clip's
-        frame behind each (N,), its time in the output (N,) in seconds, rising, and its latent (N, Z).
+        The arguments describe all N output frames with a usable face, so that a painter can also use neighbours in
+        time. frames (N,): index of the clip's frame behind each. pts (N,): times in the output, in seconds, rising.
+        latents (N, Z): one for each.
         """
 
 
 class Renderer(Protocol):
     """Stage 1: face images to latents, and latents to painted crops.
 
-    framing: how the clips that it takes frame the face.
+    framing: size, crop and mask of the clips that it takes.
     z_size: width Z of its latents.
     painting_options: names of the options that `painter` takes.
     """
@@ -42,19 +43,19 @@ class Renderer(Protocol):
     painting_options: tuple[str, ...]
 
     def encoder(self, clip: Clip) -> ClipEncoder:
-        """What encodes frames of `clip`."""
+        """An encoder for frames of `clip`."""
 
     def painter(self, clip: Clip, **options: object) -> ClipPainter:
-        """What paints frames of `clip`. Raises `UsageError` for options out of range."""
+        """A painter for frames of `clip`. Raises `UsageError` for options out of range."""
 
 
 class MotionModel(Protocol):
     """Stage 2: speech features and reference latents to motion.
 
     speech_model: name of the speech model whose features it takes.
-    speech_layers, speech_width: their L and D.
+    speech_layers, speech_width: L and D of these features.
     z_size: width Z of the latents.
-    layer_weights: logits (L,) of the weighted sum over layers.
+    layer_weights: logits (L,) of the softmax weights over layers.
     generation_options: names of the options that `generate` takes.
     """
 
@@ -66,12 +67,15 @@ class MotionModel(Protocol):
     generation_options: tuple[str, ...]
 
     def choose_references(self, available: int, count: int) -> np.ndarray:
-        """Indices of up to `count` reference latents among `available` ones, 25 per second."""
+        """Indices of up to `count` reference latents among `available` latents, 25 per second."""
 
     def accepts(self, latents: np.ndarray) -> bool:
-        """Whether `latents` (N, Z) can come from a renderer that this model was trained for."""
+        """Whether `latents` (N, Z) can be those of a renderer that this model fits."""
 
     def generate(
         self, speech: np.ndarray, reference: np.ndarray, *, progress: Progress, **options: object
     ) -> np.ndarray:
-        """Latents float32 (⌈T / 2⌉, Z) for speech features (L or 1, T, D) and reference latents (N, Z)."""
+        """Latents float32 (⌈T / 2⌉, Z) for speech features (L or 1, T, D) and reference latents (N, Z).
+
+        progress: wraps the starts of windows. Raises `UsageError` for options out of range.
+        """

@@ -1,4 +1,4 @@
-"""Trained models from files, whatever their kind: the kind stored in a checkpoint chooses the class."""
+"""Trained models from files of any kind: the kind stored in a checkpoint selects the class."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ _MOTION_MODELS = {"diffdub": diffdub_motion.motion_model_from, "warp": warp_moti
 
 
 def load_renderer(path: Path | None, device: torch.device | str = "cpu", dtype: str = "fp32") -> Renderer:
-    """The renderer in a weights file; None for the one that ships. dtype: what it computes in, one of `DTYPES`.
+    """Load the renderer in a weights file; None for the one that ships. dtype: type to compute in, one of `DTYPES`.
 
     Raises `DataError` for any other file.
     """
@@ -30,7 +30,7 @@ def load_renderer(path: Path | None, device: torch.device | str = "cpu", dtype: 
 
 
 def load_motion_model(path: Path | None, device: torch.device | str = "cpu") -> MotionModel:
-    """The motion model in a weights file; None for the one that ships. Raises `DataError` for any other file."""
+    """Load the motion model in a weights file; None for the one that ships. Raises `DataError` for any other file."""
     path = path or default_weights("motion")
     checkpoint = read_checkpoint(path, MOTION)
     return _of_kind(_MOTION_MODELS, checkpoint.kind, path)(checkpoint, path, device)
@@ -43,7 +43,7 @@ def _of_kind(table: Mapping[str, object], kind: str, path: Path):
 
 
 def check_options(model: str, allowed: tuple[str, ...], options: Mapping[str, object]) -> dict[str, object]:
-    """The options that were given (not None). Raises `UsageError` for one that this `model` does not have."""
+    """The options that are not None. model: its name, for errors. Raises `UsageError` for one that is not `allowed`."""
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in allowed:

@@ -1,7 +1,7 @@
-"""Painted crops to a video file: pasted back into the frames of the source, or as the crop alone.
+"""Painted crops to a video file: pasted into the frames of the source, or the crops alone.
 
-Frames are encoded in parts of `PART` frames that are joined at the end. A killed job continues with the part it was at,
-and parts rendered separately (``--frames``) equal those of the whole.
+Frames are encoded in parts of `PART` frames, which are joined at the end. A killed run continues with the part that it
+was writing, and parts rendered separately (``--frames``) equal those of the whole.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,11 +38,11 @@ PART = 240  # frames
 class OutputSettings:
     """How the output is timed and encoded.
 
-    frames: range of output frames to render.
+    frames: range of the output frames to render.
     loop, tail: what happens if audio and video differ in length, see `dd_tools.pipeline.timing.timeline`.
     crop_only: write the square crop instead of the full frame.
-    codec, quality, pixel_format, lossless: see `Encoding`; None is the source's.
-    metadata: container metadata besides the label that says that AI altered the video.
+    codec, quality, pixel_format, lossless: see `Encoding`; None is the default, mostly that of the source.
+    metadata: container metadata to add to the label that says that AI altered the video.
     """
 
     frames: slice = field(default_factory=lambda: slice(None))
@@ -56,7 +56,7 @@ class OutputSettings:
     metadata: dict[str, str] | None = None
 
     def encoding(self, target: Path, source: Path | None) -> Encoding:
-        """How the frames of `target` are encoded."""
+        """How to encode the frames of `target`. source: the video they come from, if any."""
         return Encoding.for_target(
             target,
             Encoding.from_source(probe(source)) if source else None,
@@ -68,7 +68,7 @@ class OutputSettings:
 
 
 def find_source(clip: Clip, source: Path | None = None) -> Path:
-    """The video that the clip was cut from: `source`, where it was, or beside the clip.
+    """Find the video that the clip was cut from: at `source` if given, otherwise at its old path or beside the clip.
 
     Raises `DataError` if it is missing or was changed.
     """
@@ -86,7 +86,7 @@ def find_source(clip: Clip, source: Path | None = None) -> Path:
 
 
 def check_target(output: Path) -> None:
-    """Raise `DataError` unless `write_video` can write a file of this name in this place."""
+    """Raise `DataError` unless `write_video` can write to the path `output`."""
     check_output_path(output)
     if not is_image_sequence(output):
         check_container(output)
@@ -103,17 +103,17 @@ def write_video(
     batch_size: int = 8,
     report: Reporter = SILENT,
 ) -> None:
-    """Paint all `speakers` of one source and write a video, or an image per frame for a pattern like ``%06d.png``.
+    """Paint all `speakers` of one source and write a video, or an image per frame for a pattern such as ``%06d.png``.
 
-    source: the video whose frames the crops are pasted into; None writes the crops alone. audio: goes into the output,
-    cut or padded to its length. folder: for the parts, named by their first frame; existing ones are kept. Raises
-    `DataError` for an empty range of frames, `UsageError` for speakers that do not fit together.
+    source: the video into whose frames the crops are pasted; None to write the crops alone. audio: sound of the output,
+    cut or padded to its length; None for no sound. folder: of the parts; those that exist are not rendered again.
+    Raises `DataError` for an empty range of frames, `UsageError` for speakers that do not fit together.
     """
     _check_together(speakers, source)
-    line = speakers[0].timeline
-    spans = list(_parts(len(line), settings.frames))
+    timeline = speakers[0].timeline
+    spans = list(_parts(len(timeline), settings.frames))
     if not spans:
-        raise DataError(f"no frames to render: '{speakers[0].clip.path}' has none in the range asked for")
+        raise DataError(f"no frames to render: '{speakers[0].clip.path}' has none in this range")
     if is_image_sequence(output):
         frames = _frames(speakers, spans, source, batch_size)
         reported = report.progress(frames, spans[-1].stop - spans[0].start, "rendering")
@@ -129,10 +129,10 @@ def write_video(
         for span in missing:
             _write_part(files[span.start], islice(reported, span.stop - span.start), float(rate), encoding)
     with atomic_output(output) as temporary:
-        # A later part of the whole begins at time 0, so that it can follow another one.
-        origin = line.pts[spans[0].start] if spans[0].start else 0.0
-        starts = [(file, float(line.pts[start] - origin)) for start, file in files.items()]
-        seconds = line.part(slice(0, spans[-1].stop)).end
+        # With --frames, a later part of the video begins at time 0, so that it can be joined to another one.
+        origin = timeline.pts[spans[0].start] if spans[0].start else 0.0
+        starts = [(file, float(timeline.pts[start] - origin)) for start, file in files.items()]
+        seconds = timeline.part(slice(0, spans[-1].stop)).end
         join(starts, temporary, rate, sound=sound, seconds=seconds, tags=label_tags(settings.metadata))
         append_xmp(temporary)
 
@@ -140,7 +140,7 @@ def write_video(
 def _check_together(speakers: Sequence[Speaker], source: Path | None) -> None:
     clips = [speaker.clip for speaker in speakers]
     if len(clips) > 1 and source is None:
-        raise UsageError("several clips share a frame only when pasted back; leave out --crop-only")
+        raise UsageError("several clips cannot be written as crops; leave out --crop-only")
     if len({clip.source.sha256 for clip in clips}) > 1:
         raise UsageError(f"'{clips[0].path}' and the other clips were not cut from the same video")
     if any(not np.array_equal(one.timeline.frames, speakers[0].timeline.frames) for one in speakers):
@@ -173,19 +173,20 @@ def _frames(
             image = frames.at(crops[0].index)
             for crop, speaker in zip(crops, speakers, strict=True):
                 placement = speaker.clip.crop_to_source[crop.index]
-                image = paste(image, crop.painted, crop.known, crop.mask, placement, crop.share)
+                image = paste(image, crop.painted, crop.known, crop.mask, placement, crop.opacity)
             yield image, crops[0].pts
 
 
 def _painted(
     speakers: Sequence[Speaker], spans: Iterable[slice], batch_size: int
 ) -> Iterator[tuple[PaintedFrame, ...]]:
-    """All speakers' crops, one output frame after another. Batches start anew with every part."""
+    """The crops of all speakers, one output frame after another. No batch crosses the border of a part."""
     for span in spans:
         yield from zip(*(speaker.paint(span, batch_size) for speaker in speakers), strict=True)
 
 
 def _write_part(path: Path, frames: Iterable[tuple[np.ndarray, float]], rate: float, encoding: Encoding) -> None:
+    """Encode `frames` with their times in seconds. The part begins at time 0. rate: nominal frames per second."""
     frames = iter(frames)
     image, start = next(frames)
     height, width = image.shape[:2]

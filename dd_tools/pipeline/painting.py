@@ -1,4 +1,4 @@
-"""One speaker's painted crops, output frame by output frame."""
+"""The painted crops of one speaker, one per output frame."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class PaintedFrame:
     """One output frame.
 
     index: of the clip's frame behind it.
-    pts: its time in seconds.
-    painted: crop uint8 (S, S, 3).
-    known: the same crop before painting.
+    pts: its time in the output, in seconds.
+    painted: crop uint8 (S, S, 3) as painted.
+    known: the crop before painting.
     mask: uint8 (S, S), 1 = painted.
-    share: opacity of the painting, 0 to 1.
+    opacity: of the painting, 0 to 1.
     """
 
     index: int
@@ -30,19 +30,20 @@ class PaintedFrame:
     painted: np.ndarray
     known: np.ndarray
     mask: np.ndarray
-    share: float
+    opacity: float
 
     @property
     def crop(self) -> np.ndarray:
-        """The crop uint8 (S, S, 3) with the painting at its opacity."""
-        return np.rint(self.known + self.share * (self.painted.astype(np.float32) - self.known)).astype(np.uint8)
+        """The crop uint8 (S, S, 3), a blend of `known` and `painted`."""
+        return np.rint(self.known + self.opacity * (self.painted.astype(np.float32) - self.known)).astype(np.uint8)
 
 
 class Speaker:
     """A clip, the motion to paint into it, and the painter.
 
-    latents (T, Z): 25 per second. loop, tail: see `timeline`. Raises `DataError` if clip, renderer and latents do not
-    fit each other, `UsageError` for an option that the renderer does not have.
+    latents (T, Z): the motion, 25 per second. loop, tail: see `timeline`. options: of the renderer; None for a default.
+    Raises `DataError` if clip, renderer and latents do not fit each other, `UsageError` for an option that the renderer
+    does not have.
     """
 
     def __init__(self, clip: Clip, latents: np.ndarray, renderer: Renderer, *, loop: str, tail: str, **options: object):
@@ -53,7 +54,7 @@ class Speaker:
         self.clip = clip
         self.timeline: Timeline = timeline(clip, len(latents), loop=loop, tail=tail)
         self._painter: ClipPainter = renderer.painter(clip, **given)
-        self._visible = np.flatnonzero(self.timeline.share > 0)  # output frames that are painted
+        self._visible = np.flatnonzero(self.timeline.opacity > 0)  # output frames that are painted
         self._frames, self._pts = self.timeline.frames[self._visible], self.timeline.pts[self._visible]
         self._latents = latents_at(latents, self._pts)
 
@@ -63,7 +64,7 @@ class Speaker:
         batches = (slice(start, min(start + batch_size, stop)) for start in range(first, stop, batch_size))
         crops = chain.from_iterable(self._painter(self._frames, self._pts, self._latents, batch) for batch in batches)
         for number in range(span.start, span.stop):
-            index, share = int(self.timeline.frames[number]), float(self.timeline.share[number])
+            index, opacity = int(self.timeline.frames[number]), float(self.timeline.opacity[number])
             known = self.clip.frames[index]
-            painted = next(crops) if share > 0 else known
-            yield PaintedFrame(index, float(self.timeline.pts[number]), painted, known, self.clip.mask[index], share)
+            painted = next(crops) if opacity > 0 else known
+            yield PaintedFrame(index, float(self.timeline.pts[number]), painted, known, self.clip.mask[index], opacity)

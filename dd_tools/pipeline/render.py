@@ -38,10 +38,11 @@ def render(
 ) -> None:
     """Paint motion into clips of one video and write the result to `output`.
 
-    clips: one per speaker. latents: of each clip the motion (T, Z), 25 per second. audio: goes into the output.
-    renderer: weights file, None for the one that ships. source: the video that the clips were cut from, None to look
-    where it was. resume: continue a killed run. options: of the renderer, such as steps; None is its default. Raises
-    `DataError` for files that cannot be used, `UsageError` for options that do not fit.
+    clips: one per speaker. latents: the motion (T, Z) for each clip, 25 latents per second. audio: sound of the output,
+    None for no sound. renderer: weights file; None for the one that ships. source: the video that the clips were cut
+    from; None to look for it where it was. settings: timing and encoding of the output. device, dtype: see
+    `open_device` and `DTYPES`. resume: continue a killed run. options: of the renderer, such as steps; None is its
+    default. Raises `DataError` for files that cannot be used, `UsageError` for options that do not fit.
     """
     settings = settings or OutputSettings()
     if len(latents) != len(clips):
@@ -50,8 +51,8 @@ def render(
     if audio and not has_audio(audio):
         raise DataError(f"cannot use '{audio}': it has no audio track")
     weights = renderer or default_weights("renderer")
-    place = open_device(device)
-    model = load_renderer(weights, place, dtype)
+    torch_device = open_device(device)
+    model = load_renderer(weights, torch_device, dtype)
     with ExitStack() as stack:
         opened = [stack.enter_context(Clip(path)) for path in clips]
         speakers = [
@@ -65,7 +66,7 @@ def render(
             "program": __version__,
             "files": [file_stamp(path) for path in (*clips, weights, background)],
             "motion": [sha256(motion.tobytes()).hexdigest() for motion in latents],
-            "settings": repr((settings, _hashable(options), batch_size, place, dtype)),
+            "settings": repr((settings, _hashable(options), batch_size, torch_device, dtype)),
         }
         folder = stack.enter_context(parts_folder(output, key, resume=resume, report=report))
         write_video(
@@ -74,7 +75,7 @@ def render(
 
 
 def _hashable(options: dict[str, object]) -> list[tuple[str, object]]:
-    """Options in order, arrays as hashes."""
+    """Options sorted by name, with arrays replaced by their hashes."""
     return [
         (name, sha256(value.tobytes()).hexdigest() if isinstance(value, np.ndarray) else value)
         for name, value in sorted(options.items())

@@ -1,7 +1,8 @@
-"""Which frame is shown when, and which latent belongs to it: audio and video need not have the same length.
+"""The timeline of the output: which frame is shown when, and which latent it gets.
 
-Latents have 25 per second, frames their own times; linear interpolation connects the two. This keeps 23.976, 29.97, 60
-and variable frame rates in sync. Frames without a usable face pass through unchanged: they never end a job.
+Audio and video may differ in length. Latents come at 25 per second, frames have their own times, and latents are
+interpolated linearly between the two. This keeps 23.976, 29.97, 60 and variable frame rates in sync. Frames without a
+usable face pass through unchanged.
 """
 
 from dataclasses import dataclass
@@ -24,13 +25,13 @@ class Timeline:
 
     frames int (N,): index of the clip's frame behind each.
     pts float64 (N,): times in seconds, rising.
-    share float32 (N,): opacity of the painting, 0 where the frame passes through unchanged.
-    end: of the last frame, in seconds.
+    opacity float32 (N,): of the painting, 0 to 1; 0 if the frame passes through unchanged.
+    end: time at which the last frame ends, in seconds.
     """
 
     frames: np.ndarray
     pts: np.ndarray
-    share: np.ndarray
+    opacity: np.ndarray
     end: float
 
     def __len__(self) -> int:
@@ -41,16 +42,16 @@ class Timeline:
         frames, pts = self.frames[span], self.pts[span]
         stop = span.indices(len(self))[1]
         end = float(self.pts[stop]) if stop < len(self) else self.end
-        return Timeline(frames, pts, self.share[span], end)
+        return Timeline(frames, pts, self.opacity[span], end)
 
 
 def timeline(clip: Clip, count: int, *, loop: str = STOP, tail: str = SILENCE) -> Timeline:
-    """The output for `count` latents: as long as the video, or for a still image as the audio.
+    """The output frames for `count` latents. A still image lasts as long as the audio, a video as long as itself.
 
-    loop: what the video does while longer audio goes on: ``stop`` ends with the video, ``hold`` repeats its last frame,
-    ``bounce`` plays it backwards and forwards. tail: what happens after shorter audio: ``silence`` holds the last
-    latent (a closed mouth, if the audio ends in silence), ``source`` leaves the frames unchanged, ``cut`` ends with the
-    audio. Raises `UsageError` for other values.
+    loop: if the audio is longer, ``stop`` ends with the video, ``hold`` repeats its last frame, and ``bounce`` plays it
+    backwards and forwards until the audio ends. tail: if the audio is shorter, ``silence`` holds the last latent (a
+    closed mouth, if the audio ends in silence), ``source`` leaves the remaining frames unchanged, and ``cut`` ends with
+    the audio. Raises `UsageError` for other values.
     """
     for name, value, known in (("loop", loop, LOOPS), ("tail", tail, TAILS)):
         if value not in known:
@@ -68,13 +69,13 @@ def timeline(clip: Clip, count: int, *, loop: str = STOP, tail: str = SILENCE) -
     painted = clip.status[frames] == Status.OK
     if tail == SOURCE:
         painted &= pts < audio_end
-    return Timeline(frames, pts, fade_shares(painted, pts), float(pts[-1]) + spacing)
+    return Timeline(frames, pts, fade_opacity(painted, pts), float(pts[-1]) + spacing)
 
 
 def _extend(
     frames: np.ndarray, pts: np.ndarray, spacing: float, until: float, loop: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Frames and times extended at an even `spacing` to the time `until`."""
+    """Frames and their times, extended to the time `until` at an even `spacing` in seconds."""
     more = max(0, int(np.ceil((until - pts[-1]) / spacing - 1e-6)) - 1)
     back_and_forth = [*frames[-2::-1], *frames[1:]] if loop == BOUNCE else []
     added = np.resize(back_and_forth or frames[-1:], more)
@@ -83,8 +84,8 @@ def _extend(
     )
 
 
-def fade_shares(painted: np.ndarray, pts: np.ndarray) -> np.ndarray:
-    """Opacities float32 (N,): 0 where `painted` (N,) is false, rising from there to 1 over `FADE` seconds of pts."""
+def fade_opacity(painted: np.ndarray, pts: np.ndarray) -> np.ndarray:
+    """Opacity float32 (N,): 0 where `painted` (N,) is False, rising from there to 1 over `FADE` seconds of `pts`."""
     unpainted = pts[~painted]
     if not len(unpainted):
         return np.ones(len(pts), np.float32)
@@ -94,19 +95,20 @@ def fade_shares(painted: np.ndarray, pts: np.ndarray) -> np.ndarray:
 
 
 def latents_at(latents: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Latents (T, Z), the k-th at k / 25 s, interpolated at `times` (N,) in seconds: (N, Z).
+    """Latents (N, Z) at `times` (N,) in seconds, interpolated from latents (T, Z) at 0, 1/25, 2/25 s and so on.
 
-    The first and the last latent are held beyond the ends.
+    Beyond the ends, the first and the last latent are held.
     """
-    left, right, share = interpolation(times * LATENT_RATE, np.arange(len(latents)))
-    share = share[:, None].astype(latents.dtype)
-    return latents[left] * (1 - share) + latents[right] * share
+    left, right, weight = interpolation(times * LATENT_RATE, np.arange(len(latents)))
+    weight = weight[:, None].astype(latents.dtype)
+    return latents[left] * (1 - weight) + latents[right] * weight
 
 
 def interpolation(at: np.ndarray, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Linear interpolation at places `at` (N,) between rising `knots` (K,): indices left and right, and share of right.
+    """Linear interpolation at positions `at` (N,) between rising `knots` (K,).
 
-    Places beyond the ends are taken to the nearest knot.
+    Returns the indices (N,) of the knots to the left and to the right, and the weight (N,) of the right one, 0 to below
+    1. Positions beyond the ends are moved to the nearest knot.
     """
     position = np.interp(at, knots, np.arange(len(knots)))
     left = np.floor(position).astype(int)

@@ -1,4 +1,4 @@
-"""Training of both stages from files: presets, starting weights, and data, whatever the kind of model."""
+"""Sets up the training of both stages, for any kind of model: preset, initial weights and data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,18 +21,18 @@ from dd_tools.warp import renderer_training as warp_renderer
 
 DEFAULT_PRESET = "warp"
 
-_RENDERERS = {room.KIND: room for room in (diffdub_renderer, warp_renderer)}
-_MOTION_MODELS = {room.KIND: room for room in (diffdub_motion, warp_motion)}
-PRESETS = [name for room in _RENDERERS.values() for name in room.PRESETS]
+_RENDERERS = {module.KIND: module for module in (diffdub_renderer, warp_renderer)}
+_MOTION_MODELS = {module.KIND: module for module in (diffdub_motion, warp_motion)}
+PRESETS = [name for module in _RENDERERS.values() for name in module.PRESETS]
 
 
 def renderer_training(kind: str) -> ModuleType:
-    """The module ``renderer_training`` of a kind of model. Raises `DataError` for an unknown kind."""
+    """The module ``renderer_training`` for a kind of model. Raises `DataError` for an unknown kind."""
     return _of_kind(_RENDERERS, kind)
 
 
 def motion_training(kind: str) -> ModuleType:
-    """The module ``motion_training`` of a kind of model. Raises `DataError` for an unknown kind."""
+    """The module ``motion_training`` for a kind of model. Raises `DataError` for an unknown kind."""
     return _of_kind(_MOTION_MODELS, kind)
 
 
@@ -42,7 +42,7 @@ def _of_kind(table: Mapping[str, ModuleType], kind: str) -> ModuleType:
     return table[kind]
 
 
-def renderer_run(
+def set_up_renderer_training(
     clips: Sequence[Path],
     *,
     preset: str | None = None,
@@ -54,19 +54,21 @@ def renderer_run(
     seed: int = 0,
     **options: object,
 ) -> tuple[TrainingTask, TrainingSettings]:
-    """What to train stage 1 with, and the preset's settings.
+    """Set up the training of stage 1: the task, and the training settings of the preset.
 
-    init: weights to start from, which then decide kind and sizes. options: of the kind of model; None is not given.
-    seed: of the weights of a new network. Raises `UsageError` for an unknown preset and options that do not fit.
+    preset: one of `PRESETS`; None for the default. init: weights file to start from, which determines kind and sizes.
+    speakers: clip name to speaker. eyes: False trains without the eyes' band. seed: of the weights of a new network.
+    options: of this kind of model, such as perceptual; None if not given. Raises `UsageError` for an unknown preset and
+    for options that do not fit.
     """
     checkpoint, kind, chosen = _start(_RENDERERS, RENDERER, preset, init)
-    room = renderer_training(kind)
-    given = check_options(f"training of a {kind} renderer", room.TRAINING_OPTIONS, options)
+    module = renderer_training(kind)
+    given = check_options(f"training of a {kind} renderer", module.TRAINING_OPTIONS, options)
     torch.manual_seed(seed)
-    network = room.network_from(checkpoint, init) if checkpoint else room.new_network(chosen.config)
+    network = module.network_from(checkpoint, init) if checkpoint else module.new_network(chosen.config)
     if not eyes:
-        network = room.without_eyes(network)
-    task = room.renderer_task(
+        network = module.without_eyes(network)
+    task = module.renderer_task(
         network, clips, speakers=speakers or {}, augment=augment, keep_encoder=keep_encoder, **given
     )
     task.checkpoint.training |= {
@@ -78,7 +80,7 @@ def renderer_run(
     return task, chosen.settings
 
 
-def motion_run(
+def set_up_motion_training(
     clips: Sequence[ClipSequences],
     *,
     preset: str | None = None,
@@ -89,29 +91,30 @@ def motion_run(
     seed: int = 0,
     report: Reporter = SILENT,
 ) -> tuple[TrainingTask, TrainingSettings]:
-    """What to train stage 2 with, and the preset's settings.
+    """Set up the training of stage 2: the task, and the training settings of the preset.
 
-    init: weights to start from, which then decide kind and sizes. speech_model: what made the features; None for the
-    preset's, whose sizes they must then have. seed: of the weights of a new network. Raises `UsageError` for an unknown
-    preset and data that does not fit.
+    preset: one of `PRESETS`; None for the default. init: weights file to start from, which determines kind and sizes.
+    speech_model: the one that made the features; None for the preset's, whose sizes the features must then have.
+    speakers: clip name to speaker. seed: of the weights of a new network. Raises `UsageError` for an unknown preset and
+    for features that do not fit.
     """
     checkpoint, kind, chosen = _start(_MOTION_MODELS, MOTION, preset, init)
     if init and speech_model:
         raise UsageError("--init determines the speech model; leave out --speech-model")
-    room = motion_training(kind)
+    module = motion_training(kind)
     torch.manual_seed(seed)
     if checkpoint:
-        network = room.network_from(checkpoint, init)
+        network = module.network_from(checkpoint, init)
     else:
         config = chosen.config
         layers, width, _ = clips[0].sizes
         if speech_model is None and (layers, width) != (config.speech_layers, config.speech_width):
             raise UsageError(
                 f"speech has {layers} layers of {width} features, {config.speech_model} makes {config.speech_layers} "
-                f"of {config.speech_width}: name what made it with --speech-model"
+                f"of {config.speech_width}: name the model that made it with --speech-model"
             )
-        network = room.new_network(room.configure(config, clips[0], speech_model or config.speech_model))
-    task = room.motion_task(
+        network = module.new_network(module.configure(config, clips[0], speech_model or config.speech_model))
+    task = module.motion_task(
         network, clips, speakers=speakers or {}, augment=augment, is_new=checkpoint is None, report=report
     )
     task.checkpoint.training |= {
@@ -125,8 +128,8 @@ def motion_run(
 def _start(
     table: Mapping[str, ModuleType], stage: str, preset: str | None, init: Path | None
 ) -> tuple[Checkpoint | None, str, Preset]:
-    """The checkpoint to start from, if any, the kind of model, and the preset."""
-    presets = {name: (kind, one) for kind, room in table.items() for name, one in room.PRESETS.items()}
+    """The checkpoint to start from, or None, the kind of model, and the preset."""
+    presets = {name: (kind, one) for kind, module in table.items() for name, one in module.PRESETS.items()}
     if preset is not None and preset not in presets:
         raise UsageError(f"unknown preset '{preset}', expected {', '.join(presets)}")
     if init is None:

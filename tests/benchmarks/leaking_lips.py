@@ -44,7 +44,7 @@ def dubbed(
     painter = Painter(renderer, clip, shared_noise(clip.size, 0))
     painted = painter.paint(latents, timeline(clip, len(latents)))
     for item, frame in zip(painted, read_frames(video), strict=False):
-        if item.share == 1:
+        if item.opacity == 1:
             place = clip.crop_to_source[item.index]
             result = paste(frame.image, item.crop, item.known, item.mask, place)
             size = frame.image.shape[1::-1]
