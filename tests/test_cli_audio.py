@@ -58,6 +58,18 @@ def test_standard_output_holds_what_the_file_holds():
     assert outcome == (0, Path("speech.npy").read_bytes().decode(errors="replace"), "")
 
 
+@pytest.mark.parametrize(("seconds", "frames"), [(0.8, 40), (1.25, 64), (2.0, 100)])
+def test_sound_is_cut_or_followed_by_silence_to_a_duration(seconds, frames):
+    """With the loudness of the whole; what is far from the end stays as it is."""
+    assert call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel").status == 0
+    assert call("dd-audio", "voice.wav", "-o", "fit.npy", "--model", "mel", "--duration", seconds) == (0, "", "")
+    whole, fit = np.load("speech.npy"), np.load("fit.npy")
+    assert fit.shape == (1, frames, 80)
+    same = min(frames, 62) - 1
+    np.testing.assert_array_equal(fit[:, :same], whole[:, :same])
+    assert not fit[:, 65:].size or fit[:, 65:].mean() < whole.mean() - 3  # in powers of ten
+
+
 def test_all_layers_of_a_hubert_or_their_weighted_sum(folder):
     hubert = dummy_hubert(folder / "hubert")
     assert call("dd-audio", "voice.wav", "-o", "all.npy", "--model", hubert, "--device", "cpu").status == 0

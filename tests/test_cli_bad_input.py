@@ -20,6 +20,7 @@ from factories import (
     dummy_renderer,
     dummy_video,
     dummy_voice,
+    dummy_warp_motion_model,
 )  # fmt: skip
 from released import dummy_authors_checkpoint, dummy_small_motion, dummy_small_renderer
 
@@ -204,7 +205,7 @@ CASES = [
     (
         "dd-dub portrait.png speech.wav --renderer r66.safetensors --motion lips.safetensors -o out/v.mp4",
         USAGE,
-        "motion model wants latents that end in landmarks (z_points), the renderer's do not",
+        "the motion model takes latents that end in the landmarks of a face, the renderer's do not",
     ),
 ]
 
@@ -225,7 +226,7 @@ def inputs(tmp_path_factory) -> Path:
     dummy_motion_model(folder / "motion.safetensors")
     dummy_motion_model(folder / "z8.safetensors", z_size=8)
     dummy_renderer(folder / "r66.safetensors", z_size=66)
-    dummy_motion_model(folder / "lips.safetensors", z_size=66, z_points=True)
+    dummy_warp_motion_model(folder / "lips.safetensors")
     _write_released(folder)
     halves = {
         "truncated.ckpt": "stage1.ckpt",

@@ -14,11 +14,12 @@ from dd_tools.formats.arrays import read_speech
 from dd_tools.formats.clip import Clip, Framing
 from dd_tools.formats.parts import file_stamp, parts_folder
 from dd_tools.media.audio import SAMPLE_RATE
+from dd_tools.media.images import is_image_sequence
 from dd_tools.nn.device import open_device
 from dd_tools.pipeline.encode import encode_references
 from dd_tools.pipeline.generate import generate_from
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
-from dd_tools.pipeline.models import load_motion_model, load_renderer
+from dd_tools.pipeline.models import check_options, load_motion_model, load_renderer
 from dd_tools.pipeline.output import OutputSettings, check_target, write_video
 from dd_tools.pipeline.painting import Speaker
 from dd_tools.pipeline.timing import SILENCE, STOP
@@ -29,6 +30,7 @@ from dd_tools.speech.registry import open_speech_model
 from dd_tools.weights import default_weights
 
 CLIP, SPEECH, ADAPTED = "clip.h5", "speech.npy", "adapted.safetensors"  # files in the folder of a run
+MAX_DIFFERENCE = 0.1  # seconds by which audio and video may differ in length and count as equally long
 
 
 def dub(
@@ -69,12 +71,18 @@ def dub(
     if output.resolve() in (video.resolve(), audio.resolve()):
         raise UsageError(f"'{output}' is both input and output")
     check_target(output)
+    source = None if settings.crop_only else video
+    if not is_image_sequence(output):
+        settings.encoding(output, source)  # refuses what cannot be encoded before hours of work
     level = usable_level(audio)
     place = open_device(device)
     weights = renderer or default_weights("renderer"), motion or default_weights("motion")
     model, motion_model = load_renderer(weights[0], place), load_motion_model(weights[1], place)
     if model.z_size != motion_model.z_size:
         raise UsageError(f"renderer has latents of {model.z_size} values, motion model of {motion_model.z_size}")
+    generation = {"expression": expression, "follow_syllables": follow_syllables}
+    check_options("this motion model", motion_model.generation_options, generation)
+    check_options("this renderer", model.painting_options, {"steps": steps, "seed": seed})
     options = (references, expression, follow_syllables, adapt_minutes, face, at, steps, seed, batch_size, place)
     key = {
         "program": __version__,
@@ -88,11 +96,8 @@ def dub(
         with Clip(folder / CLIP) as clip:
             samples = _samples_to_hear(level.samples, clip, audio, settings, report)
             _extract_speech(audio, level, samples, folder, motion_model, str(place), report)
-            latents = _generate(
-                clip, folder, model, motion_model, references, expression=expression, follow_syllables=follow_syllables
-            )
+            latents = _generate(clip, folder, model, motion_model, references, **generation)
             speaker = Speaker(clip, latents, model, loop=settings.loop, tail=settings.tail, steps=steps, seed=seed)
-            source = None if settings.crop_only else video
             write_video(
                 [speaker], output, settings, folder, source=source, audio=audio, batch_size=batch_size, report=report
             )
@@ -130,9 +135,10 @@ def _samples_to_hear(samples: int, clip: Clip, audio: Path, settings: OutputSett
         return samples
     length = round((float(clip.pts[-1]) + 1 / clip.source.frame_rate) * SAMPLE_RATE)
     excess = (samples - length) / SAMPLE_RATE
+    if abs(excess) <= MAX_DIFFERENCE:
+        return samples
     if excess > 0 and settings.loop == STOP:
-        if excess > 0.1:
-            report.say(f"'{audio}' is {excess:.1f} s longer than the video and is cut; see --loop hold and bounce")
+        report.say(f"'{audio}' is {excess:.1f} s longer than the video and is cut; see --loop hold and bounce")
         return length
     return max(samples, length) if settings.tail == SILENCE else samples
 
@@ -154,5 +160,7 @@ def _generate(
     """The motion (T, Z) for the speech features in the folder."""
     speech = read_speech(folder / SPEECH)
     reference = encode_references(renderer, model, clip, references)
+    if not model.accepts(reference):
+        raise UsageError("the motion model takes latents that end in the landmarks of a face, the renderer's do not")
     names = model.speech_model, clip.source.name, "the motion model"
     return generate_from(model, speech, reference, names=names, **options)

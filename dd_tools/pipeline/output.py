@@ -28,7 +28,7 @@ from dd_tools.media.joining import Sound, join
 from dd_tools.media.probe import probe
 from dd_tools.media.rates import exact_rate
 from dd_tools.pipeline.painting import PaintedFrame, Speaker
-from dd_tools.pipeline.timing import SILENCE, STOP
+from dd_tools.pipeline.timing import SILENCE, STOP, check_timing
 from dd_tools.reporting import SILENT, Reporter
 
 PART = 240  # frames
@@ -43,6 +43,8 @@ class OutputSettings:
     crop_only: write the square crop instead of the full frame.
     codec, quality, pixel_format, lossless: see `Encoding`; None is the source's.
     metadata: container metadata besides the label that says that AI altered the video.
+
+    Raises `UsageError` for an unknown loop or tail.
     """
 
     frames: slice = field(default_factory=lambda: slice(None))
@@ -54,6 +56,9 @@ class OutputSettings:
     pixel_format: str | None = None
     lossless: bool = False
     metadata: dict[str, str] | None = None
+
+    def __post_init__(self):
+        check_timing(self.loop, self.tail)
 
     def encoding(self, target: Path, source: Path | None) -> Encoding:
         """How the frames of `target` are encoded."""
