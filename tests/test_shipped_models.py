@@ -145,14 +145,14 @@ def test_the_drawn_face_speaks_with_the_syllables_and_rests_in_silence(own_paint
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory) -> Run:
-    """A speaker whom the models were not trained on, for three seconds; the last two thirds of a second are silent."""
-    return run_video("data/train/open/GRID_s25_1.mp4", tmp_path_factory.mktemp("stranger"))
+    """A speaker whom the models were not trained on, for three seconds; the last third of a second is silent."""
+    return run_video("data/heldout/grid_s34.mp4", tmp_path_factory.mktemp("stranger"))
 
 
 @pytest.mark.clips
 def test_a_stranger_is_painted_well_from_the_true_latents(stranger):
-    """31.4 dB were measured; the first frame repeated has 27.9."""
-    assert stranger.psnr > 31.1
+    """31.2 dB were measured; the first frame repeated has 26.6."""
+    assert stranger.psnr > 30.8
     assert stranger.psnr > stranger.psnr_of_the_first_frame + 3
 
 
@@ -164,16 +164,16 @@ def test_known_pixels_of_a_stranger_stay_as_they_are(stranger):
 
 @pytest.mark.clips
 def test_the_lips_of_a_stranger_open_with_the_speech_as_they_did(stranger):
-    """r = 0.86 was measured, and 1.15 of the true standard deviation."""
-    assert stranger.correlation > 0.81
+    """r = 0.74 was measured, and 1.10 of the true standard deviation."""
+    assert stranger.correlation > 0.69
     assert 0.9 < stranger.generated.std() / stranger.true.std() < 1.4
 
 
 @pytest.mark.clips
 def test_the_mouth_of_a_stranger_is_closed_in_silence(stranger):
-    """From −0.011 to 0.002 was measured, where the true lips are apart by 0.01 and, in speech, by up to 0.40."""
-    assert np.abs(stranger.generated[56:70]).max() < 0.02
-    assert stranger.generated[:56].max() > 0.3
+    """From −0.011 to 0.008 was measured, where the true lips are apart by 0.005 and, in speech, by up to 0.37."""
+    assert np.abs(stranger.generated[67:73]).max() < 0.02
+    assert stranger.generated[:64].max() > 0.3
 
 
 @pytest.fixture(scope="module")
