@@ -15,7 +15,7 @@ from dd_tools.face.landmarks import lip_aperture
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.encode import VideoWriter
-from dd_tools.media.joining import Sound, join
+from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.rates import exact_rate
 
 CLIPS = "clips"  # subfolder of a report with the files of all clips
@@ -57,7 +57,7 @@ class ClipMedia:
         self._video: VideoWriter | None = None
 
     def __enter__(self) -> "ClipMedia":
-        self._silent_video = self._stack.enter_context(_removed(self._folder / f".{self.name}.pictures.mp4"))
+        self._silent_video = self._stack.enter_context(_removed(self._folder / f".{self.name}.silent.mp4"))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -95,9 +95,9 @@ class ClipMedia:
 
     def _add_audio(self) -> None:
         rate, first, last = exact_rate(self._rate), self.points[0].pts, self.points[-1].pts
-        audio = Sound(self._audio) if self._audio else None
+        audio = AudioTrack(self._audio) if self._audio else None
         with atomic_output(self._folder / self.video) as temporary:
-            join([(self._silent_video, first)], temporary, rate, sound=audio, seconds=last + float(1 / rate))
+            join([(self._silent_video, first)], temporary, rate, audio=audio, seconds=last + float(1 / rate))
 
     @property
     def page(self) -> str:
