@@ -31,7 +31,7 @@ FORMAT = "dd-clip"
 VERSION = 1
 
 _CHUNK_ROWS = 1024  # of datasets with few values per frame, which are read as a whole
-_BATCH_BYTES = 1 << 22  # frames written at once; half the time of writing them one by one
+_BATCH_BYTES = 1 << 22  # of crops written at once, which takes half as long as writing them one by one
 
 
 class Status(enum.IntEnum):
@@ -158,7 +158,7 @@ class ClipWriter:
         )
 
     def append(self, **values: np.ndarray | float | int) -> None:
-        """Append one frame. values: one for every dataset, with the shape in the module's table without T."""
+        """Append one frame. values: one for every dataset, with the shape in the module's docstring, without T."""
         self._pending.append(values)
         if len(self._pending) == self._batch:
             self._flush()
