@@ -10,7 +10,7 @@ from test_renderer_networks import FULL, shaken
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.landmarks import MOUTH_REGION, NOSE_TIP
-from dd_tools.face.turning import fit_cameras, frontal, turned
+from dd_tools.face.head_pose import fit_cameras, frontal, turned
 from dd_tools.formats.clip import Clip, Status
 from dd_tools.media.video import probe, read_frames
 from dd_tools.renderer.augmentation import PAPER

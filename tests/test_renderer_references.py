@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_renderer_networks import FULL, shaken
 
 from dd_tools.face.landmarks import lip_aperture
-from dd_tools.face.turning import RIGID_POINTS
+from dd_tools.face.head_pose import RIGID_POINTS
 from dd_tools.formats.clip import Clip
 from dd_tools.renderer.autoencoder import Renderer
 from dd_tools.renderer.encoding import encode_clip

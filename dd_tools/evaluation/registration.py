@@ -13,7 +13,7 @@ from skimage.transform import estimate_transform
 from dd_tools.evaluation.centred_window import CentredWindow
 from dd_tools.evaluation.frames import FaceFrame, FramePair
 from dd_tools.evaluation.framing import ENOUGH_FACES, FramingCheck
-from dd_tools.face.affine import inverted, resample, transform
+from dd_tools.face.affine import invert, resample, transform
 
 STABLE = slice(17, 48)  # landmarks of brows, nose and eyes, which speech hardly moves
 SMOOTHING = 2  # frames on either side over which the transform is averaged
@@ -69,4 +69,4 @@ def fit_similarity(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 def _warped(frame: FaceFrame, to_truth: np.ndarray, size: tuple[int, int]) -> FaceFrame:
     landmarks = None if frame.landmarks is None else np.float32(transform(frame.landmarks, to_truth))
-    return FaceFrame(resample(frame.pixels, inverted(to_truth), size), landmarks, frame.pts, original=frame)
+    return FaceFrame(resample(frame.pixels, invert(to_truth), size), landmarks, frame.pts, original=frame)
