@@ -1,7 +1,8 @@
 """Registration: warps a generated video whose framing differs onto its truth, so that both can be compared.
 
-Warping blurs the frames and landmarks are noisy, which costs a video that needs no registration several dB of PSNR.
-Therefore only videos whose framing differs in the first second are registered, and their scores are marked.
+Warping blurs the frames, and the landmarks it is computed from are noisy. This costs a video that needs no registration
+several dB of PSNR. Therefore only videos whose first frames are framed differently are registered, and their scores are
+marked.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,9 +26,9 @@ Frames = tuple[FaceFrame, FaceFrame]  # truth, generated
 
 
 def register_if_needed(pairs: Iterable[Frames]) -> tuple[Iterator[Frames], bool]:
-    """The same pairs, registered if the framing of the first `ENOUGH_FACES` frames differs; and whether it does.
+    """The pairs, registered if the framing of the first `ENOUGH_FACES` frames differs, and whether it does.
 
-    Keeps those first frames in memory until they have been consumed.
+    These first frames stay in memory until they have been consumed.
     """
     pairs = iter(pairs)
     first = list(islice(pairs, ENOUGH_FACES))

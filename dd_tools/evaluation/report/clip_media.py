@@ -19,8 +19,8 @@ from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.rates import exact_rate
 
 CLIPS = "clips"  # subfolder of a report with the files of all clips
-WORST = 8  # frames shown, at most one of each second
-ERROR_SCALE = 64  # grey levels shown in the brightest colour of the error map
+WORST = 8  # number of worst frames on a page, at most one of each second
+ERROR_SCALE = 64  # grey levels of error at which the error map reaches its brightest colour
 GAP = 4  # pixels between frames side by side
 DEFAULT_RATE = 25.0  # frames per second of an image
 VIDEO_QUALITY, JPEG_QUALITY = 20, 90
@@ -42,8 +42,8 @@ class ClipMedia:
 
     folder, name: where and under which name the clip's files are written. rate: frames per second of the truth, 0 if it
     has none. audio: the file whose audio track the video gets, or None. Use it as a context manager: the video is
-    complete after the ``with`` block, and left out if that raises. `points` has one entry per frame; `worst` is filled
-    by `save`.
+    written when the ``with`` block ends without an exception. `points` has one entry per frame; `worst` is filled by
+    `save`.
     """
 
     def __init__(self, folder: Path, name: str, rate: float, audio: Path | None):
