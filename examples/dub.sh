@@ -1,9 +1,9 @@
 #!/bin/sh
-# Dub one video with one voice, stage by stage: the same as dd-dub, with everything in reach.
+# Dub a video with driving audio, stage by stage, as dd-dub does in one process.
 #
 #   sh examples/dub.sh VIDEO|IMAGE AUDIO OUTPUT.mp4
 #
-# RENDERER=FILE and MOTION=FILE are weights of your own, SIZE=N is the crop that renderer takes.
+# RENDERER=FILE and MOTION=FILE are your own weights, SIZE=N is the crop size of that renderer.
 set -eu
 
 if [ $# -ne 3 ]; then
@@ -17,12 +17,12 @@ trap 'rm -rf "$folder"' EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 
-# Where is the face, and what does it look like to the renderer?
+# Track and crop the face, and encode it into the reference latents.
 dd-prep "$video" -o "$folder/clip.h5" ${SIZE:+--size "$SIZE"}
 dd-encode "$folder/clip.h5" -o "$folder/latents.npy" ${RENDERER:+--renderer "$RENDERER"}
 
-# Voice to features to motion to pictures. Only arrays go through the pipes. When a stage fails, the ones after it get an
-# empty pipe and fail too, so the status of the last one is the status of all.
+# Audio to speech features to motion to video. Only arrays go through the pipes. If a stage fails, the stages after it
+# read an empty pipe and fail too, so the exit status of the last stage is that of all.
 dd-audio "$audio" -o - ${MOTION:+--weights "$MOTION"} |
     dd-generate - -o - --reference "$folder/latents.npy" ${MOTION:+--motion "$MOTION"} |
     dd-render "$folder/clip.h5" --latents - --audio "$audio" -o "$output" ${RENDERER:+--renderer "$RENDERER"}
