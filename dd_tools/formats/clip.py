@@ -192,7 +192,8 @@ class Clip:
     `crop_to_source`, `pts` and `status` are arrays. `length` is T, `size` is S, `face_size` is F. `source` is a
     `Source`; `detector`, `settings` and `history` are the values given to `ClipWriter`.
 
-    path: the file. Raises `DataError` unless it is a complete clip of this version.
+    path: the file. Raises `DataError` unless it is a complete clip of this version. Attributes, shapes and types are
+    checked, the values in the datasets are not.
     """
 
     def __init__(self, path: str | Path):
