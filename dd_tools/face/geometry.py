@@ -22,7 +22,8 @@ TEMPLATE = np.array([
 # The face crop, in template units: from just above the brows (-0.45) to below the chin of an open mouth (2.2).
 FACE_CENTRE, FACE_SIDE = (0.0, 0.85), 2.9
 
-# The head crop, framed like HDTF's clips: its side in template units, and the origin's place in it, in sides.
+# The head crop, framed like HDTF's clips: its side in template units, and the place of the template's origin in it, in
+# units of the side.
 HEAD_SIDE, HEAD_EYES = 5.25, (0.5, 0.43)
 PREFRAMED_SHARE = 0.8  # a square larger than this share of the frame's shorter side is enlarged to the whole side
 

@@ -13,7 +13,7 @@ from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.parts import file_stamp, parts_folder
 
-_NO_FACE = np.empty(0, np.float32)  # None in the file
+_NO_FACE = np.empty(0, np.float32)  # how the file stores None
 
 
 class RecordedDetector:

@@ -26,8 +26,8 @@ HARMLESS = (
     "choices.",
 )
 
-# Stage to: a tensor name that only this network has, a prefix to strip from its tensor names, and the first components
-# of these names before that.
+# For each stage: a tensor name that no other network has, a prefix to strip from the network's tensor names, and the
+# first components of these names before it is stripped.
 _NETWORKS = {
     RENDERER: (
         "time_embed.time_embed.0.weight",
