@@ -1,11 +1,11 @@
 #!/bin/sh
-# Score the default models on videos of speakers they were not trained on: from the true latents (the renderer alone) and
-# from the video's own audio (the whole chain), beside the cheapest alternative, the first frame repeated.
+# Score the default models on videos of people they were not trained on: with the true latents (the renderer alone), and
+# dubbed with their own audio (all stages). The baseline is the first frame repeated.
 #
 #   sh examples/evaluate-default.sh FOLDER-OF-VIDEOS RESULTS
 #
-# RENDERER=FILE and MOTION=FILE score other weights, SIZE=N is the size of the crop that the renderer takes. RESULTS gets
-# clips, latents, videos and the report, report.md and report.json. What is up to date is not made again.
+# RENDERER=FILE and MOTION=FILE score your own weights, SIZE=N is the crop size of that renderer. Clips, latents, videos
+# and the report (report.md, report.json and mouths.png) go to RESULTS; what is up to date is not made again.
 set -eu
 
 if [ $# -ne 2 ]; then

@@ -14,7 +14,7 @@ from dd_tools.diffdub.motion_network import MotionNetwork
 from dd_tools.diffdub.motion_training import PRESETS
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
 from dd_tools.media.audio import read_audio
-from dd_tools.speech.features import collapse
+from dd_tools.speech.features import sum_layers
 from dd_tools.speech.registry import open_speech_model
 
 
@@ -77,7 +77,9 @@ def test_all_layers_of_a_hubert_or_their_weighted_sum(folder):
     assert layers.shape == (3, 64, 32)
     weights = write_motion(layers=3, width=32, speech_model=str(hubert), values=[0.5, -1.0, 2.0])
     assert call("dd-audio", "voice.wav", "-o", "sum.npy", "--weights", weights, "--device", "cpu").status == 0
-    np.testing.assert_allclose(np.load("sum.npy"), collapse(layers, np.array([0.5, -1.0, 2.0], np.float32)), atol=2e-3)
+    np.testing.assert_allclose(
+        np.load("sum.npy"), sum_layers(layers, np.array([0.5, -1.0, 2.0], np.float32)), atol=2e-3
+    )
 
 
 def write_motion(layers: int, width: int, speech_model: str, values: list[float]) -> str:
@@ -119,7 +121,7 @@ def test_a_bad_file_does_not_stop_the_others(folder):
     (folder / "out").mkdir()
     outcome = call("dd-audio", "short.wav", "text.wav", "voice.wav", "-o", "out", "--model", "mel")
     assert outcome.status == 1
-    assert outcome.errors.startswith("dd-audio: cannot use 'short.wav': 0.100 s of sound, expected 0.1 s or more\n")
+    assert outcome.errors.startswith("dd-audio: cannot use 'short.wav': 0.100 s of audio, expected 0.1 s or more\n")
     assert outcome.errors.count("\n") == 2
     assert os.listdir("out") == ["voice.npy"]
 

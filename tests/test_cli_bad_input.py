@@ -169,7 +169,7 @@ CASES = [
     ("dd-import out -o out/renderer.safetensors", DATA, "out"),
     ("dd-import text.ckpt -o out/renderer.safetensors", DATA, "text.ckpt"),
     ("dd-import truncated.ckpt -o out/renderer.safetensors", DATA, "truncated.ckpt"),
-    ("dd-import malicious.ckpt -o out/renderer.safetensors", DATA, "malicious.ckpt': it wants to run"),
+    ("dd-import malicious.ckpt -o out/renderer.safetensors", DATA, "malicious.ckpt': it would run"),
     ("dd-import renderer.safetensors -o out/renderer.safetensors", DATA, "renderer.safetensors"),
     ("dd-import stage2.ckpt -o out/m.safetensors --x-t out/noise.npy", DATA, "stage2.ckpt': it has no x_T"),
     ("dd-import stage1.ckpt -o nowhere/r.safetensors", DATA, "nowhere"),
@@ -179,7 +179,7 @@ CASES = [
     ("dd-import stage1.ckpt -o out/r.safetensors --x-t stage1.ckpt", USAGE, "stage1.ckpt"),
     ("dd-import stage1.ckpt -o out/r --x-t out/r", USAGE, "out/r"),
     # The authors' weights in the wrong place: not imported, of the other stage, with another latent size.
-    (RENDER.replace("renderer.safetensors", "stage1.ckpt"), DATA, "authors' checkpoints go through dd-import"),
+    (RENDER.replace("renderer.safetensors", "stage1.ckpt"), DATA, "convert the authors' checkpoints with dd-import"),
     (
         RENDER.replace("renderer.safetensors", "stage2.safetensors"),
         DATA,

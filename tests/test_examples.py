@@ -191,7 +191,7 @@ def test_make_leaves_nothing_half_made(stage):
     ("variables", "said"),
     [
         ({"VOICES": "my voice.wav"}, "no such file: my voice.wav (names with spaces do not work here)"),
-        ({"VIDEOS": ""}, "name the videos and the voices"),
+        ({"VIDEOS": ""}, "name the videos and the audio files"),
         ({"VIDEOS": "a.mp4 ./a.mp4"}, "two of the VIDEOS have the same name"),
         ({"OUT": "my videos"}, "OUT and STAGES must be names without spaces"),
     ],

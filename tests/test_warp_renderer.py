@@ -8,7 +8,7 @@ from tiny_warp import RENDERER, tiny_network
 
 from dd_tools.face.face_images import face_images
 from dd_tools.face.landmarks import MOUTH_REGION
-from dd_tools.face.turning import fit_cameras, frontal
+from dd_tools.face.head_pose import fit_cameras, frontal
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.images import to_frames, to_images, to_masks
 from dd_tools.warp.network import WarpNetwork

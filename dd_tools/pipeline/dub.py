@@ -8,8 +8,8 @@ from dd_tools import __version__
 from dd_tools.errors import UsageError
 from dd_tools.face.detectors.registry import open_detector
 from dd_tools.face.preparation import prepare_clip, report_lines
+from dd_tools.face.recorded_detector import RecordedDetector
 from dd_tools.face.settings import ALL, PROMINENT, PrepSettings
-from dd_tools.face.sightings import Sightings
 from dd_tools.formats.arrays import read_speech
 from dd_tools.formats.clip import Clip, Framing
 from dd_tools.formats.parts import file_stamp, parts_folder
@@ -111,7 +111,7 @@ def _prepare(
         return
     settings = PrepSettings(size=framing.size, crop=framing.crop, mask=framing.mask, face=face, at=at)
     detector = open_detector("auto", report=report)
-    with Sightings(detector, folder / f"sightings-{detector.name}-{detector.version}") as remembered:
+    with RecordedDetector(detector, folder / f"detections-{detector.name}-{detector.version}") as remembered:
         result = prepare_clip(video, folder / CLIP, settings, detector=remembered, report=report)
     for line in report_lines(result, video):
         report.say(line)

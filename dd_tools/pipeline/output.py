@@ -24,7 +24,7 @@ from dd_tools.media.containers import check_container
 from dd_tools.media.encode import VideoWriter
 from dd_tools.media.images import is_image_sequence, write_image_sequence
 from dd_tools.media.indexed_frames import IndexedFrames
-from dd_tools.media.joining import Sound, join
+from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.probe import probe
 from dd_tools.media.rates import exact_rate
 from dd_tools.pipeline.painting import PaintedFrame, Speaker
@@ -124,7 +124,7 @@ def write_video(
         reported = report.progress(frames, spans[-1].stop - spans[0].start, "rendering")
         write_image_sequence(output, (image for image, _ in reported), first=spans[0].start)
         return
-    encoding, sound = settings.encoding(output, source), Sound(audio) if audio else None
+    encoding, track = settings.encoding(output, source), AudioTrack(audio) if audio else None
     rate = exact_rate(speakers[0].clip.source.frame_rate or LATENT_RATE)
     files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
     missing = [span for span in spans if not files[span.start].exists()]
@@ -138,7 +138,7 @@ def write_video(
         origin = line.pts[spans[0].start] if spans[0].start else 0.0
         starts = [(file, float(line.pts[start] - origin)) for start, file in files.items()]
         seconds = line.part(slice(0, spans[-1].stop)).end
-        join(starts, temporary, rate, sound=sound, seconds=seconds, tags=label_tags(settings.metadata))
+        join(starts, temporary, rate, audio=track, seconds=seconds, tags=label_tags(settings.metadata))
         append_xmp(temporary)
 
 
