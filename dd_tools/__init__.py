@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 # Public functions and classes, and the modules that define them.
 _EXPORTS = {
     "dub": "dd_tools.pipeline.dub",
+    "open_detector": "dd_tools.face.detectors.registry",
     "prepare_video": "dd_tools.face.preparation",
     "write_features": "dd_tools.speech.extraction",
     "open_speech_model": "dd_tools.speech.registry",

@@ -7,7 +7,7 @@
 # Every variant is trained equally long: the renderer STEPS (1200) steps of 8 samples, the motion model MOTION_STEPS
 # (the preset's). As in the paper, no-eyes and no-augment concern the renderer, mel and tenth the motion model.
 # SPEAKERS=FILE, DELAYS=FILE and PERCEPTUAL=FILE are the values of the options of dd-train-ae and dd-train-seq of these
-# names, LPIPS_TRUNK=FILE that of dd-eval's. RESULTS gets weights, videos and report.md; existing files are kept.
+# names, LPIPS_TRUNK=FILE is that of dd-eval. Weights, videos and report.md go to RESULTS; existing files are kept.
 set -eu
 
 if [ $# -ne 3 ]; then
@@ -46,12 +46,12 @@ motion() {
         ${SPEAKERS:+--speakers "$SPEAKERS"} ${DELAYS:+--delays "$DELAYS"}
     mkdir -p "$results/$name"
     for clip in "$results/held"/*.h5; do
-        of=$(basename "$clip" .h5)
-        [ -f "$results/$name/$of.mp4" ] && continue
-        dd-generate "$results/held-speech-$speech/$of.npy" --motion "$weights" -o - \
-            --reference "$results/held-latents-$stage1/$of.npy" |
+        stem=$(basename "$clip" .h5)
+        [ -f "$results/$name/$stem.mp4" ] && continue
+        dd-generate "$results/held-speech-$speech/$stem.npy" --motion "$weights" -o - \
+            --reference "$results/held-latents-$stage1/$stem.npy" |
             dd-render "$clip" --latents - --renderer "$results/renderer-$stage1.safetensors" \
-                --audio "$held/$of.mp4" -o "$results/$name/$of.mp4"
+                --audio "$held/$stem.mp4" -o "$results/$name/$stem.mp4"
     done
 }
 

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Dub one video with one voice, stage by stage: the same as dd-dub, with everything in reach.
+# Dub a video stage by stage. For a portrait, and for audio as long as the video, the frames are those of dd-dub. For other
+# audio dd-dub gives dd-audio the video's length, with --duration.
 #
 #   sh examples/dub.sh VIDEO|IMAGE AUDIO OUTPUT.mp4
 #
-# RENDERER=FILE and MOTION=FILE are weights of your own, SIZE=N is the crop that renderer takes.
+# RENDERER=FILE and MOTION=FILE are other weights, SIZE=N is the size of the crop that the renderer takes.
 set -eu
 
 if [ $# -ne 3 ]; then
@@ -17,12 +18,12 @@ trap 'rm -rf "$folder"' EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 
-# Where is the face, and what does it look like to the renderer?
+# The clip of the face, and its latents.
 dd-prep "$video" -o "$folder/clip.h5" ${SIZE:+--size "$SIZE"}
 dd-encode "$folder/clip.h5" -o "$folder/latents.npy" ${RENDERER:+--renderer "$RENDERER"}
 
-# Voice to features to motion to pictures. Only arrays go through the pipes. When a stage fails, the ones after it get an
-# empty pipe and fail too, so the status of the last one is the status of all.
+# Audio to speech features to motion to frames. Only arrays go through the pipes. When a stage fails, the ones after it get
+# an empty pipe and fail too, so the status of the last one is the status of all.
 dd-audio "$audio" -o - ${MOTION:+--weights "$MOTION"} |
     dd-generate - -o - --reference "$folder/latents.npy" ${MOTION:+--motion "$MOTION"} |
     dd-render "$folder/clip.h5" --latents - --audio "$audio" -o "$output" ${RENDERER:+--renderer "$RENDERER"}

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Make a virtual environment and install dd_tools into it.
+# Create a virtual environment and install dd_tools into it.
 #
 #   sh examples/install.sh [PIP-ARGUMENT...]     default: this checkout
 #
-# VENV=FOLDER    the environment, made if it does not exist; default: venv beside pyproject.toml
-# PYTHON=PROGRAM a Python of version 3.10 or newer; default: the first one found. Up to 3.12 is best: the embedded face
-#                detector exists for these, newer ones download another (and slower) one on first use.
+# VENV=FOLDER    the environment, created if it does not exist; default: venv beside pyproject.toml
+# PYTHON=PROGRAM Python 3.10 or newer; default: the first one found, if possible up to 3.12. The face detector mediapipe
+#                has no wheel for newer versions, which download a slower detector on first use.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 VENV=${VENV:-$root/venv}
@@ -21,24 +21,28 @@ find_python() {
                 echo "$python"
                 return
             fi
-            # A Python that was asked for is used or refused, not replaced.
+            # If PYTHON is set, no other one is used.
             if [ -n "${PYTHON:-}" ]; then break; fi
         done
     done
-    echo "install.sh: no Python 3.10 or newer found${PYTHON:+: '$PYTHON' is none}; install one, or name it: PYTHON=/path/to/python3" >&2
+    if [ -n "${PYTHON:-}" ]; then
+        echo "install.sh: '$PYTHON' is not Python 3.10 or newer; set PYTHON to another one" >&2
+    else
+        echo "install.sh: no Python 3.10 or newer found; install one, or name it: PYTHON=/path/to/python3" >&2
+    fi
     return 1
 }
 
 if ! [ -x "$VENV/bin/pip" ]; then
     python=$(find_python)
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
-        echo "install.sh: '$python' cannot make virtual environments: install its venv package (on Debian and Ubuntu python3-venv)" >&2
+        echo "install.sh: '$python' cannot create virtual environments: install its venv package (on Debian and Ubuntu python3-venv)" >&2
         exit 1
     fi
-    echo "making a virtual environment in $VENV with $("$python" --version)"
+    echo "creating a virtual environment in $VENV with $("$python" --version)"
     "$python" -m venv "$VENV"
 fi
 
-echo "installing dd_tools and what it needs into $VENV (the first time takes minutes)"
+echo "installing dd_tools and its dependencies into $VENV (the first time takes minutes)"
 [ $# -gt 0 ] || set -- "$root"
 "$VENV/bin/pip" install --quiet --disable-pip-version-check "$@"

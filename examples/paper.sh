@@ -4,8 +4,8 @@
 #   sh examples/paper.sh VIDEO|IMAGE AUDIO OUTPUT.mp4                  few-shot: the first 75 frames are references
 #   REFERENCES=1 sh examples/paper.sh VIDEO|IMAGE AUDIO OUTPUT.mp4     one-shot: a single reference frame
 #
-# WEIGHTS=FOLDER  folder that holds the released stage1*.ckpt and stage2*.ckpt at any depth, and gets the converted
-#                 weights; default: ./diffdub. Missing checkpoints are fetched from the Hugging Face hub.
+# WEIGHTS=FOLDER  folder with the released stage1*.ckpt and stage2*.ckpt at any depth, to which the converted weights are
+#                 written; default: ./diffdub. Missing checkpoints are downloaded from the Hugging Face hub.
 # HUBERT=NAME     speech model: a name on the hub or a folder with its files; default: the authors',
 #                 TencentGameMate/chinese-hubert-large
 # SIZE, STEPS     size of the crop in pixels and DDIM steps; default: 256 and 20, as in the paper. On a CPU, 20 steps of
@@ -25,7 +25,7 @@ checkpoint() { # STAGE
 }
 
 if [ -z "$(checkpoint 1)" ] || [ -z "$(checkpoint 2)" ]; then
-    echo "fetching the released checkpoints from https://huggingface.co/$repository into '$weights'"
+    echo "downloading the released checkpoints from https://huggingface.co/$repository to '$weights'"
     "$(dirname -- "$(command -v dd-import)")/python" - "$repository" "$weights" 2>/dev/null <<'PYTHON' || true
 import sys
 
@@ -36,7 +36,7 @@ PYTHON
 fi
 for stage in 1 2; do
     if [ -z "$(checkpoint $stage)" ]; then
-        echo "paper.sh: no stage$stage*.ckpt in '$weights', and it could not be fetched: download it from" \
+        echo "paper.sh: no stage$stage*.ckpt in '$weights', and the download failed: download it from" \
             "https://huggingface.co/$repository (folder assets/checkpoints) and put it there" >&2
         exit 1
     fi
@@ -54,7 +54,7 @@ trap 'rm -rf "$folder"' EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 
-# The speech features first: without the speech model this fails before any slow step.
+# The speech features come first: if the speech model is missing, this fails before the slow steps.
 dd-audio "$audio" -o "$folder/speech.npy" --model "${HUBERT:-TencentGameMate/chinese-hubert-large}" \
     --weights "$weights/motion.safetensors" || {
     echo "paper.sh: if the files of the speech model are in a folder, set HUBERT=FOLDER" >&2

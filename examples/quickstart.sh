@@ -1,11 +1,11 @@
 #!/bin/sh
-# From nothing to a dubbed portrait: installs dd_tools, then lets the astronaut Eileen Collins (a public-domain photograph that
-# scikit-image carries) speak six seconds of Beckett (a recording that moonshine-voice carries).
+# From nothing to a dubbed portrait: installs dd_tools, then dubs the astronaut Eileen Collins (a public-domain photograph in
+# scikit-image) with six seconds of Beckett (a recording in moonshine-voice).
 #
 #   sh examples/quickstart.sh [FOLDER]           default: ./quickstart
 #
 # Needs Python 3.10 or newer and a network for pip; VENV=FOLDER and PYTHON=PROGRAM as in examples/install.sh.
-# What is done already is not done again; remove FOLDER to start anew.
+# Steps that are done are skipped; remove FOLDER to start over.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 folder=${1:-quickstart}
@@ -16,7 +16,7 @@ export VENV
 mkdir -p "$folder"
 
 if ! [ -e "$folder/beckett.wav" ]; then
-    echo "taking a portrait and a voice out of the installed packages"
+    echo "copying a portrait and a recording out of the installed packages"
     "$VENV/bin/python" - "$folder" <<'PYTHON'
 import importlib.util
 import sys
@@ -31,8 +31,8 @@ folder = Path(sys.argv[1])
 skimage.io.imsave(folder / "astronaut.png", skimage.data.astronaut())
 package = Path(importlib.util.find_spec("moonshine_voice").origin).parent
 rate = soundfile.info(package / "assets/beckett.wav").samplerate
-voice, _ = soundfile.read(package / "assets/beckett.wav", frames=6 * rate)
-write_audio(folder / "beckett.wav", voice, rate)
+samples, _ = soundfile.read(package / "assets/beckett.wav", frames=6 * rate)
+write_audio(folder / "beckett.wav", samples, rate)
 PYTHON
 fi
 
@@ -42,7 +42,7 @@ if ! [ -e "$folder/astronaut.mp4" ]; then
 fi
 
 if ! [ -e "$folder/strip.png" ]; then
-    echo "cutting ten mouths out of the result"
+    echo "cropping ten faces out of the result"
     "$VENV/bin/python" - "$folder" <<'PYTHON'
 import sys
 from pathlib import Path
@@ -59,4 +59,4 @@ skimage.io.imsave(folder / "strip.png", np.hstack(faces))
 PYTHON
 fi
 
-echo "done: $folder/astronaut.mp4 is the video, $folder/strip.png ten frames of it"
+echo "done: $folder/astronaut.mp4 is the video, $folder/strip.png shows ten frames of it"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Score published outputs of the paper's methods and print the numbers beside those of the paper's Table 1.
+# Score published outputs of the methods in the paper and print the numbers beside those of its Table 1.
 #
 #   sh examples/table1.sh FOLDER [RESULTS]
 #
 # FOLDER contains a folder of videos for each method (wav2lip, pcavs, iplap, daetalker, diffdub; missing ones are skipped)
-# and the true videos under the same names in gt. RESULTS (./table1-results) gets scores.csv, scores.json and web pages.
+# and the true videos, with the same names, in gt. Scores and web pages are written to RESULTS (./table1-results).
 # LPIPS_TRUNK=FILE and SYNCNET=FILE name the weights that LPIPS and LSE need.
 set -eu
 

@@ -15,7 +15,7 @@ import pytest
 import skimage
 import soundfile
 
-from dd_tools.face.affine import inverted, square_map, transform
+from dd_tools.face.affine import invert, square_map, transform
 from dd_tools.face.geometry import FACE_CENTRE, FACE_SIDE, face_image, steady_mask
 from dd_tools.formats.clip import ClipWriter, Source, Status
 from dd_tools.media.codecs import Encoding
@@ -36,7 +36,7 @@ def shared_file(name: str) -> Path:
 
 def dummy_pose(size: int = 96) -> np.ndarray:
     """The map (2,3) from template coordinates to the pixels of a `size` px face crop."""
-    return inverted(square_map(np.array(FACE_CENTRE), FACE_SIDE, np.eye(2), size))
+    return invert(square_map(np.array(FACE_CENTRE), FACE_SIDE, np.eye(2), size))
 
 
 def dummy_face_landmarks(pose: np.ndarray | None = None, opening: float = 0.0) -> np.ndarray:

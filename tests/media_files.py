@@ -9,7 +9,7 @@ import numpy as np
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.encode import VideoWriter
 from dd_tools.media.ffmpeg import ffmpeg_path
-from dd_tools.media.joining import Sound, join
+from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.rates import exact_rate
 
 PROGRAMS = sorted({ffmpeg_path(), imageio_ffmpeg.get_ffmpeg_exe()})
@@ -51,6 +51,6 @@ def write_with_audio(
         part = path.with_name(f"{path.stem}-{start}.mp4")
         relative = [pts - times[start] for pts in times[start:stop]]
         parts.append((write_video(part, frames[start:stop], relative, rate, **encoding), times[start]))
-    sound = Sound(audio) if audio else None
-    join(parts, path, exact_rate(rate), sound=sound, seconds=seconds or times[-1] + 1 / rate, tags=tags)
+    track = AudioTrack(audio) if audio else None
+    join(parts, path, exact_rate(rate), audio=track, seconds=seconds or times[-1] + 1 / rate, tags=tags)
     return path

@@ -14,7 +14,7 @@ from dd_tools.diffdub.motion_network import MotionNetwork
 from dd_tools.diffdub.motion_training import PRESETS
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
 from dd_tools.media.audio import read_audio
-from dd_tools.speech.features import collapse
+from dd_tools.speech.features import sum_layers
 from dd_tools.speech.registry import open_speech_model
 
 
@@ -58,6 +58,18 @@ def test_standard_output_holds_what_the_file_holds():
     assert outcome == (0, Path("speech.npy").read_bytes().decode(errors="replace"), "")
 
 
+@pytest.mark.parametrize(("seconds", "frames"), [(0.8, 40), (1.25, 64), (2.0, 100)])
+def test_sound_is_cut_or_followed_by_silence_to_a_duration(seconds, frames):
+    """With the loudness of the whole; what is far from the end stays as it is."""
+    assert call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel").status == 0
+    assert call("dd-audio", "voice.wav", "-o", "fit.npy", "--model", "mel", "--duration", seconds) == (0, "", "")
+    whole, fit = np.load("speech.npy"), np.load("fit.npy")
+    assert fit.shape == (1, frames, 80)
+    same = min(frames, 62) - 1
+    np.testing.assert_array_equal(fit[:, :same], whole[:, :same])
+    assert not fit[:, 65:].size or fit[:, 65:].mean() < whole.mean() - 3  # in powers of ten
+
+
 def test_all_layers_of_a_hubert_or_their_weighted_sum(folder):
     hubert = dummy_hubert(folder / "hubert")
     assert call("dd-audio", "voice.wav", "-o", "all.npy", "--model", hubert, "--device", "cpu").status == 0
@@ -65,7 +77,9 @@ def test_all_layers_of_a_hubert_or_their_weighted_sum(folder):
     assert layers.shape == (3, 64, 32)
     weights = write_motion(layers=3, width=32, speech_model=str(hubert), values=[0.5, -1.0, 2.0])
     assert call("dd-audio", "voice.wav", "-o", "sum.npy", "--weights", weights, "--device", "cpu").status == 0
-    np.testing.assert_allclose(np.load("sum.npy"), collapse(layers, np.array([0.5, -1.0, 2.0], np.float32)), atol=2e-3)
+    np.testing.assert_allclose(
+        np.load("sum.npy"), sum_layers(layers, np.array([0.5, -1.0, 2.0], np.float32)), atol=2e-3
+    )
 
 
 def write_motion(layers: int, width: int, speech_model: str, values: list[float]) -> str:
@@ -107,7 +121,7 @@ def test_a_bad_file_does_not_stop_the_others(folder):
     (folder / "out").mkdir()
     outcome = call("dd-audio", "short.wav", "text.wav", "voice.wav", "-o", "out", "--model", "mel")
     assert outcome.status == 1
-    assert outcome.errors.startswith("dd-audio: cannot use 'short.wav': 0.100 s of sound, expected 0.1 s or more\n")
+    assert outcome.errors.startswith("dd-audio: cannot use 'short.wav': 0.100 s of audio, expected 0.1 s or more\n")
     assert outcome.errors.count("\n") == 2
     assert os.listdir("out") == ["voice.npy"]
 

@@ -20,6 +20,7 @@ from factories import (
     dummy_renderer,
     dummy_video,
     dummy_voice,
+    dummy_warp_motion_model,
 )  # fmt: skip
 from released import dummy_authors_checkpoint, dummy_small_motion, dummy_small_renderer
 
@@ -168,7 +169,7 @@ CASES = [
     ("dd-import out -o out/renderer.safetensors", DATA, "out"),
     ("dd-import text.ckpt -o out/renderer.safetensors", DATA, "text.ckpt"),
     ("dd-import truncated.ckpt -o out/renderer.safetensors", DATA, "truncated.ckpt"),
-    ("dd-import malicious.ckpt -o out/renderer.safetensors", DATA, "malicious.ckpt': it wants to run"),
+    ("dd-import malicious.ckpt -o out/renderer.safetensors", DATA, "malicious.ckpt': it would run"),
     ("dd-import renderer.safetensors -o out/renderer.safetensors", DATA, "renderer.safetensors"),
     ("dd-import stage2.ckpt -o out/m.safetensors --x-t out/noise.npy", DATA, "stage2.ckpt': it has no x_T"),
     ("dd-import stage1.ckpt -o nowhere/r.safetensors", DATA, "nowhere"),
@@ -178,7 +179,7 @@ CASES = [
     ("dd-import stage1.ckpt -o out/r.safetensors --x-t stage1.ckpt", USAGE, "stage1.ckpt"),
     ("dd-import stage1.ckpt -o out/r --x-t out/r", USAGE, "out/r"),
     # The authors' weights in the wrong place: not imported, of the other stage, with another latent size.
-    (RENDER.replace("renderer.safetensors", "stage1.ckpt"), DATA, "authors' checkpoints go through dd-import"),
+    (RENDER.replace("renderer.safetensors", "stage1.ckpt"), DATA, "convert the authors' checkpoints with dd-import"),
     (
         RENDER.replace("renderer.safetensors", "stage2.safetensors"),
         DATA,
@@ -204,7 +205,7 @@ CASES = [
     (
         "dd-dub portrait.png speech.wav --renderer r66.safetensors --motion lips.safetensors -o out/v.mp4",
         USAGE,
-        "motion model wants latents that end in landmarks (z_points), the renderer's do not",
+        "the motion model takes latents that end in the landmarks of a face, the renderer's do not",
     ),
 ]
 
@@ -225,7 +226,7 @@ def inputs(tmp_path_factory) -> Path:
     dummy_motion_model(folder / "motion.safetensors")
     dummy_motion_model(folder / "z8.safetensors", z_size=8)
     dummy_renderer(folder / "r66.safetensors", z_size=66)
-    dummy_motion_model(folder / "lips.safetensors", z_size=66, z_points=True)
+    dummy_warp_motion_model(folder / "lips.safetensors")
     _write_released(folder)
     halves = {
         "truncated.ckpt": "stage1.ckpt",

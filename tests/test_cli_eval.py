@@ -12,7 +12,7 @@ from PIL import Image
 
 from dd_tools.cli.eval import repeat_option
 from dd_tools.cli.eval_table import columns_that_fit
-from dd_tools.media.joining import Sound, join
+from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.rates import exact_rate
 
 TALKING = [dummy_marked_face(opening) for opening in (0.10, 0.35, 0.20)]
@@ -23,7 +23,7 @@ def video_with_audio(path: Path, frames: list[np.ndarray]) -> Path:
     """A video that decodes to exactly these frames, with an audio track."""
     silent, audio = path.with_name("silent.mp4"), dummy_voice(path.with_name("audio.wav"))
     seconds = len(frames) / 25
-    join([(dummy_lossless_video(silent, frames), 0.0)], path, exact_rate(25), sound=Sound(audio), seconds=seconds)
+    join([(dummy_lossless_video(silent, frames), 0.0)], path, exact_rate(25), audio=AudioTrack(audio), seconds=seconds)
     for file in (silent, audio):
         file.unlink()
     return path

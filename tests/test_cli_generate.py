@@ -1,105 +1,133 @@
-"""dd-generate from the command line."""
+"""dd-generate from the command line, with motion models of both kinds."""
 
+import itertools
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from both_kinds import fitting_latents, of_both_kinds
 from commands import call
-from factories import dummy_latents, dummy_speech
+from factories import dummy_latents, dummy_motion_model, dummy_speech, dummy_warp_motion_model
+from tiny_warp import DOWN, tiny_motion_network
 
 from dd_tools.formats.arrays import write_array
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
-from dd_tools.motion.config import PRESETS
-from dd_tools.motion.generation import generate
-from dd_tools.motion.model import MotionModel, load_motion_model
+from dd_tools.pipeline.models import load_motion_model
 
-TAKES = "'motion.safetensors' takes"
 AGAIN = "make it with dd-audio --model mel"
-OTHER = "the renderer is not the one the motion model was trained with"
+OTHER = "the renderer is not the one that the motion model was trained with"
 ZS = "expected (T frames, Z values)"
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
+    """Weights, speech of 20 latents, and 100 latents of a speaker, of both kinds."""
     monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    model = MotionModel(PRESETS["tiny"])
-    torch.nn.init.normal_(model.out_proj.weight)
-    write_checkpoint("motion.safetensors", Checkpoint(MOTION, model.config.to_json(), model.state_dict()))
+    dummy_motion_model(Path("diffdub.safetensors"))
+    dummy_warp_motion_model(Path("warp.safetensors"))
     write_array("speech.npy", dummy_speech(20))
-    write_array("latents.npy", dummy_latents(100))
-    return tmp_path
+    for kind in ("diffdub", "warp"):
+        write_array(f"{kind}.npy", fitting_latents(kind, 100))
 
 
-def dd_generate(*arguments: object, **streams: bytes):
-    return call("dd-generate", "--motion", "motion.safetensors", "--device", "cpu", "-q", *arguments, **streams)
+def dd_generate(kind: str, *arguments: object, **streams: bytes):
+    options = ("--motion", f"{kind}.safetensors", "--reference", f"{kind}.npy", "--device", "cpu", "-q")
+    return call("dd-generate", *options, *arguments, **streams)
 
 
 @pytest.mark.parametrize(
-    ("options", "references"),
-    [(["--references", 5], [0, 25, 50, 74, 99]), (["--references", 1], [0]), (["--references", 500], range(100))],
+    ("kind", "options", "references"),
+    [
+        ("warp", ["--references", 5], [0, 25, 50, 74, 99]),
+        ("warp", ["--references", 1], [0]),
+        ("warp", ["--references", 500], range(100)),
+        ("diffdub", ["--references", 9], range(9)),
+        ("diffdub", ["--references", 1], [0]),
+        ("diffdub", [], range(75)),
+    ],
 )
-def test_motion_is_that_of_the_library_with_references_from_all_over_the_file(options, references):
-    assert dd_generate("speech.npy", "-o", "motion.npy", "--reference", "latents.npy", *options) == (0, "", "")
-    model = load_motion_model("motion.safetensors")
-    expected = generate(model, np.load("speech.npy"), np.load("latents.npy")[list(references)])
+def test_motion_is_that_of_the_library_with_these_references(kind, options, references):
+    """From all over the file, or the first ones as the authors take them."""
+    assert dd_generate(kind, "speech.npy", "-o", "motion.npy", *options) == (0, "", "")
+    model = load_motion_model(f"{kind}.safetensors")
+    chosen = np.load(f"{kind}.npy")[list(references)]
+    expected = model.generate(np.load("speech.npy"), chosen)
     motion = np.load("motion.npy")
     assert motion.dtype == np.float32
     np.testing.assert_allclose(motion, expected, atol=1e-5)
 
 
-def test_a_model_of_the_authors_is_shown_the_first_latents():
-    model = MotionModel(replace(PRESETS["tiny"], residual=False))
-    write_checkpoint("motion.safetensors", Checkpoint(MOTION, model.config.to_json(), model.state_dict()))
-    dd_generate("speech.npy", "-o", "motion.npy", "--reference", "latents.npy", "--references", 9)
-    expected = generate(load_motion_model("motion.safetensors"), np.load("speech.npy"), np.load("latents.npy")[:9])
-    np.testing.assert_allclose(np.load("motion.npy"), expected, atol=1e-5)
+def test_expression_and_syllables_reach_the_warp_model():
+    """With features that tell loudness, as moonshine's do."""
+    network = tiny_motion_network(speech_model="moonshine")
+    network.aperture_direction.copy_(torch.from_numpy(DOWN))
+    write_checkpoint("warp.safetensors", Checkpoint(MOTION, "warp", network.config.to_json(), network.state_dict()))
+    model = load_motion_model("warp.safetensors")
+    reference = np.load("warp.npy")[model.choose_references(100, 75)]
+    motions = [model.generate(np.load("speech.npy"), reference)]
+    for expression, correlation in ((0.3, None), (None, 0.9), (0.3, 0.9)):
+        options = [] if expression is None else ["--expression", expression]
+        options += [] if correlation is None else ["--follow-syllables", correlation]
+        assert dd_generate("warp", "speech.npy", "-o", "motion.npy", *options) == (0, "", "")
+        motions.append(np.load("motion.npy"))
+        expected = model.generate(np.load("speech.npy"), reference, expression=expression, follow_syllables=correlation)
+        np.testing.assert_allclose(motions[-1], expected, atol=1e-5)
+    for one, other in itertools.combinations(motions, 2):
+        assert np.abs(one - other).max() > 1e-2
 
 
-def test_expression_scales_the_motion_about_its_mean():
-    for name, options in (("still.npy", ["--expression", 0]), ("twice.npy", ["--expression", 2]), ("once.npy", [])):
-        dd_generate("speech.npy", "-o", name, "--reference", "latents.npy", *options)
-    once = np.load("once.npy")
-    mean = once.mean(0)
-    np.testing.assert_allclose(np.load("still.npy"), np.tile(mean, (20, 1)), atol=1e-5)
-    np.testing.assert_allclose(np.load("twice.npy") - mean, 2 * (once - mean), atol=1e-5)
+@pytest.mark.parametrize("option", ["--expression", "--follow-syllables"])
+def test_a_model_of_the_paper_has_neither_expression_nor_syllables(option):
+    outcome = dd_generate("diffdub", "speech.npy", "-o", "motion.npy", option, "0.5")
+    assert outcome == (2, "", f"dd-generate: this motion model has no option {option}\n")
+    assert not Path("motion.npy").exists()
 
 
-def test_speech_comes_and_motion_goes_through_pipes():
-    dd_generate("speech.npy", "-o", "motion.npy", "--reference", "latents.npy")
-    outcome = dd_generate("-", "-o", "-", "--reference", "latents.npy", stdin=Path("speech.npy").read_bytes())
+@of_both_kinds
+def test_speech_comes_and_motion_goes_through_pipes(kind):
+    dd_generate(kind, "speech.npy", "-o", "motion.npy")
+    outcome = dd_generate(kind, "-", "-o", "-", stdin=Path("speech.npy").read_bytes())
     assert outcome == (0, Path("motion.npy").read_bytes().decode(errors="replace"), "")
 
 
+@of_both_kinds
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [
-        (["wide.npy"], 1, f"'wide.npy' holds 1 layers of 90 features, {TAKES} 1 of 80: {AGAIN}"),
-        (["latents.npy"], 1, "cannot read 'latents.npy': shape (100, 16), expected (L layers, T frames, D features)"),
+        (["wide.npy"], 1, "'wide.npy' holds 1 layers of 90 features, '{weights}' takes 1 of 80: " + AGAIN),
+        (["{latents}"], 1, "cannot read '{latents}': shape (100, {z}), expected (L layers, T frames, D features)"),
         (["nan.npy"], 1, "cannot read 'nan.npy': holds NaN or infinite values"),
         (["text.npy"], 1, "cannot read 'text.npy': not an NPY array file, or truncated"),
         (["half.npy"], 1, "cannot read 'half.npy': not an NPY array file, or truncated"),
         (["no.npy"], 1, "cannot read 'no.npy': no such file"),
-        (["speech.npy", "--reference", "other.npy"], 1, f"'other.npy' holds latents of 8 values, {TAKES} 16: {OTHER}"),
-        (["speech.npy", "--reference", "speech.npy"], 1, f"cannot read 'speech.npy': shape (1, 40, 80), {ZS}"),
+        (
+            ["speech.npy", "--reference", "other.npy"], 1,
+            "'other.npy' holds latents of 8 values, '{weights}' takes {z}: " + OTHER,
+        ),
+        (["speech.npy", "--reference", "speech.npy"], 1, "cannot read 'speech.npy': shape (1, 40, 80), " + ZS),
         (["speech.npy", "-o", "speech.npy"], 2, "'speech.npy' is both input and output"),
-        (["speech.npy", "-o", "latents.npy"], 2, "'latents.npy' is both input and output"),
+        (["speech.npy", "-o", "{latents}"], 2, "'{latents}' is both input and output"),
         (["speech.npy", "-o", "no/motion.npy"], 1, "cannot write 'no/motion.npy': folder 'no' does not exist"),
-        (["speech.npy", "--motion", "latents.npy"], 1, "cannot read 'latents.npy': not a safetensors file"),
+        (["speech.npy", "--motion", "{latents}"], 1, "cannot read '{latents}': not a safetensors file"),
     ],
 )  # fmt: skip
-def test_bad_input_is_one_line_and_leaves_nothing(arguments, status, complaint):
+def test_bad_input_is_one_line_and_leaves_nothing(kind, arguments, status, complaint):
+    names = {"weights": f"{kind}.safetensors", "latents": f"{kind}.npy", "z": {"diffdub": 16, "warp": 66}[kind]}
     write_array("wide.npy", dummy_speech(20, width=90))
     write_array("nan.npy", np.full((1, 4, 80), np.nan, np.float16))
     write_array("other.npy", dummy_latents(5, 8))
-    with open("text.npy", "w") as text:
-        text.write("speech")
-    with open("speech.npy", "rb") as whole, open("half.npy", "wb") as half:
-        half.write(whole.read()[:1000])
+    Path("text.npy").write_text("speech")
+    Path("half.npy").write_bytes(Path("speech.npy").read_bytes()[:1000])
     before = {name: os.stat(name).st_mtime_ns for name in os.listdir()}
-    outcome = dd_generate("-o", "motion.npy", "--reference", "latents.npy", *arguments)
-    assert outcome == (status, "", f"dd-generate: {complaint}\n")
+    outcome = dd_generate(kind, "-o", "motion.npy", *(argument.format(**names) for argument in arguments))
+    assert outcome == (status, "", f"dd-generate: {complaint.format(**names)}\n")
     assert {name: os.stat(name).st_mtime_ns for name in os.listdir()} == before
+
+
+def test_latents_of_another_renderer_of_the_same_width_are_refused():
+    write_array("other.npy", dummy_latents(20, 66))
+    outcome = dd_generate("warp", "speech.npy", "-o", "motion.npy", "--reference", "other.npy")
+    assert outcome.status == 1 and outcome.errors.count("\n") == 1
+    assert "'other.npy' does not end in the landmarks of a frontal face" in outcome.errors

@@ -29,7 +29,7 @@ def files(tmp_path_factory):
     ("name", "expected"),
     [
         ("clip.h5", {"kind": "clip", "frames": 6, "size": 32, "status": {"ok": 4, "no_face": 2}, "history": []}),
-        ("renderer.safetensors", {"kind": "renderer", "history": []}),
+        ("renderer.safetensors", {"kind": "diffdub renderer", "history": []}),
         ("video.mp4", {"kind": "video", "width": 64, "height": 48, "frame_rate": 25.0, "has_audio": True}),
         ("image.png", {"kind": "image", "width": 6, "height": 4, "frame_rate": 0.0, "has_audio": False}),
         ("speech.npy", {"kind": "speech features", "shape": [2, 10, 4], "type": "float16", "seconds": 0.2}),

@@ -89,7 +89,7 @@ def test_a_list_names_pairs_relative_to_its_folder(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a.mp4 b.mp4\n", r"cannot use '.*pairs.tsv': line 1 has 1 columns, expected 2 with a tab"),
+        ("a.mp4 b.mp4\n", r"cannot use '.*pairs.tsv': line 1 has 1 columns, expected 2 separated by a tab"),
         ("a\tb\nc\td\te\n", r"line 2 has 3 columns"),
         ("\n", r"no pairs in '.*pairs.tsv'"),
         ("generated\ttruth\n", r"no pairs in '.*pairs.tsv'"),

@@ -14,7 +14,7 @@ from dd_tools.evaluation.measures.psnr import psnr
 from dd_tools.evaluation.pairs import VideoPair
 from dd_tools.evaluation.protocol import EvaluationProtocol
 from dd_tools.evaluation.registration import fit_similarity, register_if_needed
-from dd_tools.face.affine import inverted, resample, transform
+from dd_tools.face.affine import invert, resample, transform
 from dd_tools.face.detectors.registry import open_detector
 
 
@@ -29,7 +29,7 @@ def truth_frames(count: int = 8) -> list[FaceFrame]:
 
 def reframed(frame: FaceFrame, to_truth: np.ndarray, size: tuple[int, int]) -> FaceFrame:
     """The same scene in another framing; to_truth (2,3) maps back."""
-    landmarks = transform(frame.landmarks, inverted(to_truth)).astype(np.float32)
+    landmarks = transform(frame.landmarks, invert(to_truth)).astype(np.float32)
     return FaceFrame(resample(frame.pixels, to_truth, size), landmarks, frame.pts)
 
 

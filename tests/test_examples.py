@@ -1,13 +1,22 @@
 """The examples do what they say, with tiny weights: the pipeline of stages, and the Makefile that is incremental."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from factories import dummy_motion_model, dummy_portrait, dummy_renderer, dummy_voice
+from commands import options
+from factories import (
+    dummy_motion_model,
+    dummy_portrait,
+    dummy_renderer,
+    dummy_voice,
+    dummy_warp_motion_model,
+    dummy_warp_renderer,
+)
 
 from dd_tools.media.audio import has_audio
 from dd_tools.media.video import probe, read_frames
@@ -30,18 +39,20 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="needs make
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory) -> Path:
-    """A folder (with a space in its name) with a portrait, a voice and tiny weights."""
+    """A folder (with a space in its name) with a portrait, audio of 0.4 s and tiny weights of both kinds."""
     folder = tmp_path_factory.mktemp("one portrait")
     dummy_portrait(folder / "face.png")
     dummy_voice(folder / "voice.wav", seconds=0.4)
-    dummy_renderer(folder / "renderer.safetensors")
-    dummy_motion_model(folder / "motion.safetensors")
+    dummy_warp_renderer(folder / "renderer.safetensors")
+    dummy_warp_motion_model(folder / "motion.safetensors")
+    dummy_renderer(folder / "paper-renderer.safetensors")
+    dummy_motion_model(folder / "paper-motion.safetensors")
     return folder
 
 
 @pytest.fixture
 def stage(tmp_path) -> Path:
-    """A folder with two videos and two voices in name only; its folder `bin` has stand-ins for the commands."""
+    """A folder with two videos and two audio files in name only; its folder `bin` has stand-ins for the commands."""
     (tmp_path / "bin").mkdir()
     for command in COMMANDS:
         (tmp_path / "bin" / command).write_text(STAND_IN)
@@ -66,7 +77,7 @@ def dub(folder: Path, *arguments: object, **variables: object) -> subprocess.Com
 
 
 def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
-    """Run examples/Makefile, by default on the two videos and voices of `stage`."""
+    """Run examples/Makefile, by default on the two videos and audio files of `stage`."""
     variables = {"VIDEOS": "a.mp4 b.mp4", "VOICES": "x.wav y.wav", "OUT": "out"} | variables
     settings = [f"{name}={value}" for name, value in variables.items()]
     return run(folder, "make", "-f", EXAMPLES / "Makefile", *arguments, *settings)
@@ -93,7 +104,15 @@ def test_scripts_are_plain_shell(script):
             assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_pipeline_makes_a_video_as_long_as_the_voice_and_cleans_up(material):
+@pytest.mark.parametrize("script", [*SCRIPTS, EXAMPLES / "Makefile"], ids=lambda script: script.name)
+def test_options_in_scripts_are_those_of_the_commands(script):
+    text = re.sub(r"^#.*", "", script.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    for command, arguments in re.findall(r"(?<![-./\w])(dd-[a-z]+(?:-[a-z]+)?) ([^|;&\n]*)", text):
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", arguments):
+            assert option in {other for parameter in options(command).values() for other in parameter.opts}, option
+
+
+def test_stages_make_a_video_as_long_as_the_audio_and_clean_up(material):
     weights = {"RENDERER": "renderer.safetensors", "MOTION": "motion.safetensors", "SIZE": SIZE}
     done = dub(material, "face.png", "voice.wav", "spoken.mp4", **weights)
     assert done.returncode == 0, done.stderr
@@ -104,7 +123,7 @@ def test_pipeline_makes_a_video_as_long_as_the_voice_and_cleans_up(material):
 
 
 @pytest.mark.parametrize("failing", ["dd-prep", "dd-encode", "dd-render"])
-def test_pipeline_stops_and_cleans_up_where_a_stage_fails(stage, failing):
+def test_stages_stop_and_clean_up_where_one_fails(stage, failing):
     (stage / "bin" / failing).write_text("#!/bin/sh\nexit 1\n")
     done = dub(stage, "a.mp4", "x.wav", "failed.mp4")
     assert done.returncode == 1
@@ -112,14 +131,15 @@ def test_pipeline_stops_and_cleans_up_where_a_stage_fails(stage, failing):
     assert leftovers(stage) == []
 
 
-def test_pipeline_shows_its_usage(stage):
+def test_stages_show_their_usage(stage):
     done = dub(stage, "a.mp4")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "usage: dub.sh VIDEO|IMAGE AUDIO OUTPUT.mp4\n")
 
 
 @needs_make
 def test_make_dubs_for_real(material):
-    own = {"RENDERER": "renderer.safetensors", "MOTION": "motion.safetensors", "PREP": f"--size {SIZE}"}
+    own = {"RENDERER": "paper-renderer.safetensors", "MOTION": "paper-motion.safetensors", "PREP": f"--size {SIZE}"}
+    own |= {"RENDER": "--steps 2"}
     order = {"VIDEOS": "face.png", "VOICES": "voice.wav"} | own
     done = make(material, "-j2", **order)
     assert done.returncode == 0, done.stderr
@@ -128,7 +148,7 @@ def test_make_dubs_for_real(material):
 
 
 @needs_make
-def test_make_prepares_each_video_and_hears_each_voice_once(stage):
+def test_make_prepares_each_video_and_each_audio_file_once(stage):
     assert make(stage, "-j2").returncode == 0
     counts = {"dd-prep": 2, "dd-encode": 2, "dd-audio": 2, "dd-generate": 4, "dd-render": 4}
     assert calls(stage) == sorted(name for name, count in counts.items() for _ in range(count))
@@ -171,7 +191,7 @@ def test_make_leaves_nothing_half_made(stage):
     ("variables", "said"),
     [
         ({"VOICES": "my voice.wav"}, "no such file: my voice.wav (names with spaces do not work here)"),
-        ({"VIDEOS": ""}, "name the videos and the voices"),
+        ({"VIDEOS": ""}, "name the videos and the audio files"),
         ({"VIDEOS": "a.mp4 ./a.mp4"}, "two of the VIDEOS have the same name"),
         ({"OUT": "my videos"}, "OUT and STAGES must be names without spaces"),
     ],
@@ -195,16 +215,16 @@ def evaluation(stage) -> Path:
     return stage
 
 
-def test_the_default_models_are_scored_with_true_and_with_heard_latents(evaluation):
+def test_the_default_models_are_scored_from_true_and_from_generated_latents(evaluation):
     done = run(evaluation, "sh", EXAMPLES / "evaluate-default.sh", "people", "results")
     assert done.returncode == 0, done.stderr
     lines = (evaluation / "calls").read_text().splitlines()
     assert calls(evaluation) == sorted(["dd-prep", "dd-encode", *["dd-render", "dd-dub"] * 2, "dd-eval"])
     (rendering,) = (line for line in lines if line.startswith("dd-render results/clips/b.h5"))
     assert "--latents results/latents/b.npy" in rendering and "-o results/true-latents/b.mp4" in rendering
-    assert "dd-dub people/a.mp4 people/a.mp4 -o results/own-voice/a.mp4" in lines
+    assert "dd-dub people/a.mp4 people/a.mp4 -o results/own-audio/a.mp4" in lines
     scoring = lines[-1]
-    assert scoring.startswith("dd-eval results/true-latents results/own-voice --truth people --region mask --baseline")
+    assert scoring.startswith("dd-eval results/true-latents results/own-audio --truth people --region mask --baseline")
 
 
 def test_scoring_shows_its_usage(evaluation):

@@ -134,7 +134,7 @@ def test_hdtf_clips_are_cut_at_25_a_second_in_whatever_resolution_the_video_has(
     dummy_video(tmp_path / "videos" / "RD_Radio11.mp4", seconds=2.2, rate="30", size=(320, 180))
     command = [sys.executable, hdtf.__file__, lists, tmp_path / "videos", tmp_path / "cut"]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "cut.py: 2 clips without their video, 0 failed\n")
+    assert (done.returncode, done.stderr) == (0, "cut.py: videos of 2 clips are missing, 0 clips failed\n")
     assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == ["RD_Radio11_000.mp4", "RD_Radio11_001.mp4"]
     framed, whole = (probe(tmp_path / "cut" / f"RD_Radio11_00{index}.mp4") for index in (0, 1))
     assert (framed.width, framed.height, framed.frame_rate, framed.has_audio) == (74, 74, 25, True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from factories import dummy_face_at, dummy_voice
 
-from dd_tools.face.tracking.active_speaker import sound_energy, speaking_tracks
+from dd_tools.face.tracking.active_speaker import audio_energy, speaking_tracks
 from dd_tools.face.tracking.face_tracks import FaceTrack
 
 FRAME = np.zeros((200, 400, 3), np.uint8)
@@ -51,8 +51,8 @@ class TestSpeaking:
 
 
 def test_energy_follows_the_sound(tmp_path):
-    energy = sound_energy(dummy_voice(tmp_path / "voice.wav", seconds=2))
+    energy = audio_energy(dummy_voice(tmp_path / "voice.wav", seconds=2))
     assert len(energy) == 200
     swell = 1 + np.sin(2 * np.pi * 4 * (np.arange(200) + 0.5) / 100)
     assert np.corrcoef(np.sqrt(energy), swell)[0, 1] > 0.8
-    assert (sound_energy(dummy_voice(tmp_path / "silence.wav", loudness=0)) == 0).all()
+    assert (audio_energy(dummy_voice(tmp_path / "silence.wav", loudness=0)) == 0).all()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dd_tools.face.affine import compose, inverted, resample, square_map, transform
+from dd_tools.face.affine import compose, invert, resample, square_map, transform
 
 angles = st.floats(-3.1, 3.1)
 points = st.tuples(st.floats(-50, 300), st.floats(-50, 300))
@@ -37,10 +37,10 @@ def test_square_map_takes_the_crops_edges_to_the_squares(centre, side, angle, si
 
 @settings(deadline=None)
 @given(points, st.floats(0.1, 20), angles)
-def test_inverted_is_the_inverse(centre, scale, angle):
+def test_invert_gives_the_inverse(centre, scale, angle):
     matrix = np.column_stack([scale * rotation(angle), centre])
     places = np.array([(0.0, 0.0), (17.5, -3.0), (250.0, 99.0)])
-    np.testing.assert_allclose(transform(transform(places, matrix), inverted(matrix)), places, atol=1e-6)
+    np.testing.assert_allclose(transform(transform(places, matrix), invert(matrix)), places, atol=1e-6)
 
 
 def test_one_point_through_many_maps():

@@ -7,7 +7,7 @@ from factories import dummy_pose
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dd_tools.face.affine import inverted, resample, transform
+from dd_tools.face.affine import invert, resample, transform
 from dd_tools.face.compositing import MAX_CORRECTION, paste
 from dd_tools.face.geometry import steady_mask
 
@@ -21,7 +21,7 @@ def noise(height: int, width: int) -> np.ndarray:
 def mask_in_source(crop_to_source: np.ndarray, height: int, width: int) -> np.ndarray:
     """Slow version: whether any crop pixel that a source pixel covers or lies between is in the mask."""
     y, x = np.mgrid[:height, :width]
-    places = transform(np.stack([x, y], -1).astype(float), inverted(crop_to_source))
+    places = transform(np.stack([x, y], -1).astype(float), invert(crop_to_source))
     radius = 1 + int(0.5 / np.hypot(*crop_to_source[:, 0]))
     touched = np.zeros((height, width), bool)
     for dx in range(-radius, radius + 2):
@@ -54,7 +54,7 @@ def test_deep_inside_the_mask_the_result_is_the_painting():
     result = paste(frame, painted, known, MASK, np.array([[1.0, 0, 30], [0, 1, 10]]))[10:106, 30:126]
     inner = np.s_[row - 8 : row + 9, column - 8 : column + 9]
     np.testing.assert_array_equal(result[inner], painted[inner])
-    half = paste(frame, painted, known, MASK, np.array([[1.0, 0, 30], [0, 1, 10]]), share=0.5)[10:106, 30:126]
+    half = paste(frame, painted, known, MASK, np.array([[1.0, 0, 30], [0, 1, 10]]), opacity=0.5)[10:106, 30:126]
     np.testing.assert_allclose(half[inner], (painted[inner] + 90.0) / 2, atol=0.51)
 
 
@@ -108,7 +108,7 @@ def test_an_empty_mask_or_one_outside_the_frame_changes_nothing():
     np.testing.assert_array_equal(paste(frame, painted, known, MASK * 0, np.eye(3)[:2]), frame)
     far = np.array([[1.0, 0, 500], [0, 1, -900]])
     np.testing.assert_array_equal(paste(frame, painted, known, MASK, far), frame)
-    np.testing.assert_array_equal(paste(frame, painted, known, MASK, np.eye(3)[:2], share=0), frame)
+    np.testing.assert_array_equal(paste(frame, painted, known, MASK, np.eye(3)[:2], opacity=0), frame)
 
 
 def test_the_blend_starts_at_zero_where_the_mask_reaches_the_crops_border_too():

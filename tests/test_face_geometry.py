@@ -14,7 +14,7 @@ from skimage.morphology import dilation, erosion
 from skimage.transform import estimate_transform
 
 from dd_tools.face import geometry
-from dd_tools.face.affine import inverted, transform
+from dd_tools.face.affine import invert, transform
 
 
 @st.composite
@@ -112,7 +112,7 @@ def test_the_face_lies_in_the_face_crop_as_in_the_template(pose, size):
     crop = geometry.face_crops(pose[None], size)[0]
     scale = size / geometry.FACE_SIDE
     expected = (geometry.TEMPLATE - geometry.FACE_CENTRE) * scale + (size - 1) / 2
-    found = transform(transform(geometry.TEMPLATE, pose), inverted(crop))
+    found = transform(transform(geometry.TEMPLATE, pose), invert(crop))
     np.testing.assert_allclose(found, expected, atol=1e-6 * size)
 
 
@@ -151,13 +151,13 @@ class TestHeadCrop:
 
     def test_contains_a_moving_face(self):
         crops, landmarks = self.crops(self.pose(500, 500, 50), 1920, 1080, drift=600)
-        seen = transform(landmarks, inverted(crops[0]))
+        seen = transform(landmarks, invert(crops[0]))
         assert seen.min() >= -0.5
         assert seen.max() <= 127.5
 
     def test_stays_among_positions_too_far_apart_for_one_square(self):
         crops, landmarks = self.crops(self.pose(200, 500, 80), 1920, 1080, drift=1500)
-        seen = transform(landmarks, inverted(crops[0]))
+        seen = transform(landmarks, invert(crops[0]))
         assert ((seen > 0) & (seen < 127)).all((1, 2)).sum() >= 5
 
     def test_a_frame_that_is_already_cropped_is_used_whole(self):
@@ -169,7 +169,7 @@ class TestHeadCrop:
 def test_the_steady_mask_is_an_ellipse(size):
     mask = geometry.steady_mask(dummy_pose(size), size)
     y, x = np.mgrid[:size, :size]
-    places = transform(np.stack([x, y], -1).astype(float), inverted(dummy_pose(size)))
+    places = transform(np.stack([x, y], -1).astype(float), invert(dummy_pose(size)))
     radius = np.hypot(*np.moveaxis((places - geometry.STEADY_CENTRE) / geometry.STEADY_RADII, -1, 0))
     pixel = geometry.FACE_SIDE / size / min(geometry.STEADY_RADII)
     assert mask[radius < 1 - pixel].all()

@@ -91,7 +91,7 @@ OF_VERSION_1 = {
 
 
 @pytest.mark.parametrize("command", ["dd-info", "dd-encode", "dd-train-ae"])
-def test_weights_of_version_1_are_refused_with_how_to_make_them_anew(tmp_path, command):
+def test_weights_of_version_1_are_refused_with_how_to_replace_them(tmp_path, command):
     old, clip = tmp_path / "old.safetensors", dummy_clip(tmp_path / "clip.h5")
     save_file({"unet.out.2.bias": torch.zeros(3)}, old, metadata={"dd_tools": json.dumps(OF_VERSION_1)})
     arguments = {
@@ -103,14 +103,14 @@ def test_weights_of_version_1_are_refused_with_how_to_make_them_anew(tmp_path, c
     assert (outcome.status, outcome.output) == (1, "")
     assert outcome.errors == (
         f"{command}: cannot use '{old}': weights version 1, this program reads 2; "
-        "train it anew, or convert the authors' checkpoint again with dd-import\n"
+        "train the model again, or convert the authors' checkpoint again with dd-import\n"
     )
 
 
 @pytest.mark.parametrize(
     ("metadata", "complaint"),
     [
-        (None, "a safetensors file of another program; the authors' weights go through dd-import"),
+        (None, "a safetensors file of another program; convert the authors' weights with dd-import"),
         ({"format": "pt"}, "a safetensors file of another program"),
         ({"dd_tools": "x"}, "damaged metadata"),
         ({"dd_tools": "[2]"}, "damaged metadata"),
@@ -155,7 +155,7 @@ def test_a_changed_byte_of_the_header_is_read_or_refused_in_one_line(tmp_path, p
     [
         (b"", "not a safetensors file$"),
         (b"hello, this is text", "not a safetensors file$"),
-        (b"PK\x03\x04 of torch.save", "not a safetensors file; authors' checkpoints go through dd-import"),
+        (b"PK\x03\x04 of torch.save", "not a safetensors file; convert the authors' checkpoints with dd-import"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, complaint):

@@ -48,10 +48,10 @@ def test_the_folder_starts_empty_and_is_removed_after_success(tmp_path):
     ("error", "part", "kept"),
     [
         (ValueError, "0001", True),
-        (ValueError, "sightings", False),
+        (ValueError, "detections", False),
         (ValueError, None, False),
         (KeyboardInterrupt, "0001", True),
-        (KeyboardInterrupt, "sightings", True),
+        (KeyboardInterrupt, "detections", True),
         (KeyboardInterrupt, ".hidden", False),
         (KeyboardInterrupt, None, False),
     ],

@@ -106,7 +106,7 @@ def test_code_in_a_checkpoint_is_named_and_not_run(tmp_path, function, named, pl
     torch.save(content | bad if place == "top" else {"state_dict": content | bad}, tmp_path / "bad.ckpt")
     outcome = call("dd-import", tmp_path / "bad.ckpt", "-o", tmp_path / "out.safetensors")
     assert (outcome.status, outcome.errors.count("\n")) == (1, 1)
-    assert f"{named}', and no code of a checkpoint is run" in outcome.errors
+    assert f"{named}', and no code in a checkpoint is run" in outcome.errors
     assert [path.name for path in tmp_path.iterdir()] == ["bad.ckpt"]
 
 

@@ -15,7 +15,7 @@ from dd_tools.errors import DataError
 from dd_tools.media.audio import read_audio, write_audio
 from dd_tools.media.ffmpeg import ffmpeg_path
 from dd_tools.media.header import read_media_header
-from dd_tools.media.joining import Sound
+from dd_tools.media.joining import AudioTrack
 from dd_tools.media.video import probe, read_frames
 
 
@@ -125,7 +125,7 @@ def test_a_file_without_audio_is_refused(tmp_path):
     silent = dummy_video(tmp_path / "silent.mp4", audio=False)
     for path, reason in [(tmp_path / "none.wav", "no such file"), (silent, "no audio track")]:
         with pytest.raises(DataError, match=reason):
-            Sound(path)
+            AudioTrack(path)
 
 
 @pytest.mark.clips

@@ -9,7 +9,7 @@ from factories import dummy_hubert, shared_file
 
 from dd_tools.errors import DataError
 from dd_tools.media.audio import SAMPLE_RATE, read_audio
-from dd_tools.speech.features import collapse, measure_level
+from dd_tools.speech.features import measure_level, sum_layers
 from dd_tools.speech.registry import open_speech_model
 from dd_tools.speech.windows import CONTEXT, Window, frame_count, windows
 
@@ -69,13 +69,13 @@ def test_silence_is_detected(amplitude, silent):
     assert measure_level([signal]).is_silent is silent
 
 
-def test_collapse_is_the_softmax_weighted_sum():
+def test_sum_layers_is_the_softmax_weighted_sum():
     features = np.random.default_rng(0).standard_normal((3, 4, 5)).astype(np.float16)
     weights = np.array([0.5, -1, 2], np.float32)
     expected = np.average(features.astype(np.float64), axis=0, weights=torch.softmax(torch.tensor(weights), 0))
-    collapsed = collapse(features, weights)
-    assert (collapsed.shape, collapsed.dtype) == ((1, 4, 5), np.float16)
-    np.testing.assert_allclose(collapsed[0], expected, atol=2e-3)
+    summed = sum_layers(features, weights)
+    assert (summed.shape, summed.dtype) == ((1, 4, 5), np.float16)
+    np.testing.assert_allclose(summed[0], expected, atol=2e-3)
 
 
 def test_mel_against_a_slow_fourier_transform():

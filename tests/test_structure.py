@@ -80,15 +80,7 @@ def test_every_folder_of_the_package_has_a_row():
     assert {folder(module) for module in sources()} == set(RANK)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=False, reason=f"circles in {name} are being taken apart"))
-        if name in ("face", "speech")
-        else name
-        for name in RANK
-    ],
-)
+@pytest.mark.parametrize("name", RANK)
 def test_no_module_is_in_a_circle_of_imports(name):
     """An import inside a function closes a circle too."""
     assert [ring for ring in circles_of_modules() if name in map(folder, ring)] == []

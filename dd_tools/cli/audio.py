@@ -36,6 +36,12 @@ Weights = Annotated[
         metavar="MOTION.safetensors", help="Motion model whose layer weights are used to sum all layers into one."
     ),
 ]
+Duration = Annotated[
+    float | None,
+    typer.Option(
+        min=0.04, metavar="SECONDS", help="Cut the sound, or append silence, to this duration.  [default: its own]"
+    ),
+]
 
 
 def audio(
@@ -44,6 +50,7 @@ def audio(
     output: Output,
     model: Model = None,
     weights: Weights = None,
+    duration: Duration = None,
     resume: Resume = False,
     device: Device = "auto",
 ) -> None:
@@ -52,12 +59,14 @@ def audio(
     The default model needs no download; mel is log-mel. HuBERT-large writes 25 layers, 9 GB per hour; with --weights,
     only their weighted sum, which is what dd-generate computes from them.
     """
+    from dd_tools.media.audio import SAMPLE_RATE
     from dd_tools.nn.device import open_device
     from dd_tools.speech.extraction import write_features
     from dd_tools.speech.features import DEFAULT_MODEL, EMBEDDED
     from dd_tools.speech.registry import open_speech_model
 
     pairs = plan_outputs(sources, output, ".npy")
+    samples = None if duration is None else round(duration * SAMPLE_RATE)
     trained_with, layer_weights = _layer_weights(weights) if weights else (None, None)
     name = model or trained_with or DEFAULT_MODEL
     place = "cpu" if name in EMBEDDED else str(open_device(device))
@@ -73,7 +82,7 @@ def audio(
         if resume and is_up_to_date(target, source, *([weights] if weights else [])):
             session.say(f"'{target}' is up to date")
             return
-        write_features(speech_model, source, target, layer_weights=layer_weights, report=session)
+        write_features(speech_model, source, target, layer_weights=layer_weights, samples=samples, report=session)
 
     session.for_each(pairs, extract)
 

@@ -12,7 +12,7 @@ class CentredWindow(Generic[Item]):
     def __init__(self, radius: int):
         self._radius = radius
         self._window: list[Item] = []
-        self._position = 0  # in the window, of the item returned next
+        self._position = 0  # index in the window of the item that is returned next
 
     def add(self, item: Item) -> Iterator[tuple[Item, list[Item]]]:
         """Take an item; yield at most one earlier item and its window, which contains the item itself."""

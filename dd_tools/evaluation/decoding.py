@@ -16,13 +16,13 @@ from dd_tools.face.tracking.speaker import track_speaker
 from dd_tools.media.video import VideoInfo, read_frames
 
 COUNT_TOLERANCE = 1  # frames; encoders may drop or repeat the last one
-SPEED_TOLERANCE = 0.05  # relative duration of the same frames
+SPEED_TOLERANCE = 0.05  # relative difference of the times that the same frames take
 
 
 def read_face_frames(video: Path | VideoInfo, detector: Detector, say: Callable[[str], None]) -> Iterator[FaceFrame]:
     """The frames of a video, each with the landmarks of its most prominent face.
 
-    say: called with one line if part of the video cannot be decoded.
+    say: called with a one-line message if part of the video cannot be decoded.
     """
     frames, copies = tee(read_frames(video, on_damage=say))
     faces = track_speaker(number_shots(frame.image for frame in copies), detector, most_prominent)

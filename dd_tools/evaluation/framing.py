@@ -6,13 +6,16 @@ from dd_tools.evaluation.frames import FramePair
 from dd_tools.face.landmarks import JAW
 
 ASPECT_TOLERANCE = 0.02  # relative, for frame sizes that were rounded
-SIZE_TOLERANCE = 0.15  # relative face size; other methods' outputs differ by up to 0.03, other crops by 0.3 and more
-SHIFT_TOLERANCE = 0.1  # of the jaw's width; likewise 0.03 and 0.2
-ENOUGH_FACES = 25  # frames with faces after which the decision is made
+SIZE_TOLERANCE = 0.15  # relative face size: up to 0.03 in outputs with the truth's framing, 0.3 and more in other crops
+SHIFT_TOLERANCE = 0.1  # of the jaw's width: likewise up to 0.03, and 0.2 and more
+ENOUGH_FACES = 25  # number of frames with both faces after which the decision is made
 
 
 class FramingCheck:
-    """Compares aspect ratios and, averaged over the frames so far, the faces' sizes and positions."""
+    """Compares aspect ratios and, averaged over the frames so far, the faces' sizes and positions.
+
+    Facial expressions change both, but average out.
+    """
 
     def __init__(self) -> None:
         self._landmark_sums = np.zeros((2, 68, 2))  # truth, generated
@@ -27,7 +30,7 @@ class FramingCheck:
             self.count += 1
 
     def difference(self) -> str | None:
-        """How the framings differ, as words for a message; None if they agree. Averaging cancels expressions."""
+        """How the framings differ, as part of an error message; None if they agree."""
         (width, height), (generated_width, generated_height) = self._frame_sizes
         if abs(generated_width * height - generated_height * width) > ASPECT_TOLERANCE * generated_height * width:
             return f"aspect ratio of {generated_width}×{generated_height}, expected that of {width}×{height}"

@@ -59,7 +59,8 @@ def match_pairs(generated: Sequence[Path], truth: Sequence[Path]) -> Matching:
 def read_list(path: Path) -> Matching:
     """The pairs in a text file: generated video, tab, truth on each line, relative to the file's folder.
 
-    A first line ``generated<tab>truth`` and empty lines are skipped. Raises `DataError` for other lines and no pairs.
+    A first line ``generated<tab>truth`` and empty lines are skipped. Raises `DataError` if the file cannot be read, if
+    a line does not have two columns, and if there are no pairs.
     """
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -70,7 +71,9 @@ def read_list(path: Path) -> Matching:
         if not columns or (number == 1 and columns == _LIST_HEADER):
             continue
         if len(columns) != 2:
-            raise DataError(f"cannot use '{path}': line {number} has {len(columns)} columns, expected 2 with a tab")
+            raise DataError(
+                f"cannot use '{path}': line {number} has {len(columns)} columns, expected 2 separated by a tab"
+            )
         matching.pairs.append(_pair(*(path.parent / column for column in columns)))
     if not matching.pairs:
         raise DataError(f"no pairs in '{path}'")

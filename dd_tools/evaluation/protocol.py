@@ -40,10 +40,10 @@ _REGION_SETTINGS = {
 class EvaluationProtocol:
     """How pairs are compared. The defaults are the paper's protocol.
 
-    region: what PSNR, SSIM, LPIPS and FID compare, one of `frames.REGIONS`. lmd: whether LMD aligns the mouths first,
-    one of `LMD_KINDS`. align: whether videos of different lengths are refused or cut to the shorter one, one of
+    region: what PSNR, SSIM, LPIPS and FID compare, one of `frames.REGIONS`. lmd: mouth positions for LMD, aligned or
+    raw, one of `LMD_KINDS`. align: whether videos of different lengths are refused or cut to the shorter one, one of
     `ALIGNMENTS`. register: whether videos with another framing are registered or refused. lpips, expert: the networks
-    of LPIPS and LSE; None leaves these measures out. sync_crop: what SyncNet sees, one of `CROPS`. Raises `UsageError`
+    of LPIPS and LSE; None leaves these measures out. sync_crop: SyncNet's input, one of `CROPS`. Raises `UsageError`
     for other values.
     """
 
@@ -86,7 +86,10 @@ class EvaluationProtocol:
         return [label for measure in self.measures() for label in measure.labels]
 
     def signature(self, detector: Detector, labels: Sequence[Label] | None = None) -> str:
-        """Every setting that can change a score, as ``name:value`` joined by ``|``. labels: by default `labels`."""
+        """Every setting that can change a score, as ``name:value`` joined by ``|``.
+
+        labels: of the measures in the report; by default the property `labels`.
+        """
         settings = {
             "dd-eval": __version__,
             "region": _REGION_SETTINGS[self.region],

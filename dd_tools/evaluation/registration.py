@@ -1,7 +1,8 @@
 """Registration: warps a generated video whose framing differs onto its truth, so that both can be compared.
 
-Warping blurs the frames and landmarks are noisy, which costs a video that needs no registration several dB of PSNR.
-Therefore only videos whose framing differs in the first second are registered, and their scores are marked.
+Warping blurs the frames, and the landmarks it is computed from are noisy. This costs a video that needs no registration
+several dB of PSNR. Therefore only videos whose first frames are framed differently are registered, and their scores are
+marked.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ from skimage.transform import estimate_transform
 from dd_tools.evaluation.centred_window import CentredWindow
 from dd_tools.evaluation.frames import FaceFrame, FramePair
 from dd_tools.evaluation.framing import ENOUGH_FACES, FramingCheck
-from dd_tools.face.affine import inverted, resample, transform
+from dd_tools.face.affine import invert, resample, transform
 
 STABLE = slice(17, 48)  # landmarks of brows, nose and eyes, which speech hardly moves
 SMOOTHING = 2  # frames on either side over which the transform is averaged
@@ -25,9 +26,9 @@ Frames = tuple[FaceFrame, FaceFrame]  # truth, generated
 
 
 def register_if_needed(pairs: Iterable[Frames]) -> tuple[Iterator[Frames], bool]:
-    """The same pairs, registered if the framing of the first `ENOUGH_FACES` frames differs; and whether it does.
+    """The pairs, registered if the framing of the first `ENOUGH_FACES` frames differs, and whether it does.
 
-    Keeps those first frames in memory until they have been consumed.
+    These first frames stay in memory until they have been consumed.
     """
     pairs = iter(pairs)
     first = list(islice(pairs, ENOUGH_FACES))
@@ -69,4 +70,4 @@ def fit_similarity(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 def _warped(frame: FaceFrame, to_truth: np.ndarray, size: tuple[int, int]) -> FaceFrame:
     landmarks = None if frame.landmarks is None else np.float32(transform(frame.landmarks, to_truth))
-    return FaceFrame(resample(frame.pixels, inverted(to_truth), size), landmarks, frame.pts, original=frame)
+    return FaceFrame(resample(frame.pixels, invert(to_truth), size), landmarks, frame.pts, original=frame)

@@ -1,4 +1,4 @@
-"""A run over many pairs: collects scores and everything that the reports show, in one pass over each pair."""
+"""A run over many pairs: collects the scores and everything else in the reports, in one pass over each pair."""
 
 import re
 from pathlib import Path

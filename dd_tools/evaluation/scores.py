@@ -16,10 +16,10 @@ BOOTSTRAP = f"bootstrap-percentile-{LEVEL:.0%},{RESAMPLES}-resamples-of-clips,se
 class ClipScores:
     """The scores of one generated video: `values` by measure key, NaN if nothing could be measured.
 
-    generated: the file; None for a baseline. frames: number of compared frames. missed_truth, missed_generated: frames
-    in which no face was found; measures that need the face skip them. identical_frames: frames whose compared region is
-    identical to the truth's. faults: one line for each reason why a measure has no value. registered: whether the video
-    was registered to its truth.
+    generated: the file; None for a baseline. frames: number of compared frames. missed_truth, missed_generated: number
+    of frames in which no face was found; measures that need the face skip them. identical_frames: number of frames
+    whose compared region is identical to the truth's. faults: one line for each reason why a measure has no value.
+    registered: whether the video was registered to its truth.
     """
 
     system: str

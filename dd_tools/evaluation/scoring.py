@@ -1,4 +1,4 @@
-"""Scores a pair of videos in one pass: both are decoded once, and every frame is shown to every measure."""
+"""Scores a pair of videos in one pass: both are decoded once, and every measure receives every frame."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -33,8 +33,8 @@ def score_pair(
 ) -> list[ClipScores]:
     """Score a generated video; with `baseline` also the truth's first frame repeated, and the truth itself.
 
-    observers: shown every frame as well. Raises `DataError` if a video cannot be read, has no face, or if the two do
-    not belong together.
+    observers: also receive every frame. Raises `DataError` if a video cannot be read or has no face, or if the two
+    differ in length, frame rate or framing.
     """
     truth_info, generated_info = probe(pair.truth), probe(pair.generated)
     truth, generated = (read_face_frames(info, detector, reporter.say) for info in (truth_info, generated_info))
@@ -58,7 +58,7 @@ def _score_frames(
     baseline: bool = False,
     observers: Iterable[Observer] = (),
 ) -> list[ClipScores]:
-    """Show frames to new measures and to `observers`; arguments, result and errors as for `score_pair`."""
+    """Pass frames to new measures and to `observers`; arguments, result and errors as for `score_pair`."""
     framing, scorer = FramingCheck(), _ClipScorer(protocol.measures(pair.generated))
     baselines = _Baselines(pair, protocol) if baseline else None
     for frame in frames:
@@ -81,7 +81,7 @@ def _check_framing(framing: FramingCheck, pair: VideoPair) -> None:
 
 
 class _Baselines:
-    """Scores what needs no model against the same truth: its first frame with a face, repeated; and the truth."""
+    """Scores two baselines that need no model: the truth's first frame with a face, repeated, and the truth itself."""
 
     def __init__(self, pair: VideoPair, protocol: EvaluationProtocol):
         self._pair, self._region = pair, protocol.region
@@ -117,7 +117,7 @@ class _Counts:
 
 
 class _ClipScorer:
-    """All measures of one clip."""
+    """Computes all measures of one clip."""
 
     def __init__(self, measures: list[Measure]):
         self._measures = measures

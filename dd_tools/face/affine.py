@@ -30,18 +30,19 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     return np.concatenate([outer[..., :2] @ inner[..., :2], shift[..., None]], -1)
 
 
-def inverted(matrix: np.ndarray) -> np.ndarray:
-    """The inverse (2,3) of an affine map (2,3)."""
+def invert(matrix: np.ndarray) -> np.ndarray:
+    """Invert an affine map (2,3)."""
     return cv2.invertAffineTransform(matrix)
 
 
 def resample(
     image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], interpolation: int = cv2.INTER_CUBIC
 ) -> np.ndarray:
-    """An array of `size` (width, height) whose pixel p holds `image` (H,W,...) at `matrix` · p; edges are replicated.
+    """Resample `image` (H,W,...) to `size` (width, height): output pixel p is `image` at `matrix` · p.
 
-    Where `matrix` shrinks the image, each output pixel is the average of k × k samples (k: the shrinkage, rounded up),
-    which prevents aliasing. A map by whole pixels copies exactly.
+    matrix: (2,3), from output pixels to pixels of `image`; beyond its edges the edge pixels are repeated. If it shrinks
+    the image, each output pixel is the mean of k × k samples (k: the reduction, rounded up), which prevents aliasing. A
+    shift by whole pixels copies exactly. interpolation: OpenCV's constant.
     """
     width, height = size
     samples = max(1, int(np.ceil(np.hypot(*matrix[:, :2]).max() - 1e-6)))

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from dd_tools.face import geometry
-from dd_tools.face.affine import compose, inverted, resample, transform
+from dd_tools.face.affine import compose, invert, resample, transform
 from dd_tools.face.detectors.protocol import Detector
-from dd_tools.face.landmarks import COUNT
+from dd_tools.face.landmarks import LANDMARK_COUNT
 from dd_tools.face.settings import FACE, STEADY, PrepSettings
 from dd_tools.face.tracking.first_pass import FrameIndex
 from dd_tools.face.usability import frame_status, mark_outside_crop
@@ -25,7 +25,7 @@ INTERPOLATION_MARGIN = 3  # pixels around a sample that bicubic interpolation re
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """What a clip will contain, before any pixel is read.
+    """Everything about a clip that is computed before its pixels are read.
 
     path: the clip's file.
     settings: the settings it is made with.
@@ -43,7 +43,7 @@ class ClipPlan:
     crop_to_source: np.ndarray
 
     def frame_data(self, index: int, part: np.ndarray, box: Box) -> dict[str, np.ndarray | int]:
-        """The datasets of frame number `index`, all but its time. part: the `box` of that frame, uint8 (h,w,3)."""
+        """The values of frame `index` for `ClipWriter.append`, except its time. part: the frame's `box` (h,w,3)."""
         size, status, crop_to_source = self.settings.size, self.status[index], self.crop_to_source[index]
         data = {"crop_to_source": crop_to_source, "status": status}
         if status == Status.OTHER_SHOT:
@@ -55,7 +55,7 @@ class ClipPlan:
 
     def _face_data(self, crop: np.ndarray, index: int) -> dict[str, np.ndarray]:
         """Landmarks, mask and face image of a usable frame."""
-        size, source_to_crop = self.settings.size, inverted(self.crop_to_source[index])
+        size, source_to_crop = self.settings.size, invert(self.crop_to_source[index])
         landmarks = transform(self.landmarks[index], source_to_crop).astype(np.float32)
         if self.settings.mask == STEADY:
             mask = geometry.steady_mask(compose(source_to_crop, self.poses[index]), size)
@@ -66,13 +66,16 @@ class ClipPlan:
 
 def _empty_face_data(size: int) -> dict[str, np.ndarray]:
     face = np.zeros((size, size, 3), np.uint8)
-    return {"landmarks": np.zeros((COUNT, 2), np.float32), "mask": face[..., 0], "face": face}
+    return {"landmarks": np.zeros((LANDMARK_COUNT, 2), np.float32), "mask": face[..., 0], "face": face}
 
 
 def plan_clip(
     path: Path, settings: PrepSettings, landmarks: np.ndarray, frames: FrameIndex, info: VideoInfo
 ) -> ClipPlan:
-    """Plan the clip of a speaker with `landmarks` (T,68,2). Each shot is smoothed and framed separately."""
+    """Plan the clip of a speaker with `landmarks` (T,68,2), NaN without a face.
+
+    Each shot is smoothed and framed separately. A shot in which the speaker is never found gets status OTHER_SHOT.
+    """
     status = frame_status(landmarks, info.width, info.height)
     poses = geometry.fit_poses(landmarks)
     crop_to_source = np.tile(np.eye(2, 3), (len(poses), 1, 1))
@@ -102,9 +105,10 @@ def write_clips(
     history: list[dict],
     report: Reporter,
 ) -> None:
-    """Decode the part of the video that the crops show, and write all clips; the first one is renamed into place last.
+    """Decode the part of the video that the crops cover, and write all clips; the first is renamed into place last.
 
-    detector: what found the landmarks, None if they came from a file. history: the clips' history entries.
+    detector: the detector that found the landmarks; None if they were read from a file. history: the clips' history
+    entries.
     """
     source = Source(
         info.path.name, str(info.path.resolve()), sha256_of(info.path), info.width, info.height, info.frame_rate

@@ -9,9 +9,10 @@ from dd_tools.formats.clip import Clip
 
 
 def face_images(clip: Clip, frames: Sequence[int], eyes: bool = True) -> np.ndarray:
-    """Face images uint8 (N, F, F, 3) of usable `frames`.
+    """Face images uint8 (N, F, F, 3) of the usable frames with the indices `frames`.
 
-    eyes: with the eyes' band, the eye guidance of section 2.1 of the paper, which helps to locate nose and mouth.
+    eyes: include the band around the eyes, the eye guidance of section 2.1 of the paper, which helps to locate nose and
+    mouth.
     """
     if eyes:
         return np.stack([clip.face[frame] for frame in frames])

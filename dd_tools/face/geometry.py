@@ -1,8 +1,9 @@
 """From landmarks to the networks' inputs: pose, crop, mask and face image.
 
-Everything is derived from the pose, a similarity transform from the *template* to the frame. Template coordinates have
-their origin between the eyes, x to the person's left and y down; the unit is one interocular distance. The pose is
-fitted only on points that do not move with speech. For coordinates and affine maps see `dd_tools.face.affine`.
+Crops and the steady mask are derived from the pose, a similarity transform from the *template* to the frame. Template
+coordinates have their origin between the eyes, x to the person's left and y down; the unit is one interocular distance.
+The pose is fitted only on points that do not move with speech. The paper's mask and the face image are derived from the
+landmarks themselves. For coordinates and affine maps see `dd_tools.face.affine`.
 """
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 from dd_tools.face.affine import compose, square_map, transform
 from dd_tools.face.landmarks import INNER_BROW, NOSE_TIP
 
-# Corners of the eyes, bridge and tip of the nose: their mean positions over forty speakers, made symmetric.
+# Corners of the eyes, bridge and tip of the nose, and their mean positions over forty speakers, made symmetric.
 STABLE_POINTS = (36, 39, 42, 45, 27, 28, 29, 30)
 TEMPLATE = np.array([
     (-0.700, 0.003), (-0.278, 0.008), (0.278, 0.008), (0.700, 0.003),
@@ -21,9 +22,10 @@ TEMPLATE = np.array([
 # The face crop, in template units: from just above the brows (-0.45) to below the chin of an open mouth (2.2).
 FACE_CENTRE, FACE_SIDE = (0.0, 0.85), 2.9
 
-# The head crop, framed as HDTF is: its side in template units, and where the origin lies as shares of the side.
+# The head crop, framed like HDTF's clips: its side in template units, and the place of the template's origin in it, in
+# units of the side.
 HEAD_SIDE, HEAD_EYES = 5.25, (0.5, 0.43)
-PREFRAMED_SHARE = 0.8  # a square larger than this share of the frame's shorter side is enlarged to all of it
+PREFRAMED_SHARE = 0.8  # a square larger than this share of the frame's shorter side is enlarged to the whole side
 
 # The steady mask, in template units: an ellipse from under the nose tip to below the chin of an open mouth. It covers
 # what speech moves; its edge lies on the skin of cheeks and neck, where a seam is least visible.
@@ -35,7 +37,7 @@ AUTHORS_SIZE = 256
 CHIN_DROP, DILATION = 5, 8  # dilating four times by a 5 × 5 square adds 8 pixels
 
 SMOOTHING_SECONDS = 0.1  # standard deviation of the Gaussian that smooths poses: 2.5 frames at 25 per second
-MAX_JUMP = 0.5  # template units between two frames; poses are not smoothed across a larger move
+MAX_JUMP = 0.5  # template units; poses are not smoothed across a larger move between two frames
 TRUNCATE = 3  # standard deviations at which Gaussian windows end
 _SUBPIXEL_BITS = 8
 
@@ -60,7 +62,7 @@ def _as_matrices(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def smooth_poses(poses: np.ndarray, pts: np.ndarray, sigma: float = SMOOTHING_SECONDS) -> np.ndarray:
-    """Smooth poses (T,2,3) at times `pts` (T,) over time by a Gaussian of standard deviation `sigma`, all in seconds.
+    """Smooth poses (T,2,3) at times `pts` (T,) by a Gaussian of standard deviation `sigma`, both in seconds.
 
     Averaging the matrices averages the path of every template point, and averages of similarities are similarities.
     Nothing is averaged across gaps (NaN) and jumps; gaps are then filled linearly. Raises `ValueError` if all poses
@@ -107,7 +109,7 @@ def scale_of(poses: np.ndarray) -> np.ndarray:
 def face_crops(poses: np.ndarray, size: int) -> np.ndarray:
     """The tight, upright crop for each of `poses` (T,2,3): crop_to_source float64 (T,2,3).
 
-    It follows the head and rotates with it, so that a small network spends its pixels on the mouth and sees it always
+    It follows the head and rotates with it, so that a small network spends its pixels on the mouth and always sees it
     in the same place.
     """
     return compose(poses, square_map(np.array(FACE_CENTRE), FACE_SIDE, np.eye(2), size))
@@ -147,9 +149,9 @@ def steady_mask(template_to_crop: np.ndarray, size: int) -> np.ndarray:
 
 
 def paper_mask(landmarks: np.ndarray, size: int, top: int = NOSE_TIP) -> np.ndarray:
-    """The authors' region of one frame, uint8 (S,S), 1 = inside, cut along the jaw of landmarks (68,2) in crop pixels.
+    """The authors' polygon along the jaw in one frame, uint8 (S,S), 1 = inside, from landmarks (68,2) in crop pixels.
 
-    top: index of the landmark at whose height the region begins: the nose tip for the mask, `INNER_BROW` for the face
+    top: index of the landmark at whose height the polygon begins: `NOSE_TIP` for the mask, `INNER_BROW` for the face
     image. The authors' constants are for 256 px and are scaled to `size`.
     """
     scale = size / AUTHORS_SIZE
@@ -162,10 +164,10 @@ def paper_mask(landmarks: np.ndarray, size: int, top: int = NOSE_TIP) -> np.ndar
 
 
 def face_image(frame: np.ndarray, landmarks: np.ndarray, size: int, eyes: bool = True) -> np.ndarray:
-    """The semantic encoder's input, uint8 (F,F,3) with F = `size`: the lower face, and the eyes' band if `eyes`.
+    """The semantic encoder's input, uint8 (F,F,3) with F = `size`: the lower face, with the band of the eyes if `eyes`.
 
-    As the authors define it: the crop `frame` (S,S,3) times their polygon of `landmarks` (68,2), cut to the polygon's
-    bounding box without its last row and column, and stretched to a square by nearest-neighbour interpolation.
+    As in the authors' code: the crop `frame` (S,S,3) is black outside the polygon of `landmarks` (68,2), cropped to the
+    polygon's bounding box without its last row and column, and resized to a square by nearest-neighbour interpolation.
     """
     region = paper_mask(landmarks, frame.shape[0], INNER_BROW if eyes else NOSE_TIP)
     left, top, width, height = cv2.boundingRect(region)

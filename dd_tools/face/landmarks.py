@@ -5,7 +5,7 @@ Coordinates are x, y in pixels; the centre of the first pixel is (0, 0). "Right"
 
 import numpy as np
 
-COUNT = 68
+LANDMARK_COUNT = 68
 JAW = slice(0, 17)
 INNER_BROW = 21
 NOSE_TIP = 30
@@ -16,7 +16,7 @@ MOUTH = slice(48, 68)
 MOUTH_CORNERS = 48, 54
 OUTER_LIPS, INNER_LIPS = slice(48, 60), slice(60, 68)
 MOUTH_REGION = (*range(6, 11), *range(48, 68))  # chin and lips
-REGION_VALUES = 2 * len(MOUTH_REGION)  # x and y of each
+REGION_VALUES = 2 * len(MOUTH_REGION)  # number of coordinates, x and y of each landmark
 UPPER_INNER_LIP, LOWER_INNER_LIP = (61, 62, 63), (67, 66, 65)  # opposite points
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from dd_tools.errors import DataError
 from dd_tools.face.cutting import ClipPlan, plan_clip, write_clips
 from dd_tools.face.detectors.protocol import Detector
+from dd_tools.face.recorded_detector import resumable_detector
 from dd_tools.face.settings import ALL, PrepSettings
 from dd_tools.face.sheet import write_sheet
-from dd_tools.face.sightings import resumable_detector
 from dd_tools.face.tracking.face_tracks import FaceTrack, joined_landmarks
 from dd_tools.face.tracking.first_pass import FrameIndex, find_all_faces, find_speaker, match_landmarks
 from dd_tools.face.usability import REASONS, Span, frame_status, unusable_spans
@@ -34,24 +34,13 @@ class PrepReport:
     frames: number of frames in the clip.
     usable: number of frames that can be dubbed.
     unusable_spans: where the others are, and why.
-    damage: one line about what could not be decoded, or None.
+    damage: a one-line message if part of the video could not be decoded, or None.
     """
 
     frames: int
     usable: int
     unusable_spans: list[Span]
     damage: str | None
-
-    def lines(self, name: str | Path) -> list[str]:
-        """The report as lines about `name`: the count, what was damaged, and every span that cannot be dubbed."""
-        lines = [f"'{name}': {self.usable} of {self.frames} frames usable"]
-        if self.damage:
-            lines.append(self.damage)
-        for span in self.unusable_spans:
-            lines.append(
-                f"'{name}': {span.start:.2f}-{span.end:.2f} s (frames {span.first}-{span.last}): {REASONS[span.status]}"
-            )
-        return lines
 
 
 def prepare_video(
@@ -65,10 +54,10 @@ def prepare_video(
     history: list[dict] | None = None,
     report: Reporter = SILENT,
 ) -> dict[Path, PrepReport]:
-    """Write the clip of one speaker, or the clips of all faces if `settings` say so; an interrupted run can be resumed.
+    """Write the clip of one speaker, or of every face if ``settings.face`` is "all"; an interrupted run can be resumed.
 
-    Detections are kept beside the clip until it is written. resume: continue from those of an interrupted run. The
-    other arguments and the errors are those of `prepare_clip` and `prepare_all_faces`. Returns a report for each clip.
+    Detections are kept beside the clip until it is written. resume: reuse those of an interrupted run. For the other
+    arguments and the errors see `prepare_clip` and `prepare_all_faces`. Returns a report for each clip.
     """
     recorded = nullcontext()
     if detector:
@@ -147,7 +136,10 @@ def list_faces(
     detector: Detector,
     report: Reporter = SILENT,
 ) -> list[FaceTrack]:
-    """The faces of a video in the order of their numbers; also draws them with their numbers to a PNG, `sheet_path`."""
+    """Draw the faces of a video with their numbers to the PNG `sheet_path`, and return them in order of their numbers.
+
+    Raises `DataError` if the video cannot be decoded or has no usable face.
+    """
     check_output_path(sheet_path)
     info = probe(video_path)
     frames, tracks = find_all_faces(info, fps, detector, report)
@@ -156,7 +148,7 @@ def list_faces(
 
 
 def report_lines(report: PrepReport, name: str | Path) -> list[str]:
-    """A report on the clip or video `name` as lines: number of usable frames, damage, and every unusable span."""
+    """A report on the clip or video `name` in lines: number of usable frames, damage, and every unusable span."""
     lines = [f"'{name}': {report.usable} of {report.frames} frames usable"]
     if report.damage:
         lines.append(report.damage)

@@ -13,7 +13,7 @@ MAX_FPS = 1000
 
 @dataclass(frozen=True)
 class PrepSettings:
-    """The settings that determine a clip's content; the defaults are those of the shipped models' training.
+    """The settings that determine a clip's content. The defaults are those that the shipped models were trained with.
 
     size: side of the crop and of the face image, in pixels.
     crop: framing of the crop, one of `CROPS`.

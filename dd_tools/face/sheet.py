@@ -1,4 +1,4 @@
-"""An image of all faces found in a video with their numbers, to choose one from."""
+"""An image of all faces found in a video, with the numbers by which they are chosen."""
 
 import math
 from pathlib import Path

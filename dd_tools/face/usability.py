@@ -11,7 +11,7 @@ from itertools import groupby
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from dd_tools.face.affine import inverted, transform
+from dd_tools.face.affine import invert, transform
 from dd_tools.face.geometry import fit_poses, scale_of
 from dd_tools.face.landmarks import LEFT_EYE_CORNERS, MOUTH_REGION, NOSE_TIP, RIGHT_EYE_CORNERS
 from dd_tools.formats.clip import Status
@@ -20,7 +20,7 @@ MIN_EYE_DISTANCE = 8  # pixels
 # The shipped models were trained on faces turned by up to 42°, beyond which detectors guess the far eye and jaw.
 MAX_YAW = 45  # degrees
 NOSE_DEPTH = 0.5  # depth of the nose tip before the line of the outer eye corners, in units of that line's length
-VOTE_FRAMES = 5  # frames whose majority decides whether the head is turned away, so that the status does not flicker
+VOTE_FRAMES = 5  # the majority of these decides whether the head is turned away, so that the status does not flicker
 
 REASONS = {
     Status.NO_FACE: "no face",
@@ -79,7 +79,7 @@ def mark_outside_crop(status: np.ndarray, landmarks: np.ndarray, crop_to_source:
     landmarks: (T,68,2) in frame pixels. crop_to_source: (T,2,3).
     """
     for index in np.flatnonzero(status == Status.OK):
-        if not _is_mouth_inside(transform(landmarks[index], inverted(crop_to_source[index])), size, size):
+        if not _is_mouth_inside(transform(landmarks[index], invert(crop_to_source[index])), size, size):
             status[index] = Status.OUT_OF_FRAME
 
 

@@ -20,27 +20,34 @@ PIPE = "-"
 SPEECH_RATE = 50  # frames of speech features per second
 LATENT_RATE = 25  # latents per second
 
+_NOT_NPY = "not an NPY array file, or truncated"
+
 
 def read_speech(path: str | Path) -> np.ndarray:
     """Read speech features, float16 (L, T, D): L layers, T frames at `SPEECH_RATE`, D features.
 
-    The array of a file is memory-mapped and read-only: an hour of HuBERT-large is 9 GB. Raises `DataError`.
+    A float16 file is memory-mapped and read-only, because an hour of HuBERT-large is 9 GB. Raises `DataError` as
+    `read_array` does.
     """
     return _read(path, ("L layers", "T frames", "D features"), mapped=True).astype(np.float16, copy=False)
 
 
 def read_latents(path: str | Path) -> np.ndarray:
-    """Read latents, float32 (T, Z): T frames at `LATENT_RATE`, Z values. Raises `DataError`."""
+    """Read latents, float32 (T, Z): T frames at `LATENT_RATE`, Z values. Raises `DataError` as `read_array` does."""
     return _read(path, ("T frames", "Z values")).astype(np.float32, copy=False)
 
 
 def read_array(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
-    """Read any array of finite numbers. axes: a name for each dimension, for messages. Raises `DataError`."""
+    """Read an array of numbers. axes: a name for each dimension, for messages.
+
+    Raises `DataError` if there is no such file, if it is not one NPY array, for another number of dimensions, for an
+    empty array, and for NaN and infinite values.
+    """
     return _read(path, axes)
 
 
 def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
-    """Select `count` rows (N, ...) at even distances, the first and the last included.
+    """Select `count` evenly spaced rows (N, ...), including the first and the last.
 
     Returns all rows if there are fewer, and the first row if `count` is 1.
     """
@@ -48,7 +55,10 @@ def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:
-    """Write `array` as NPY to a file, atomically, or to standard output for ``-``. Raises `DataError`."""
+    """Write `array` as NPY to a file, atomically, or to standard output for ``-``.
+
+    Raises `DataError` if that fails.
+    """
     if str(path) == PIPE:
         _write_to_pipe(array)
         return
@@ -63,11 +73,11 @@ def _write_to_pipe(array: np.ndarray) -> None:
     except OSError as error:
         # Python flushes the rest of the buffer at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise DataError(f"cannot write to standard output: {error.strerror}") from None
+        raise DataError(f"cannot write to standard output: {str(error.strerror).lower()}") from None
 
 
 def _save(stream: BinaryIO, array: np.ndarray) -> None:
-    """Write NPY through Python's buffers. `numpy.save` bypasses them for files and ignores that the disk is full."""
+    """Write NPY through Python's buffers. `numpy.save` bypasses them for files and does not notice a full disk."""
     array = np.ascontiguousarray(array)
     np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
     stream.write(array.data)
@@ -76,8 +86,8 @@ def _save(stream: BinaryIO, array: np.ndarray) -> None:
 def write_speech(path: str | Path, pieces: Iterable[np.ndarray], shape: tuple[int, int, int]) -> None:
     """Write speech features piece by piece as float16 NPY, atomically, or to standard output for ``-``.
 
-    pieces: consecutive arrays (L, t, D); only one is in memory at a time, except for standard output.
-    shape: (L, T, D) of the whole. Raises `DataError`.
+    pieces: consecutive arrays (L, t, D). A file needs the memory of one piece, standard output that of the whole.
+    shape: (L, T, D) of the whole. Raises `DataError` if writing fails.
     """
     if str(path) == PIPE:
         write_array(path, np.concatenate(list(pieces), axis=1).astype(np.float16, copy=False))
@@ -119,6 +129,6 @@ def _load(path: str | Path, name: str, mapped: bool) -> np.ndarray | np.lib.npyi
     except FileNotFoundError:
         raise DataError(f"cannot read {name}: no such file") from None
     except OSError as error:
-        raise DataError(f"cannot read {name}: {error.strerror or 'not an NPY file, or truncated'}") from None
+        raise DataError(f"cannot read {name}: {error.strerror.lower() if error.strerror else _NOT_NPY}") from None
     except (ValueError, EOFError):
-        raise DataError(f"cannot read {name}: not an NPY array file, or truncated") from None
+        raise DataError(f"cannot read {name}: {_NOT_NPY}") from None

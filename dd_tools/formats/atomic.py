@@ -31,7 +31,7 @@ def atomic_output(target: str | Path) -> Iterator[Path]:
         os.chmod(temporary, mode)
         os.replace(temporary, target)
     except OSError as error:
-        raise DataError(f"cannot write '{target}': {error.strerror or error}") from error
+        raise DataError(f"cannot write '{target}': {error.strerror.lower() if error.strerror else error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

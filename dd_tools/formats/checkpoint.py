@@ -25,8 +25,8 @@ MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 
 _FIELDS = {"content", "stage", "kind", "config", "training", "history"}  # of the metadata, besides format and version
 
-# How weights of another version are made anew.
-_REMEDY = "train it anew, or convert the authors' checkpoint again with dd-import"
+# What to do about weights of another version.
+_REMEDY = "train the model again, or convert the authors' checkpoint again with dd-import"
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Checkpoint:
     """A weights file in memory.
 
     stage: `RENDERER` or `MOTION`.
-    kind: of the model, ``diffdub`` or ``warp``.
+    kind: kind of the model, ``diffdub`` or ``warp``.
     config: everything needed to rebuild the model, as JSON values.
     tensors: name to torch tensor.
     training: what the model was trained on and how.
@@ -50,12 +50,12 @@ class Checkpoint:
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` atomically; equal contents give equal bytes."""
+    """Write `checkpoint` atomically; equal contents give equal bytes. Raises `DataError` if writing fails."""
     _write(path, checkpoint.stage, checkpoint)
 
 
 def write_training_state(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Write the state of an unfinished training; its tensors under `EMA_PREFIX` serve as weights."""
+    """Write the state of an unfinished training run; its tensors under `EMA_PREFIX` can be used as weights."""
     _write(path, TRAINING_STATE, checkpoint)
 
 
@@ -82,7 +82,7 @@ def _write(path: str | Path, content: str, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: str | Path, stage: str) -> Checkpoint:
-    """Read the weights of one `stage`. The state of an unfinished training gives its moving average so far.
+    """Read the weights of one `stage`. From a training state, read the moving average of the weights.
 
     Raises `DataError` for another stage, another program's file, another version, and a damaged file.
     """
@@ -96,7 +96,7 @@ def read_checkpoint(path: str | Path, stage: str) -> Checkpoint:
 
 
 def read_training_state(path: str | Path) -> Checkpoint:
-    """Read the state of an unfinished training. Raises `DataError` for any other file."""
+    """Read the state of an unfinished training run. Raises `DataError` for any other file."""
     checkpoint, content = _read(path)
     if content != TRAINING_STATE:
         raise DataError(f"cannot use '{path}': it holds a {content}, expected a {TRAINING_STATE}")
@@ -104,7 +104,7 @@ def read_training_state(path: str | Path) -> Checkpoint:
 
 
 def _read(path: str | Path) -> tuple[Checkpoint, str]:
-    """The file in memory, and what it holds: a stage's weights or `TRAINING_STATE`."""
+    """The file in memory, and its content: a stage, for weights, or `TRAINING_STATE`."""
     from safetensors.torch import load_file
 
     metadata = read_metadata(path)
@@ -117,10 +117,11 @@ def _read(path: str | Path) -> tuple[Checkpoint, str]:
 
 
 def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path: str | Path) -> Module:
-    """The module that `build` makes, in eval mode, holding `tensors`: nothing is initialised or copied.
+    """The module that `build` returns, with the weights `tensors`, in eval mode.
 
-    `path` is for error messages. Raises `DataError` for a tensor that is missing, of another shape, or unknown, and for
-    a configuration that `build` refuses.
+    It is built on the meta device, so no time goes into random weights. `tensors` are converted to its dtypes. path:
+    the weights file, for error messages. Raises `DataError` for a tensor that is missing, unknown or of another shape,
+    and for a configuration that `build` refuses.
     """
     import torch
 
@@ -129,14 +130,14 @@ def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path:
             module = build()
     except (DataError, UsageError) as error:
         raise DataError(f"cannot use '{path}': {error}") from None
-    expected = module.state_dict()
-    for name in [*expected, *tensors]:
-        wanted = tuple(expected[name].shape) if name in expected else "none"
+    state = module.state_dict()
+    for name in [*state, *tensors]:
+        expected = tuple(state[name].shape) if name in state else "none"
         found = tuple(tensors[name].shape) if name in tensors else "missing"
-        if wanted != found:
-            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {wanted}")
-    fitting = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
-    module.load_state_dict(fitting, assign=True)
+        if expected != found:
+            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {expected}")
+    converted = {name: tensor.to(state[name].dtype) for name, tensor in tensors.items()}
+    module.load_state_dict(converted, assign=True)
     return module.eval()
 
 
@@ -146,7 +147,7 @@ def read_metadata(path: str | Path) -> dict:
     metadata, shapes, end = _read_header(path)
     if "dd_tools" not in metadata:
         raise DataError(
-            f"cannot use '{path}': a safetensors file of another program; the authors' weights go through dd-import"
+            f"cannot use '{path}': a safetensors file of another program; convert the authors' weights with dd-import"
         )
     if path.stat().st_size < end:
         raise DataError(f"cannot read '{path}': truncated ({path.stat().st_size} of {end} bytes)")
@@ -178,7 +179,7 @@ def _read_header(path: Path) -> tuple[dict, dict[str, tuple], int]:
     except FileNotFoundError:
         raise DataError(f"cannot read '{path}': no such file") from None
     except OSError as error:
-        raise DataError(f"cannot read '{path}': {error.strerror}") from None
+        raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
     except (ValueError, LookupError, TypeError, AttributeError):
-        hint = "; authors' checkpoints go through dd-import" if prefix.startswith(b"PK") else ""
+        hint = "; convert the authors' checkpoints with dd-import" if prefix.startswith(b"PK") else ""
         raise DataError(f"cannot read '{path}': not a safetensors file{hint}") from None

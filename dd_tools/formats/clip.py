@@ -31,7 +31,7 @@ FORMAT = "dd-clip"
 VERSION = 1
 
 _CHUNK_ROWS = 1024  # of datasets with few values per frame, which are read as a whole
-_BATCH_BYTES = 1 << 22  # frames written at once; half the time of writing them one by one
+_BATCH_BYTES = 1 << 22  # of crops written at once, which takes half as long as writing them one by one
 
 
 class Status(enum.IntEnum):
@@ -158,7 +158,7 @@ class ClipWriter:
         )
 
     def append(self, **values: np.ndarray | float | int) -> None:
-        """Append one frame. values: one for every dataset, with the shape in the module's table without T."""
+        """Append one frame. values: one for every dataset, with the shape in the module's docstring, without T."""
         self._pending.append(values)
         if len(self._pending) == self._batch:
             self._flush()
@@ -192,7 +192,8 @@ class Clip:
     `crop_to_source`, `pts` and `status` are arrays. `length` is T, `size` is S, `face_size` is F. `source` is a
     `Source`; `detector`, `settings` and `history` are the values given to `ClipWriter`.
 
-    path: the file. Raises `DataError` unless it is a complete clip of this version.
+    path: the file. Raises `DataError` unless it is a complete clip of this version. Attributes, shapes and types are
+    checked, the values in the datasets are not.
     """
 
     def __init__(self, path: str | Path):

@@ -12,9 +12,9 @@ from dd_tools.errors import DataError
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """The state dict in a file: ``.npz``, ``.safetensors``, any other suffix is read as a PyTorch file.
+    """Read a state dict from a file: ``.npz``, ``.safetensors``, or a PyTorch file with any other suffix.
 
-    Raises `DataError` if the file cannot be read or holds anything but tensors by name.
+    Raises `DataError` if the file cannot be read or contains anything but named tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -23,9 +23,9 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
         state = _READERS.get(path.suffix.lower(), _read_torch)(path)
     except pickle.UnpicklingError:
         raise DataError(f"cannot read '{path}': not a plain state dict (pickled code is never run)") from None
-    except Exception as error:  # every library raises its own for a broken file
+    except Exception as error:  # every library has its own exceptions for a broken file
         raise DataError(f"cannot read '{path}': not a weights file ({str(error).splitlines()[0]})") from None
-    if not (isinstance(state, Mapping) and state and all(isinstance(one, torch.Tensor) for one in state.values())):
+    if not (isinstance(state, Mapping) and state and all(isinstance(value, torch.Tensor) for value in state.values())):
         raise DataError(f"cannot use '{path}': not a state dict of named tensors")
     return dict(state)
 
@@ -49,10 +49,10 @@ _READERS = {".npz": _read_npz, ".safetensors": _read_safetensors}
 
 
 def load_into(network: torch.nn.Module, state: Mapping[str, torch.Tensor], path: str | Path, kind: str) -> None:
-    """Load the tensors that `network` has from `state`; further ones in `state` are ignored.
+    """Load the weights of `network` from `state`; other tensors in `state` are ignored.
 
-    path, kind: the file and the name of the network, for the message. Raises `DataError` naming the first tensor that
-    is missing or has another shape; nothing is loaded then.
+    path, kind: the file and the name of the network, for error messages. Raises `DataError` about the first tensor that
+    is missing or has another shape; the network is then unchanged.
     """
     own = network.state_dict()
     for name, tensor in own.items():
@@ -65,7 +65,7 @@ def load_into(network: torch.nn.Module, state: Mapping[str, torch.Tensor], path:
 
 
 def fingerprint(state: Mapping[str, torch.Tensor]) -> str:
-    """The first eight hexadecimal digits of the SHA-256 of names and values, independent of the file's format."""
+    """The first eight hexadecimal digits of the SHA-256 of names and values. It does not depend on the file format."""
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""The file that an HDF5 library writes to, safe against a full disk."""
+"""A file that h5py can write to without crashing when the disk is full."""
 
 import contextlib
 import io
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 
 class Hdf5Output(io.FileIO):
-    """A file object for h5py that does not raise. After the first failure it discards what is written.
+    """A file object for h5py whose writes never fail: after the first error it discards what is written.
 
-    If a write fails, the HDF5 library cannot close its file any more and crashes at exit. Use `raise_failure` instead.
+    The HDF5 library cannot close a file after a failed write, and crashes at exit. So close the file first, then call
+    `raise_failure`.
     """
 
     _failure: OSError | None = None

@@ -10,7 +10,7 @@ from filelock import lock_descriptor
 from dd_tools.errors import DataError
 from dd_tools.reporting import Reporter
 
-ATTEMPTS = 100  # to lock a file that other processes keep removing
+ATTEMPTS = 100  # at locking a file that other processes keep removing
 
 
 @contextlib.contextmanager

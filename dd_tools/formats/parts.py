@@ -22,8 +22,9 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False, report: Repor
     resume: keep the parts of an earlier run with the same key; otherwise the folder starts empty.
     report: receives a message if the file system supports no locks.
 
-    The folder is removed after success. It is also removed after an exception that left no numbered part, and after an
-    interrupt that left no file at all. Raises `DataError` while another process writes the same target.
+    The folder is removed after success. It is also removed if an exception leaves no numbered part in it, or if an
+    interrupt leaves no file in it but the key and hidden ones. Raises `DataError` if another process is writing
+    `target`, and if `target` or the folder cannot be created.
     """
     check_output_path(target)
     folder = target.with_name(f"{target.name}.parts")

@@ -1,4 +1,4 @@
-"""Checkpoints of the paper's authors and of Diff-AE. They are pickles, and are read without running code in them."""
+"""Checkpoints released by the paper's authors and by those of Diff-AE: pickles, read without running code in them."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
@@ -11,7 +11,8 @@ from torch import Tensor
 from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import MOTION, RENDERER
 
-# What training programs leave in their checkpoints besides tensors. None of it is loaded: `_Inert` takes its place.
+# Prefixes of the classes that training programs store in checkpoints besides tensors. None of them is loaded: `_Inert`
+# takes their place.
 HARMLESS = (
     "pytorch_lightning.",
     "lightning.",
@@ -21,12 +22,12 @@ HARMLESS = (
     "collections.defaultdict",
     "pathlib.",
     "numpy.",
-    "config.",  # modules of the authors' settings, this and the next
+    "config.",  # this and the next: modules with the authors' settings
     "choices.",
 )
 
-# Per stage: a tensor that no other network has, what comes before its tensors' names within the network, and the first
-# components of all its names.
+# For each stage: a tensor name that no other network has, a prefix to strip from the network's tensor names, and the
+# first components of these names before it is stripped.
 _NETWORKS = {
     RENDERER: (
         "time_embed.time_embed.0.weight",
@@ -38,7 +39,7 @@ _NETWORKS = {
 
 
 class _Inert:
-    """Takes the place of a class that is not loaded: accepts any arguments and any state, does nothing."""
+    """Takes the place of a class that is not loaded: accepts any arguments and any state, and does nothing."""
 
     def __init__(self, *args: object):
         pass
@@ -52,9 +53,9 @@ class ReleasedCheckpoint:
     """A released network.
 
     stage: `RENDERER` or `MOTION`.
-    source: who released it.
-    prefix: of its names in the file.
-    tensors: by name without prefix, mapped from the file.
+    source: which release it is, such as "DiffDub stage 1".
+    prefix: prefix of its tensor names in the file.
+    tensors: its tensors by name without the prefix, memory-mapped.
     x_T: the noise (N, 3, S, S) saved with it, if any.
     unused: the names of everything else in the file.
     """
@@ -72,15 +73,18 @@ class ReleasedCheckpoint:
         return "ema" in self.prefix
 
     def grouped(self, names: Iterable[str]) -> dict[str, int]:
-        """How many of the unused `names` belong to each object of the file, such as ``model``."""
-        own = self.prefix.count(".") + 1  # a group within the object that was used has one component more
-        return dict(Counter(".".join(name.split(".")[: own if name.startswith(self.prefix) else 1]) for name in names))
+        """How many of the unused `names` belong to each object in the file, such as ``model``."""
+        depth = self.prefix.count(".") + 1  # unused parts of the network that was read are counted separately
+        return dict(
+            Counter(".".join(name.split(".")[: depth if name.startswith(self.prefix) else 1]) for name in names)
+        )
 
 
 def read_released(path: str | Path) -> ReleasedCheckpoint:
-    """Recognise stage 1 or 2 of DiffDub or a Diff-AE, in a Lightning checkpoint or as a bare state dict.
+    """Read stage 1 or 2 of DiffDub, or a Diff-AE, from a Lightning checkpoint or a bare state dict.
 
-    If the file holds several copies of the network, the moving average is taken. Raises `DataError`.
+    If the file has several copies of the network, the moving average is used. Raises `DataError` for a file that cannot
+    be read, that holds another network, that would run code, or that holds NaN or infinite values.
     """
     content = _read_pickle(Path(path))
     state = content.get("state_dict", content) if isinstance(content, dict) else None
@@ -114,31 +118,31 @@ def count_blocks(tensors: Iterable[str], prefix: str) -> int:
 
 
 def _read_pickle(path: Path) -> object:
-    """The content of a file of `torch.save`, its tensors mapped. Raises `DataError` if that would need code."""
+    """The content of a file of `torch.save`, its tensors memory-mapped. Raises `DataError` if that would run code."""
     if not path.is_file():
         raise DataError(f"cannot read '{path}': {'it is a folder' if path.is_dir() else 'no such file'}")
     try:
         foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         for name in foreign:
             if not name.startswith(HARMLESS):
-                raise DataError(f"cannot use '{path}': it wants to run '{name}', and no code of a checkpoint is run")
+                raise DataError(f"cannot use '{path}': it would run '{name}', and no code in a checkpoint is run")
         with torch.serialization.safe_globals([(_stand_in(name), name) for name in foreign]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except DataError:
         raise
     except OSError as error:
-        raise DataError(f"cannot read '{path}': {error.strerror or error}") from None
+        raise DataError(f"cannot read '{path}': {error.strerror.lower() if error.strerror else error}") from None
     except Exception as error:  # zip, pickle and tensor defects have no common class
         raise DataError(f"cannot read '{path}': truncated, or not a checkpoint of PyTorch 1.6 or newer") from error
 
 
 def _stand_in(name: str) -> type:
-    """What to make in place of an object of class `name`; the loader fills no dictionaries but its own."""
+    """The class to use instead of `name`. PyTorch's unpickler fills in items of no dictionary classes but its own."""
     return OrderedDict if name.lower().endswith("dict") else _Inert
 
 
 def _recognise(tensors: dict[str, Tensor], path: str | Path) -> tuple[str, str]:
-    """The stage of the network in a state dict, and the prefix of the copy to take."""
+    """The stage of the network in a state dict, and the prefix of the copy to use."""
     for stage, (marker, _, _) in _NETWORKS.items():
         prefixes = [name.removesuffix(marker) for name in tensors if name.endswith(marker)]
         prefixes = [prefix for prefix in prefixes if prefix == "" or prefix.endswith(".")]
@@ -157,5 +161,6 @@ def _check_finite(tensors: dict[str, Tensor], path: str | Path) -> None:
 def _source(stage: str, tensors: dict[str, Tensor]) -> str:
     if stage != RENDERER:
         return "DiffDub stage 2"
+    # Diff-AE's U-Net takes the noisy image alone, DiffDub's also a reference image.
     first = tensors.get("input_blocks.0.0.weight")
     return "Diff-AE" if first is not None and first.shape[1] == 3 else "DiffDub stage 1"

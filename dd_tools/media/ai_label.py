@@ -10,8 +10,9 @@ from pathlib import Path
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 COMMENT = "The speaker's lips in this video were altered by AI (dd_tools)"
 
-# The type of a box with an XMP packet in ISO media files (XMP specification, part 3).
-_XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+# UUID of the box that holds an XMP packet in ISO base media files (XMP specification, part 3).
+_XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+# The XMP packet with the label.
 XMP = f"""<?xpacket begin="\N{BOM}" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -31,4 +32,4 @@ def append_xmp(path: Path) -> None:
         return
     content = XMP.encode()
     with open(path, "ab") as stream:
-        stream.write(struct.pack(">I4s16s", 24 + len(content), b"uuid", _XMP_BOX) + content)
+        stream.write(struct.pack(">I4s16s", 24 + len(content), b"uuid", _XMP_UUID) + content)

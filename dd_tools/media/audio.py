@@ -1,6 +1,6 @@
 """Read and write audio as mono float samples, in blocks, so that hours of audio need little memory.
 
-Sample 0 is the start of the container, which is that of its earliest stream. Times agree with those of
+Sample 0 is the start of the container, that is, of its earliest stream. Times agree with those of
 `dd_tools.media.video` for the same file; audio that starts later is preceded by silence.
 """
 
@@ -62,10 +62,10 @@ def _decode(path: str | Path, sample_rate: int, block: int) -> Iterator[np.ndarr
 
 
 def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write samples, float (N,) or (N, channels) in [−1, 1], to an audio file; WAV has 16 bits.
+    """Write samples, float (N,) or (N, channels) in [−1, 1], to an audio file, atomically. WAV has 16 bits per sample.
 
-    path: the suffix names the format. Raises `DataError` for an unknown suffix or a target that cannot be written.
-    sample_rate: Hz.
+    path: the suffix names the format. sample_rate: Hz. Raises `DataError` for an unknown suffix and for a target that
+    cannot be written.
     """
     import soundfile
 

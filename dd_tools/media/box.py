@@ -31,9 +31,9 @@ class Box(NamedTuple):
         return frame[self.top : self.bottom, self.left : self.right]
 
     def widened(self, width: int, height: int) -> "Box":
-        """The box with all pixels that the chroma inside it is interpolated from, within a frame of this size.
+        """The box enlarged to all pixels from which its chroma is interpolated, clipped to a frame of this size.
 
-        Its edges are multiples of `CHROMA_BLOCK`, at least one block away.
+        Its edges are multiples of `CHROMA_BLOCK`, at least one block outside this box, or edges of the frame.
         """
         low = (max(0, (edge // CHROMA_BLOCK - 1) * CHROMA_BLOCK) for edge in (self.left, self.top))
         high = (

@@ -35,7 +35,7 @@ CODECS = {
 PIXEL_FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 MAX_QUALITY = 63
 BT709 = Colour()
-# Chroma subsampling to the pattern of ffmpeg's pixel formats; all others count as 4:2:0.
+# Chroma subsampling to a pattern in the names of ffmpeg's pixel formats; all other formats count as 4:2:0.
 _CHROMA = {"444": "444|gbr|rgb|bgr", "422": "422"}
 _HIGH_BIT_DEPTH = r"(9|1[0246]|48|64)[lb]e$"
 
@@ -47,7 +47,7 @@ class Encoding:
     codec: one of `CODECS`.
     quality: constant rate factor, 0 (best) to 63; None for the default of the codec.
     pixel_format: one of `PIXEL_FORMATS`.
-    lossless: store exact RGB (H.264, 4:4:4 profile; few players show it) instead of `codec` and `pixel_format`.
+    lossless: store exact RGB as H.264, which few players support; `codec`, `quality` and `pixel_format` are ignored.
     colour: how RGB is converted to YCbCr, and the tags.
     """
 
@@ -89,9 +89,11 @@ class Encoding:
         pixel_format: str | None = None,
         lossless: bool = False,
     ) -> "Encoding":
-        """The encoding of the file `target`: values that are None come from `default`, if the container takes them.
+        """The encoding of the file `target`.
 
-        Raises `DataError` for an unknown container.
+        default: gives the colour, and the codec and the pixel format if they are None; its codec only if the container
+        takes it. quality: None for the default of the codec. AV1 is always 4:2:0. Raises `DataError` for an unknown
+        container, `UsageError` for unknown values.
         """
         default, codecs = default or cls(), CONTAINERS[check_container(target)]
         codec = codec or (default.codec if default.codec in codecs else codecs[0])
@@ -107,7 +109,7 @@ class Encoding:
 
     @property
     def needs_even_size(self) -> tuple[bool, bool]:
-        """Whether the height and the width must be even."""
+        """Whether the height must be even, and whether the width must."""
         return (
             "420" in self.pixel_format and not self.lossless,
             "444" not in self.pixel_format and not self.lossless,

@@ -26,7 +26,7 @@ class Colour:
     primaries: tag of the colour primaries.
     transfer: tag of the transfer characteristics.
 
-    A copy keeps the tags of its source, missing ones too: then players guess the same for both.
+    An encoded copy gets the tags of its source. Missing ones stay missing, so that players guess the same for both.
     """
 
     matrix: str = "bt709"

@@ -21,10 +21,10 @@ class VideoWriter:
     The file appears when the context ends without an exception; otherwise an existing file is left unchanged.
 
     path: the suffix names the container, one of `dd_tools.media.containers.CONTAINERS`. Matroska rounds times to 1 ms.
-    width, height: pixels. An odd size that the encoding does not take is padded by repeating the last column or row.
+    width, height: pixels. If the encoding needs an even size, the last column or row is repeated.
     frame_rate: nominal frames per second; 29.97 means 30000/1001. Frame times need not follow it.
     encoding: None for the defaults of `Encoding`.
-    high_bit_depth: frames are uint16, as `read_frames` gives them; for encodings of 10 bits.
+    high_bit_depth: frames are uint16, scaled as `read_frames` returns them; for 10-bit encodings.
 
     Raises `DataError` for an unknown suffix, a target that cannot be written, and any failure of ffmpeg.
     """

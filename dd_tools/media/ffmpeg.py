@@ -75,7 +75,7 @@ class Process:
     stdin, stdout: whether to open a pipe; the attributes of the same names are the pipes, or None.
     on_line: called with every line of standard error and with None after the last, in a thread of its own.
 
-    The attribute `first_error` is ffmpeg's first error message, or None. The errors after it follow from the first.
+    The attribute `first_error` is ffmpeg's first error message, or None. Later ones are mostly consequences of it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The description that ffmpeg prints of an input file. It replaces ffprobe, which may not be installed."""
+"""What ffmpeg prints about an input file. It is used instead of ffprobe, which may not be installed."""
 
 import re
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ def is_image_sequence(path: Path) -> bool:
 
 
 def sequence_file(pattern: Path, number: int) -> Path:
-    """The file with this number in a sequence. Raises `DataError` unless `pattern` has one place for a number."""
+    """The file with this number in a sequence. Raises `DataError` unless `pattern` takes exactly one number."""
     try:
         return pattern.with_name(pattern.name % number)
     except (TypeError, ValueError):

@@ -16,8 +16,8 @@ _AUDIO_BITRATES = {"mono": "128k", "stereo": "192k"}  # bits per second; other l
 _SURROUND_BITRATE = "384k"
 
 
-class Sound:
-    """The first audio track of a file; its time 0 is the start of the container.
+class AudioTrack:
+    """The first audio track of a file. Its time 0 is the start of the container.
 
     path: a video or audio file. Raises `DataError` if it has no audio track.
     """
@@ -32,8 +32,8 @@ class Sound:
     def stream(self, target: Path, seconds: float) -> tuple[ffmpeg.nodes.FilterableStream, dict[str, object]]:
         """The first `seconds` as a stream of ffmpeg-python, and the output options for `target`.
 
-        AAC is copied into MP4 and MOV, which does not pad it and cuts it between two AAC frames. Any other audio is
-        encoded with its own sample rate and channels, and padded with silence at both ends where needed.
+        Into MP4 and MOV, AAC is copied: it is cut between two AAC frames and not padded. Any other audio is encoded,
+        with the sample rate and the channels of the source, and padded with silence at both ends if it is too short.
         """
         suffix = target.suffix.lower()
         if self._description.startswith("aac") and suffix not in MATROSKA:
@@ -50,15 +50,15 @@ def join(
     target: Path,
     rate: Fraction,
     *,
-    sound: Sound | None = None,
+    audio: AudioTrack | None = None,
     seconds: float = 0.0,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the video of all `parts`, one after another, and the sound to `target`.
+    """Write the video of all `parts`, one after another, and the audio to `target`.
 
     parts: video files in one folder, each with its start time in `target` in seconds; inside a file times start at 0.
     rate: nominal frames per second.
-    sound: the audio track, if any.
+    audio: the audio track, if any.
     seconds: duration of the audio.
     tags: metadata of the container.
 
@@ -68,9 +68,9 @@ def join(
         # ffmpeg starts every input at 0; itsoffset restores the start of the first part.
         streams = [ffmpeg.input(video, itsoffset=parts[0][1], **input_options)["v:0"]]
         options = {"c:v": "copy", **container_options(target, ticks_per_second(rate))}
-        if sound:
-            audio, audio_options = sound.stream(target, seconds)
-            streams.append(audio)
+        if audio:
+            stream, audio_options = audio.stream(target, seconds)
+            streams.append(stream)
             options |= audio_options
         metadata = {f"metadata:g:{index}": f"{key}={value}" for index, (key, value) in enumerate((tags or {}).items())}
         with Process(ffmpeg.output(*streams, file_url(target), **options, **metadata)) as process:
@@ -97,6 +97,6 @@ def _concat_list(parts: Sequence[tuple[Path, float]]) -> str:
     for (path, start), (_, following) in zip(parts, [*parts[1:], (None, None)], strict=True):
         lines.append(f"file {path.name}")
         if following is not None:
-            # Differences of rounded times: rounding errors do not add up.
+            # Times are rounded before they are subtracted, so rounding errors do not add up.
             lines.append(f"duration {round(following * 1e6) - round(start * 1e6)}us")
     return "\n".join(lines) + "\n"

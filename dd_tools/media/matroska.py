@@ -14,7 +14,7 @@ def header(width: int, height: int, frame_seconds: float, *, high_bit_depth: boo
     """The bytes before the first frame: one video track, with times in nanoseconds.
 
     width, height: pixels.
-    frame_seconds: duration of a frame that no other frame follows.
+    frame_seconds: duration of the last frame; every other frame lasts until the next.
     high_bit_depth: frames are rgb48le instead of rgb24.
     """
     bits_per_pixel = 48 if high_bit_depth else 24

@@ -12,5 +12,5 @@ def exact_rate(rate: float) -> Fraction:
     if abs(rate - whole) < 1e-4:
         return Fraction(whole)
     ntsc = Fraction(1000 * round(rate * 1.001), 1001)
-    # 0.0051: the error of two decimals.
+    # 0.0051: slightly more than the error of rounding to two decimals.
     return ntsc if abs(rate - ntsc) <= 0.0051 else Fraction(rate).limit_denominator(1001)

@@ -1,7 +1,7 @@
 """Read the frames of a video or image as RGB arrays with their times.
 
-Times are in seconds from the start of the container, which is that of its earliest stream. They agree with those of
-`dd_tools.media.audio` for the same file; the first frame may come after 0 if the audio starts first.
+Times are in seconds from the start of the container, that is, of its earliest stream. They agree with those of
+`dd_tools.media.audio` for the same file; if the audio starts first, the time of the first frame is above 0.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from dd_tools.media.rates import exact_rate
 
 __all__ = ["LEVEL_16_BIT", "Box", "Frame", "VideoInfo", "probe", "read_frames"]
 
-LEVEL_16_BIT = 256  # one level of 8 bits in 16-bit frames; ffmpeg converts white of limited range to about 65280
+LEVEL_16_BIT = 256  # one 8-bit level in 16-bit frames; ffmpeg converts white of limited range to about 65280
 
 
 class Frame(NamedTuple):
@@ -49,9 +49,9 @@ def read_frames(
 
     source: a file, or its `VideoInfo`, which saves probing it.
     fps: resample to this constant rate by repeating and dropping frames; None keeps the frames of the file.
-    box: read only this part of every frame; its pixels are the same as in the whole frame, and reading is faster.
-    high_bit_depth: read uint16 frames in which one level of 8 bits is `LEVEL_16_BIT`, for sources of more than 8 bits.
-    on_damage: called once after the last frame if something could not be decoded, with one line that says what.
+    box: read only this part of every frame, which is faster; the pixels are the same as in the whole frame.
+    high_bit_depth: read uint16 frames in which one 8-bit level is `LEVEL_16_BIT`, for sources of more than 8 bits.
+    on_damage: called once after the last frame if part of the video could not be decoded, with a one-line message.
 
     Closing the iterator ends ffmpeg. Raises `DataError` if the file is no video or image, or if nothing can be decoded.
     """
@@ -93,8 +93,8 @@ def _decode(
 def _filters(info: VideoInfo, fps: Fraction | None, box: Box, high_bit_depth: bool) -> str:
     """The filter chain from decoded frames to RGB.
 
-    Without accurate_rnd and full_chroma_int, swscale's RGB is one level too dark. Converting to planar RGB (gbrp) first
-    gives the same values as converting to rgb24, in a third of the time.
+    Without accurate_rnd and full_chroma_int, swscale's RGB is one level too dark. Converting by way of planar RGB
+    (gbrp) gives the same values as converting straight to rgb24, in a third of the time.
     """
     rgb, packed_rgb = ("gbrp16le", "rgb48le") if high_bit_depth else ("gbrp", "rgb24")
     crop, size = [], (info.width, info.height)

@@ -8,17 +8,18 @@ from dd_tools import __version__
 from dd_tools.errors import UsageError
 from dd_tools.face.detectors.registry import open_detector
 from dd_tools.face.preparation import prepare_clip, report_lines
+from dd_tools.face.recorded_detector import RecordedDetector
 from dd_tools.face.settings import ALL, PROMINENT, PrepSettings
-from dd_tools.face.sightings import Sightings
 from dd_tools.formats.arrays import read_speech
 from dd_tools.formats.clip import Clip, Framing
 from dd_tools.formats.parts import file_stamp, parts_folder
 from dd_tools.media.audio import SAMPLE_RATE
+from dd_tools.media.images import is_image_sequence
 from dd_tools.nn.device import open_device
 from dd_tools.pipeline.encode import encode_references
 from dd_tools.pipeline.generate import generate_from
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
-from dd_tools.pipeline.models import load_motion_model, load_renderer
+from dd_tools.pipeline.models import check_options, load_motion_model, load_renderer
 from dd_tools.pipeline.output import OutputSettings, check_target, write_video
 from dd_tools.pipeline.painting import Speaker
 from dd_tools.pipeline.timing import SILENCE, STOP
@@ -29,6 +30,7 @@ from dd_tools.speech.registry import open_speech_model
 from dd_tools.weights import default_weights
 
 CLIP, SPEECH, ADAPTED = "clip.h5", "speech.npy", "adapted.safetensors"  # files in the folder of a run
+MAX_DIFFERENCE = 0.1  # seconds; audio and video that differ less in length count as equally long
 
 
 def dub(
@@ -54,7 +56,8 @@ def dub(
 ) -> None:
     """Make the speaker of `video` (a video or a portrait) say what is said in `audio`, and write it to `output`.
 
-    The same as dd-prep, dd-audio, dd-encode, dd-generate and dd-render one after another.
+    The frames are those of dd-prep, dd-audio, dd-encode, dd-generate and dd-render one after another, where dd-audio
+    gets the video's ``--duration`` if the audio differs from it by more than `MAX_DIFFERENCE`.
 
     renderer, motion: weights files; None for those that ship. references: largest number of reference latents.
     expression, follow_syllables: options of a warp motion model; None is its default. adapt_minutes: how long to train
@@ -70,12 +73,18 @@ def dub(
     if output.resolve() in (video.resolve(), audio.resolve()):
         raise UsageError(f"'{output}' is both input and output")
     check_target(output)
+    source = None if settings.crop_only else video
+    if not is_image_sequence(output):
+        settings.encoding(output, source)  # raises now, not after hours of work, if it cannot be encoded
     level = usable_level(audio)
     torch_device = open_device(device)
     renderer, motion = renderer or default_weights("renderer"), motion or default_weights("motion")
     model, motion_model = load_renderer(renderer, torch_device), load_motion_model(motion, torch_device)
     if model.z_size != motion_model.z_size:
         raise UsageError(f"renderer has latents of {model.z_size} values, motion model of {motion_model.z_size}")
+    generation = {"expression": expression, "follow_syllables": follow_syllables}
+    check_options("this motion model", motion_model.generation_options, generation)
+    check_options("this renderer", model.painting_options, {"steps": steps, "seed": seed})
     options = (references, expression, follow_syllables, adapt_minutes, face, at, steps, seed, batch_size, torch_device)
     key = {
         "program": __version__,
@@ -89,11 +98,8 @@ def dub(
         with Clip(folder / CLIP) as clip:
             samples = _speech_samples(level.samples, clip, audio, settings, report)
             _extract_speech(audio, level, samples, folder, motion_model, str(torch_device), report)
-            latents = _generate(
-                clip, folder, model, motion_model, references, expression=expression, follow_syllables=follow_syllables
-            )
+            latents = _generate(clip, folder, model, motion_model, references, **generation)
             speaker = Speaker(clip, latents, model, loop=settings.loop, tail=settings.tail, steps=steps, seed=seed)
-            source = None if settings.crop_only else video
             write_video(
                 [speaker], output, settings, folder, source=source, audio=audio, batch_size=batch_size, report=report
             )
@@ -107,8 +113,8 @@ def _prepare(
         return
     settings = PrepSettings(size=framing.size, crop=framing.crop, mask=framing.mask, face=face, at=at)
     detector = open_detector("auto", report=report)
-    with Sightings(detector, folder / f"sightings-{detector.name}-{detector.version}") as remembered:
-        result = prepare_clip(video, folder / CLIP, settings, detector=remembered, report=report)
+    with RecordedDetector(detector, folder / f"detections-{detector.name}-{detector.version}") as recorded:
+        result = prepare_clip(video, folder / CLIP, settings, detector=recorded, report=report)
     for line in report_lines(result, video):
         report.say(line)
 
@@ -134,9 +140,12 @@ def _speech_samples(samples: int, clip: Clip, audio: Path, settings: OutputSetti
         return samples
     length = round((float(clip.pts[-1]) + 1 / clip.source.frame_rate) * SAMPLE_RATE)
     excess = (samples - length) / SAMPLE_RATE
+    if abs(excess) <= MAX_DIFFERENCE:
+        return samples
     if excess > 0 and settings.loop == STOP:
-        if excess > 0.1:
-            report.say(f"'{audio}' is {excess:.1f} s longer than the video and is cut; see --loop hold and bounce")
+        report.say(
+            f"'{audio}' is {excess:.1f} s longer than the video and is cut; --loop hold or bounce extends the video"
+        )
         return length
     return max(samples, length) if settings.tail == SILENCE else samples
 
@@ -158,5 +167,7 @@ def _generate(
     """Motion (T, Z) for the speech features in the folder."""
     speech = read_speech(folder / SPEECH)
     reference = encode_references(renderer, model, clip, references)
+    if not model.accepts(reference):
+        raise UsageError("the motion model takes latents that end in the landmarks of a face, the renderer's do not")
     names = model.speech_model, clip.source.name, "the motion model"
     return generate_from(model, speech, reference, names=names, **options)

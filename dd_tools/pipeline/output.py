@@ -24,11 +24,11 @@ from dd_tools.media.containers import check_container
 from dd_tools.media.encode import VideoWriter
 from dd_tools.media.images import is_image_sequence, write_image_sequence
 from dd_tools.media.indexed_frames import IndexedFrames
-from dd_tools.media.joining import Sound, join
+from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.probe import probe
 from dd_tools.media.rates import exact_rate
 from dd_tools.pipeline.painting import PaintedFrame, Speaker
-from dd_tools.pipeline.timing import SILENCE, STOP
+from dd_tools.pipeline.timing import SILENCE, STOP, check_timing
 from dd_tools.reporting import SILENT, Reporter
 
 PART = 240  # frames
@@ -43,6 +43,8 @@ class OutputSettings:
     crop_only: write the square crop instead of the full frame.
     codec, quality, pixel_format, lossless: see `Encoding`; None is the default, mostly that of the source.
     metadata: container metadata to add to the label that says that AI altered the video.
+
+    Raises `UsageError` for an unknown loop or tail.
     """
 
     frames: slice = field(default_factory=lambda: slice(None))
@@ -54,6 +56,9 @@ class OutputSettings:
     pixel_format: str | None = None
     lossless: bool = False
     metadata: dict[str, str] | None = None
+
+    def __post_init__(self):
+        check_timing(self.loop, self.tail)
 
     def encoding(self, target: Path, source: Path | None) -> Encoding:
         """How to encode the frames of `target`. source: the video they come from, if any."""
@@ -105,8 +110,9 @@ def write_video(
 ) -> None:
     """Paint all `speakers` of one source and write a video, or an image per frame for a pattern such as ``%06d.png``.
 
-    source: the video into whose frames the crops are pasted; None to write the crops alone. audio: sound of the output,
-    cut or padded to its length; None for no sound. folder: of the parts; those that exist are not rendered again.
+    source: the video into whose frames the crops are pasted; None to write the crops alone. audio: audio track of the
+    output, cut or padded to its length; None for no audio. folder: of the parts; those that exist are not rendered
+    again.
     Raises `DataError` for an empty range of frames, `UsageError` for speakers that do not fit together.
     """
     _check_together(speakers, source)
@@ -119,7 +125,7 @@ def write_video(
         reported = report.progress(frames, spans[-1].stop - spans[0].start, "rendering")
         write_image_sequence(output, (image for image, _ in reported), first=spans[0].start)
         return
-    encoding, sound = settings.encoding(output, source), Sound(audio) if audio else None
+    encoding, track = settings.encoding(output, source), AudioTrack(audio) if audio else None
     rate = exact_rate(speakers[0].clip.source.frame_rate or LATENT_RATE)
     files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
     missing = [span for span in spans if not files[span.start].exists()]
@@ -133,11 +139,12 @@ def write_video(
         origin = timeline.pts[spans[0].start] if spans[0].start else 0.0
         starts = [(file, float(timeline.pts[start] - origin)) for start, file in files.items()]
         seconds = timeline.part(slice(0, spans[-1].stop)).end
-        join(starts, temporary, rate, sound=sound, seconds=seconds, tags=label_tags(settings.metadata))
+        join(starts, temporary, rate, audio=track, seconds=seconds, tags=label_tags(settings.metadata))
         append_xmp(temporary)
 
 
 def _check_together(speakers: Sequence[Speaker], source: Path | None) -> None:
+    """Raise `UsageError` unless all speakers can be painted into the same frames."""
     clips = [speaker.clip for speaker in speakers]
     if len(clips) > 1 and source is None:
         raise UsageError("several clips cannot be written as crops; leave out --crop-only")
@@ -148,7 +155,7 @@ def _check_together(speakers: Sequence[Speaker], source: Path | None) -> None:
 
 
 def _parts(count: int, frames: slice) -> Iterator[slice]:
-    """The output frames of `frames`, split at multiples of `PART`."""
+    """The range `frames` of `count` output frames, split at multiples of `PART`."""
     start, stop, _ = frames.indices(count)
     while start < stop:
         end = min((start // PART + 1) * PART, stop)
@@ -163,7 +170,7 @@ def _frames(
     batch_size: int,
     high_bit_depth: bool = False,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """The finished frames (H, W, 3) of `spans` with their times, uint8 or, with `high_bit_depth`, uint16."""
+    """The finished frames (H, W, 3) of `spans` with their times in seconds, uint8 or, with `high_bit_depth`, uint16."""
     if source is None:
         for crops in _painted(speakers, spans, batch_size):
             yield crops[0].crop, crops[0].pts

@@ -38,8 +38,8 @@ def render(
 ) -> None:
     """Paint motion into clips of one video and write the result to `output`.
 
-    clips: one per speaker. latents: the motion (T, Z) for each clip, 25 latents per second. audio: sound of the output,
-    None for no sound. renderer: weights file; None for the one that ships. source: the video that the clips were cut
+    clips: one per speaker. latents: the motion (T, Z) for each clip, 25 latents per second. audio: audio track of the
+    output; None for no audio. renderer: weights file; None for the one that ships. source: the video that the clips were cut
     from; None to look for it where it was. settings: timing and encoding of the output. device, dtype: see
     `open_device` and `DTYPES`. resume: continue a killed run. options: of the renderer, such as steps; None is its
     default. Raises `DataError` for files that cannot be used, `UsageError` for options that do not fit.

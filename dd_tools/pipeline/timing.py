@@ -45,6 +45,13 @@ class Timeline:
         return Timeline(frames, pts, self.opacity[span], end)
 
 
+def check_timing(loop: str, tail: str) -> None:
+    """Raise `UsageError` for values that `timeline` does not know."""
+    for name, value, known in (("loop", loop, LOOPS), ("tail", tail, TAILS)):
+        if value not in known:
+            raise UsageError(f"unknown {name} '{value}', expected one of {', '.join(known)}")
+
+
 def timeline(clip: Clip, count: int, *, loop: str = STOP, tail: str = SILENCE) -> Timeline:
     """The output frames for `count` latents. A still image lasts as long as the audio, a video as long as itself.
 
@@ -53,9 +60,7 @@ def timeline(clip: Clip, count: int, *, loop: str = STOP, tail: str = SILENCE) -
     closed mouth, if the audio ends in silence), ``source`` leaves the remaining frames unchanged, and ``cut`` ends with
     the audio. Raises `UsageError` for other values.
     """
-    for name, value, known in (("loop", loop, LOOPS), ("tail", tail, TAILS)):
-        if value not in known:
-            raise UsageError(f"unknown {name} '{value}', expected one of {', '.join(known)}")
+    check_timing(loop, tail)
     audio_end = count / LATENT_RATE
     if clip.source.is_still:
         frames, pts, spacing = np.zeros(count, int), np.arange(count) / LATENT_RATE, 1 / LATENT_RATE

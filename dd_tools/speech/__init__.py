@@ -1,5 +1,5 @@
 """Speech features (L, T, D) at 50 frames per second: models behind one function, `registry.open_speech_model`.
 
 `features` is the interface of speech models; `mel`, `moonshine` and `hubert` implement it. `extraction` writes the
-features of a file, `windows` and `loudness` are shared by the models, and `silence` is what a model outputs in silence.
+features of a file. `windows` and `loudness` are shared by the models. `silence` computes a model's features of silence.
 """

@@ -1,4 +1,4 @@
-"""From a sound file to a file of speech features, in pieces: memory does not grow with the length of the sound."""
+"""From an audio file to a file of speech features, in pieces: memory does not grow with the length of the audio."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from dd_tools.errors import DataError
 from dd_tools.formats.arrays import write_speech
 from dd_tools.media.audio import BLOCK_SECONDS, SAMPLE_RATE, read_audio_blocks
 from dd_tools.reporting import SILENT, Reporter
-from dd_tools.speech.features import Level, SpeechModel, collapse, measure_level
+from dd_tools.speech.features import Level, SpeechModel, measure_level, sum_layers
 from dd_tools.speech.windows import frame_count
 
 MIN_SECONDS = 0.1
@@ -25,11 +25,12 @@ def write_features(
     samples: int | None = None,
     report: Reporter = SILENT,
 ) -> None:
-    """Write the features (L, T, D) of a sound or video file to `target`, ``-`` for standard output.
+    """Write the features (L, T, D) of an audio or video file to `target`, ``-`` for standard output.
 
-    layer_weights: (L,); if given, the weighted sum of the layers is written instead, (1, T, D), see `collapse`. level:
-    the sound's statistics, if known, which saves a pass over it. samples: number of samples at 16 kHz to process; the
-    sound is cut or followed by silence. Raises `DataError` as `usable_level` does.
+    layer_weights: (L,); if given, the weighted sum of the layers is written instead, (1, T, D), see `sum_layers`.
+    level: the audio's statistics, if known, which saves a pass over it. samples: number of samples at 16 kHz to
+    process; the audio is cut or padded with silence to this length. Raises `DataError` as `usable_level` does, and if
+    `target` cannot be written.
     """
     level = level or usable_level(source)
     samples = level.samples if samples is None else samples
@@ -37,23 +38,23 @@ def write_features(
     pieces = report.progress(model.stream(blocks, level), None, source.name)
     layers = model.layers
     if layer_weights is not None:
-        layers, pieces = 1, (collapse(piece, layer_weights) for piece in pieces)
+        layers, pieces = 1, (sum_layers(piece, layer_weights) for piece in pieces)
     write_speech(target, pieces, (layers, frame_count(samples), model.width))
 
 
 def usable_level(source: Path) -> Level:
-    """The level of a sound or video file. Raises `DataError` if it has no sound, less than 0.1 s of it, or silence."""
+    """The level of the audio of a file. Raises `DataError` if there is none, less than 0.1 s, or only silence."""
     level = measure_level(read_audio_blocks(source))
     if level.samples < MIN_SECONDS * SAMPLE_RATE:
         seconds = level.samples / SAMPLE_RATE
-        raise DataError(f"cannot use '{source}': {seconds:.3f} s of sound, expected {MIN_SECONDS} s or more")
+        raise DataError(f"cannot use '{source}': {seconds:.3f} s of audio, expected {MIN_SECONDS} s or more")
     if level.is_silent:
         raise DataError(f"cannot use '{source}': silent throughout (below -80 dB)")
     return level
 
 
 def fit_length(blocks: Iterable[np.ndarray], samples: int) -> Iterator[np.ndarray]:
-    """A signal in blocks (n,), cut or followed by zeros so that it has `samples` samples in total."""
+    """A signal in blocks (n,), cut or padded with zeros to `samples` samples in total."""
     for block in blocks:
         yield block[:samples]
         samples -= min(samples, len(block))

@@ -13,13 +13,13 @@ MEL, MOONSHINE = EMBEDDED = "mel", "moonshine"
 DEFAULT_MODEL = MOONSHINE
 MODELS_WITH_LOUDNESS = (MOONSHINE,)  # models whose last feature is `dd_tools.speech.loudness.loudness`
 
-MIN_SPEECH_RMS = 1e-4  # −80 dB below full scale
+MIN_SPEECH_RMS = 1e-4  # 80 dB below full scale
 
 
 class Level(NamedTuple):
     """Statistics of a whole signal.
 
-    samples: its length.
+    samples: its number of samples.
     mean: mean of the samples.
     variance: variance of the samples.
     """
@@ -71,7 +71,7 @@ class SpeechModel(ABC):
         return np.concatenate(list(self.stream([samples], measure_level([samples]))), axis=1)
 
     def stream(self, blocks: Iterable[np.ndarray], level: Level) -> Iterator[np.ndarray]:
-        """The same for a signal in blocks (n,) with statistics `level`: consecutive pieces float16 (L, t, D)."""
+        """As `features`, for a signal in blocks (n,) with statistics `level`: consecutive pieces float16 (L, t, D)."""
         for window in windows(blocks):
             yield self._extract(window, level).astype(np.float16)
 
@@ -80,10 +80,11 @@ class SpeechModel(ABC):
         """Features (L, window.frames, D) of one window. level: statistics of the whole signal."""
 
 
-def collapse(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def sum_layers(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted sum over the layers of features (L, T, D): float16 (1, T, D).
 
-    weights: (L,) layer weights of a motion model, before the softmax.
+    weights: (L,) layer weights of a motion model, before the softmax. `dd_tools.nn.weighted_sum` does the same in a
+    network.
     """
-    shares = np.exp(weights - weights.max(), dtype=np.float32)
-    return np.tensordot(shares / shares.sum(), features.astype(np.float32), 1)[None].astype(np.float16)
+    exponentials = np.exp(weights - weights.max(), dtype=np.float32)
+    return np.tensordot(exponentials / exponentials.sum(), features.astype(np.float32), 1)[None].astype(np.float16)

@@ -1,8 +1,8 @@
 """All hidden states of a HuBERT-like model of `transformers` (hubert, wav2vec2, wavlm), as the paper uses them.
 
-A window of a long signal has `windows.CONTEXT` samples of context on both sides. The convolutional layers are not
-affected by the cut. Attention is global in principle, so near the ends of a window the later layers differ slightly
-from those of one pass.
+A window of a long signal has `windows.CONTEXT` samples of context on both sides. That is enough for the convolutional
+layers. Attention sees the whole window and nothing else, so the hidden states of the transformer layers differ slightly
+from those of a single pass over the signal.
 """
 
 import math
@@ -24,8 +24,8 @@ NEEDED_FILES = "config.json, preprocessor_config.json, model.safetensors (or pyt
 class Hubert(SpeechModel):
     """Features (L, T, D): the embedding output and the output of every layer, (25, T, 1024) for HuBERT-large.
 
-    Frame k is the model's own frame k, computed from samples 320 k … 320 k + 399. The last one is repeated up to T, as
-    in the released DiffDub: once, if the signal is a whole number of latents long.
+    Frame k is the model's own frame k, computed from samples 320 k … 320 k + 399. The last one is repeated up to frame
+    T, as in the released DiffDub: once, if the length of the signal is a whole number of latents.
     """
 
     def __init__(self, name: str, network: torch.nn.Module, normalise: bool):
@@ -46,10 +46,11 @@ class Hubert(SpeechModel):
 
 
 def open_hubert(name: str, *, device: str = "cpu", report: Reporter = SILENT) -> Hubert:
-    """Load a HuBERT-like model from a folder, or from the Hugging Face hub, which is downloaded unless it is cached.
+    """Load a HuBERT-like model from a folder or from the Hugging Face hub; it is downloaded unless it is cached.
 
-    name: the folder or the hub name. report: informed before the download. Pickled weights are read without executing
-    code. Raises `DataError` if the model cannot be loaded.
+    name: the folder or the hub name. device: torch device. report: receives a message before a download. Pickled
+    weights are read without running code in them. Raises `DataError` if the model cannot be loaded, or if it is of
+    another type, frame rate or sample rate.
     """
     if Path(name).is_dir() and not Path(name, "config.json").is_file():
         raise DataError(f"cannot open speech model '{name}': no config.json in this folder; expected {NEEDED_FILES}")

@@ -16,7 +16,7 @@ FLOOR = 1e-4  # power of a band; in speech it is about 1, so this is about 60 dB
 class LogMel(SpeechModel):
     """log10 of the power in 80 mel bands (Slaney, 0 to 8 kHz) of the signal at unit variance: (1, T, 80), −4 to 4.
 
-    A Hann window of 40 ms is centred on each frame. The signal is zero beyond its ends.
+    A Hann window of 40 ms is centred on each frame. Beyond its ends the signal is zero.
     """
 
     name, layers, width = MEL, 1, BANDS

@@ -1,14 +1,14 @@
 """The encoder of Moonshine, a small speech recogniser in the wheel `moonshine-voice`: the default speech model.
 
-A recogniser's features give better lips than log-mel, and this one needs no download.
+A recogniser's features give better lip motion than log-mel, and this one needs no download.
 
 The encoder outputs 288 values every 384 samples. Some of them encode the position of a frame in the encoder's input,
-which has no meaning in a long or cut recording. The encoder therefore runs on a short window that moves in small
-steps, and each frame is averaged over its positions in the window. The features then hardly depend on where a recording
+which is meaningless in a long or cut recording. The encoder therefore runs on a short window that moves in small steps,
+and each frame is averaged over its positions in the window. The features then hardly depend on where a recording
 begins, and not at all on how it is cut into pieces. They predict lip aperture as well as those of a single pass (see
 `tests/benchmarks/speech_features.py`).
 
-Loudness is appended, because a recogniser that knows only English takes the pauses of other languages for sounds.
+Loudness is appended, because a recogniser that knows only English mistakes pauses in other languages for speech.
 """
 
 import importlib.util
@@ -48,10 +48,10 @@ class Moonshine(SpeechModel):
         self._session = onnxruntime.InferenceSession(_encoder_path(), options, providers=["CPUExecutionProvider"])
 
     def _extract(self, window: Window, level: Level) -> np.ndarray:
-        # Silence before the signal, so that its first frames too are averaged over all positions in the moving window.
+        # Silence before the signal lets the first frames, too, be averaged over all positions in the moving window.
         lead = (WINDOW_FRAMES * HOP) - STEP
         frames = window.offset + np.arange(window.frames)
-        # The frames' centres in encoder frames, which begin `lead` samples before the signal.
+        # The frames' centres, in encoder frames; the first of these begins `lead` samples before the signal.
         positions = ((frames + 0.5) * FRAME_SAMPLES + lead - CENTRE) / HOP
         encoded = self._moving_average(window.samples, lead, count=int(positions[-1]) + 2)
         below = positions.astype(int)

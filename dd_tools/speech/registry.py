@@ -8,8 +8,8 @@ def open_speech_model(name: str, *, device: str = "cpu", report: Reporter = SILE
     """Load a speech model.
 
     name: ``mel``, ``moonshine``, or the folder or the Hugging Face hub name of a HuBERT-like `transformers` model.
-    device: torch device of a HuBERT; the other models run on the CPU. report: informed before a download. Raises
-    `DataError` if the model is not available.
+    device: torch device of a HuBERT; the other models run on the CPU. report: receives a message before a download.
+    Raises `DataError` if the model is not available.
     """
     if name == MEL:
         from dd_tools.speech.mel import LogMel

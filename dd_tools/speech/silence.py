@@ -1,8 +1,8 @@
-"""The features of silence, with which training teaches a motion model to close the mouth.
+"""The features of silence, from which a motion model learns to close the mouth.
 
 People who are filmed while they speak hardly pause, so training inserts silences into their speech. The features of a
-frame depend on its surroundings: silence next to speech differs from silence alone. Both are therefore generated here,
-with a synthetic voice, a buzz with the rhythm of syllables, in place of speech.
+frame depend on the audio around it: silence next to speech differs from silence alone. Both are therefore generated
+here. A synthetic voice, a buzz with the rhythm of syllables, takes the place of speech.
 """
 
 import numpy as np
@@ -18,15 +18,15 @@ MAX_NOISE = -40  # dB, the highest of `NOISES`
 PITCHES = (90, 130, 210)  # Hz
 FORMANTS = ((500, 80), (1500, 120), (2500, 160))  # centre and bandwidth, Hz
 SPEAKING, PAUSE = 2.0, 3.0  # seconds
-EDGE = 2  # feature frames at each end of a pause that are affected by the voice
+EDGE = 2  # feature frames at each end of a pause that are left out, because they are computed partly from the voice
 SYLLABLE_RATE = 4  # Hz
 
 
 def silence(model: SpeechModel) -> np.ndarray:
     """Features float16 (L, T, D) of silences, alone and between voices, with different levels of room noise.
 
-    If the model's last feature is the loudness, T is twice as long. In the second half all other features are NaN, that
-    is, unknown, and only the loudness is low: a recogniser that knows one language may output anything in the pauses
+    If the model's last feature is the loudness, T is twice as long. In the second half the loudness is low and all
+    other features are NaN, which means unknown: a recogniser that knows one language may output anything in the pauses
     of another.
     """
     rng = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def _pause(model: SpeechModel, noise: int | None, pitch: int | None, rng: np.ran
 
 
 def _loudness_only(pause: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A copy of the features `pause` (L, t, D) that are NaN except for a random low loudness."""
+    """Features of the shape of `pause` (L, t, D) that are NaN except for a random low loudness."""
     features = np.full_like(pause, np.nan)
     features[..., -1] = rng.uniform(FLOOR, MAX_NOISE) / 20
     return features

@@ -24,8 +24,8 @@ class Window(NamedTuple):
     """A part of a signal; features are computed for some of its frames, the rest is context.
 
     samples: float32 (n,), beginning at the first sample of a frame.
-    offset: the first of those frames, counted from the beginning of the window.
-    frames: their number; the last one may extend beyond the samples.
+    offset: the first of these frames, counted from the beginning of the window.
+    frames: number of these frames; the last one may extend beyond the samples.
     """
 
     samples: np.ndarray
@@ -36,7 +36,7 @@ class Window(NamedTuple):
 def pad_window(samples: np.ndarray, window: Window, span: int) -> np.ndarray:
     """Pad the `samples` (n,) of a window with zeros, so that `span` samples are centred on each of its frames.
 
-    In the result, those of frame k begin at `FRAME_SAMPLES` · k.
+    In the result, the samples of frame k begin at `FRAME_SAMPLES` · k.
     """
     margin = (span - FRAME_SAMPLES) // 2
     missing = max(0, (window.offset + window.frames) * FRAME_SAMPLES + margin - len(samples))
@@ -44,16 +44,16 @@ def pad_window(samples: np.ndarray, window: Window, span: int) -> np.ndarray:
 
 
 def frame_count(samples: int) -> int:
-    """Number of feature frames of a signal: two for every latent that it begins."""
+    """Number of feature frames of a signal of this many `samples`: two for every latent, also for an incomplete one."""
     return 2 * -(-samples // LATENT_SAMPLES)
 
 
 def windows(blocks: Iterable[np.ndarray], core: int = CORE, context: int = CONTEXT) -> Iterator[Window]:
     """Cut a signal, given as consecutive `blocks` (n,), into windows whose frames follow each other without a gap.
 
-    core: samples whose frames are computed in one window, except the last. context: samples on both sides of them,
-    where the signal has them. Both are multiples of `LATENT_SAMPLES`, and core ≥ context. A signal of up to
-    core + 2 context samples is one window.
+    core: samples whose frames are computed in one window; the last window may have more or fewer. context: samples on
+    either side of them, if the signal has so many. Both are multiples of `LATENT_SAMPLES`, and core ≥ context. A signal
+    of up to core + 2 context samples is one window.
     """
     held, before = np.empty(0, np.float32), 0
     for block in blocks:

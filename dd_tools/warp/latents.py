@@ -1,8 +1,8 @@
 """The latents of this model: an appearance code, then the landmarks of chin and lips of the frontal face.
 
 The last `LANDMARK_VALUES` of a latent are x and y of the `MOUTH_REGION` in the coordinates of a face that looks
-straight ahead (`dd_tools.face.turning`): origin between the eyes, y down, unit one interocular distance. So motion does
-not depend on how the head is turned; painting turns the landmarks with the head.
+straight ahead (`dd_tools.face.head_pose`): origin between the eyes, y down, unit one interocular distance. So motion
+does not depend on how the head is turned; painting turns the landmarks with the head.
 
 Landmarks are part of the latent because their detector was trained on far more faces than this model: painting follows
 the lips even under a beard. The appearance code describes what landmarks do not, such as teeth.
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dd_tools.face.head_pose import fit_cameras, frontal, turned
 from dd_tools.face.landmarks import (
     CHIN,
     LOWER_INNER_LIP,
@@ -22,7 +23,6 @@ from dd_tools.face.landmarks import (
 from dd_tools.face.landmarks import (
     REGION_VALUES as LANDMARK_VALUES,
 )
-from dd_tools.face.turning import fit_cameras, frontal, turned
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.padding import masked_mean
 

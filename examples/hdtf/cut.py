@@ -1,9 +1,9 @@
-"""Cut HDTF's clips, 25 pictures a second, out of the videos it was published as links to.
+"""Cut HDTF's clips, at 25 frames per second, out of the videos, which HDTF publishes as links.
 
 usage: cut.py LISTS                  print name and link of every video, tab-separated
-       cut.py LISTS VIDEOS CLIPS     cut what there is in the folder VIDEOS (NAME.mp4) into the folder CLIPS
+       cut.py LISTS VIDEOS CLIPS     cut the videos in the folder VIDEOS (NAME.mp4) into clips in the folder CLIPS
 
-LISTS is the folder HDTF_dataset of https://github.com/MRzzm/HDTF. A clip is named like the authors of DiffDub name it:
+LISTS is the folder HDTF_dataset of https://github.com/MRzzm/HDTF. A clip is named as the authors of DiffDub name it:
 RD_Radio34_006 is the seventh of video Radio34 in the lists that begin with RD. Clips that exist are not cut again.
 """
 
@@ -21,25 +21,25 @@ FRAME_RATE = 25
 
 
 class Window(NamedTuple):
-    """The square around the speaker, in pixels of a picture that is `of_height` pixels high."""
+    """The square around the speaker, in pixels of a frame that is `frame_height` pixels high."""
 
     left: int
     width: int
     top: int
     height: int
-    of_height: int
+    frame_height: int
 
     @property
     def filter(self) -> str:
-        """For ffmpeg, in whatever resolution the video was found."""
+        """ffmpeg's crop filter, scaled to the resolution of the downloaded video."""
         width, height, left, top = (
-            f"trunc({length}*ih/{self.of_height})" for length in (self.width, self.height, self.left, self.top)
+            f"trunc({length}*ih/{self.frame_height})" for length in (self.width, self.height, self.left, self.top)
         )
         return f"crop={width}:{height}:{left}:{top}"
 
 
 class Clip(NamedTuple):
-    """A clip to cut: its name, the video it lies in, from and to in seconds, the window (None: the whole picture)."""
+    """A clip to cut: its name, its video, start and end in seconds, and the window (None: the whole frame)."""
 
     name: str
     video: str
@@ -49,15 +49,17 @@ class Clip(NamedTuple):
 
 
 def videos(lists: Path) -> Iterator[tuple[str, str]]:
-    """Name and link of every video, from ``RD_video_url.txt`` and its like: ``Radio1 https://...``."""
+    """Name and link of every video, from ``RD_video_url.txt`` and so on, with lines such as ``Radio1 https://...``."""
     for subset in SUBSETS:
         for name, link in _rows(lists / f"{subset}_video_url.txt").items():
             yield f"{subset}_{name}", link[0]
 
 
 def clips(lists: Path) -> Iterator[Clip]:
-    """Every clip, from the lists of times (``Radio1.mp4 00:20-01:35 ...``), windows (``Radio1_0.mp4 466 535 0 535``:
-    left, width, top, height of a clip) and resolutions (``Radio1.mp4 720``). A few clips have no window.
+    """Every clip in the lists. A few clips have no window.
+
+    The lists have lines of times (``Radio1.mp4 00:20-01:35 ...``), of windows (``Radio1_0.mp4 466 535 0 535``: left,
+    width, top and height of clip 0) and of frame heights (``Radio1.mp4 720``).
     """
     for subset in SUBSETS:
         times, windows, heights = (
@@ -72,13 +74,13 @@ def clips(lists: Path) -> Iterator[Clip]:
 
 
 def _rows(path: Path) -> dict[str, list[str]]:
-    """The first column, without its suffix, to the others."""
+    """A list as a dictionary: the first column without ``.mp4``, to the other columns."""
     columns = (line.split() for line in path.read_text().splitlines() if line.strip())
     return {name.removesuffix(".mp4"): rest for name, *rest in columns}
 
 
 def _seconds(clock: str) -> int:
-    """``02:55`` is 175."""
+    """Convert ``MM:SS`` or ``HH:MM:SS`` to seconds: ``02:55`` is 175."""
     seconds = 0
     for part in clock.split(":"):
         seconds = 60 * seconds + int(part)
@@ -107,18 +109,18 @@ def main() -> int:
         return 0
     source, target = folders
     target.mkdir(exist_ok=True)
-    failed = absent = 0
+    failed = missing = 0
     for clip in clips(lists):
         output = target / f"{clip.name}.mp4"
         if not (source / f"{clip.video}.mp4").exists():
-            absent += 1
+            missing += 1
         elif not output.exists():
             try:
                 cut(clip, source, output)
             except subprocess.CalledProcessError:
                 failed += 1
                 print(f"cut.py: cannot cut '{clip.name}'", file=sys.stderr)
-    print(f"cut.py: {absent} clips without their video, {failed} failed", file=sys.stderr)
+    print(f"cut.py: videos of {missing} clips are missing, {failed} clips failed", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from dd_tools.media.audio import read_audio, write_audio
 from dd_tools.media.encode import VideoWriter
 from dd_tools.media.ffmpeg import ffmpeg_path
-from dd_tools.media.joining import Sound, join
+from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.rates import exact_rate
 from dd_tools.media.video import read_frames
 from dd_tools.pipeline.output import PART
@@ -38,7 +38,7 @@ def write_video(folder: Path, frames: int, marks: list[int]) -> Path:
             for frame in range(start, min(start + PART, frames)):
                 writer.write(np.full((16, 16, 3), 255 if frame in lit else 0, np.uint8), float((frame - start) / RATE))
         parts.append((path, float(start / RATE)))
-    join(parts, folder / "video.mp4", RATE, sound=Sound(folder / "clicks.wav"), seconds=float(frames / RATE))
+    join(parts, folder / "video.mp4", RATE, audio=AudioTrack(folder / "clicks.wav"), seconds=float(frames / RATE))
     return folder / "video.mp4"
 
 

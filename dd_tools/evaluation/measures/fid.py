@@ -1,7 +1,7 @@
 """FID of the compared region (Heusel et al. 2017), over all frames of a system, with torchvision's Inception v3.
 
-Published values use weights ported from TensorFlow and another resizing; values computed here can only be compared with
-each other. FID is biased upwards if there are fewer frames than features (2048).
+Published values use weights ported from TensorFlow and another resizing method, so values computed here can only be
+compared with each other. FID is biased upwards, above all if there are fewer frames than features (2048).
 """
 
 import math
@@ -113,7 +113,10 @@ class RegionFeatures:
 
 
 class SystemFid:
-    """FID of every system: create an `observer` for each clip, `keep` it if the clip was scored, read `values`."""
+    """Computes the FID of every system.
+
+    Call `observer` for each clip, `keep` if the clip was scored, and `values` at the end.
+    """
 
     def __init__(self, network: Inception):
         settings = f"torchvision-inception-v3-{network.fingerprint},not-the-tensorflow-port,pooled-over-frames"

@@ -1,4 +1,4 @@
-"""The measure that averages a function of single frames."""
+"""A measure that is the mean of a function of single frames."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from dd_tools.evaluation.measures.interface import Label, Measure
 class FrameMean(Measure):
     """The mean over frames of `value_of`, which returns None for a frame that cannot be measured.
 
-    Infinite values (PSNR of identical frames) are left out of the mean; it is infinite only if all values are.
+    Infinite values (PSNR of identical frames) are left out. The mean is infinite only if all values are.
     """
 
     def __init__(self, label: Label, value_of: Callable[[FramePair], float | None]):

@@ -1,4 +1,4 @@
-"""What every measure provides: labels, a method that takes frames one by one, and one number for each label."""
+"""The interface of measures: labels, a method that takes frames one by one, and one number for each label."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Better(str, Enum):
     NEAR_ZERO = "→0"
 
     def cost(self, value: float) -> float:
-        """A number by which values can be ranked; the best value has the lowest cost."""
+        """The cost of a value, by which values are ranked; the best value has the lowest."""
         targets = {Better.NEAR_ONE: 1.0, Better.NEAR_ZERO: 0.0}
         if self in targets:
             return abs(value - targets[self])
@@ -28,8 +28,8 @@ class Better(str, Enum):
 class Label:
     """How one number of a measure is named and printed.
 
-    key: name in files. title: name in tables. unit: "" for none. decimals: digits printed after the point. settings:
-    every setting of the measure that can change the number, for the signature.
+    key: name in files. title: name in tables. unit: "" for none. better: direction of good values. decimals: digits
+    printed after the point. settings: all settings of the measure that can change the number, for the signature.
     """
 
     key: str
@@ -50,7 +50,7 @@ class Label:
 
 
 class Observer(Protocol):
-    """Anything that is shown every frame of a clip, in order."""
+    """Receives every frame of a clip, in order."""
 
     def add(self, frame: FramePair) -> None:
         """Take the next frame."""
@@ -59,7 +59,7 @@ class Observer(Protocol):
 class Measure(Observer, Protocol):
     """Computes one number of a clip for each of its `labels`.
 
-    fault: set by `results` if the clip itself prevented a measurement and the user should know; one line.
+    fault: a one-line message, set by `results` if the clip could not be measured because of its content.
     """
 
     labels: tuple[Label, ...]

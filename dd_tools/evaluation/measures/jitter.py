@@ -13,9 +13,9 @@ JITTER = Label("jitter", "jitter", "", Better.NEAR_ONE, 2, "second-difference-ra
 class Jitter(Measure):
     """The ratio generated / truth of the mean absolute second difference over time of the lower face's pixels.
 
-    1: as steady as the truth; above 1: flicker; 0: frozen. The second difference over three frames ignores steady
-    change; all three are cropped to the middle frame's lower face, in the truth's pixels. NaN for fewer than three
-    frames and for a static truth.
+    1: as steady as the truth; above 1: flicker; 0: frozen. The second difference of three frames is zero for a constant
+    rate of change. All three are cropped to the middle frame's lower face, at the truth's resolution. NaN for fewer
+    than three frames and for a static truth.
     """
 
     labels = (JITTER,)

@@ -28,7 +28,8 @@ def raw_lmd(frame: FramePair) -> float | None:
 def aligned_lmd(frame: FramePair) -> float | None:
     """`raw_lmd` after aligning the centroids of both mouths, as in Chen et al. 2018, who introduced LMD.
 
-    It compares the mouths' shapes and ignores errors in their positions. Only this variant reproduces Table 1's order.
+    It compares the mouths' shapes and ignores errors in their positions. Only this variant ranks IP-LAP and DiffDub
+    first, as Table 1 does.
     """
     if frame.landmarks is None:
         return None

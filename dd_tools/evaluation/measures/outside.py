@@ -1,4 +1,4 @@
-"""What changed outside the lower face, where nothing should."""
+"""The error outside the lower face, where nothing should change."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ OUTSIDE = Label("outside_error", "outside", "grey levels", Better.LOWER, 2, "mea
 def outside_error(frame: FramePair) -> float | None:
     """Mean absolute difference outside the lower face in grey levels, 0 … 255; codec noise if only lips were repainted.
 
-    None without a face, if the lower face fills the frame, and for registered frames, whose surroundings were warped.
+    None without a face, if the lower face fills the frame, and for registered frames, which are resampled everywhere.
     """
     if frame.lower_face is None or frame.generated.original is not None:
         return None

@@ -15,12 +15,12 @@ from dd_tools.face.landmarks import lip_aperture
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.encode import VideoWriter
-from dd_tools.media.joining import Sound, join
+from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.rates import exact_rate
 
 CLIPS = "clips"  # subfolder of a report with the files of all clips
-WORST = 8  # frames shown, at most one of each second
-ERROR_SCALE = 64  # grey levels shown in the brightest colour of the error map
+WORST = 8  # number of worst frames on a page, at most one of each second
+ERROR_SCALE = 64  # grey levels of error at which the error map reaches its brightest colour
 GAP = 4  # pixels between frames side by side
 DEFAULT_RATE = 25.0  # frames per second of an image
 VIDEO_QUALITY, JPEG_QUALITY = 20, 90
@@ -42,8 +42,8 @@ class ClipMedia:
 
     folder, name: where and under which name the clip's files are written. rate: frames per second of the truth, 0 if it
     has none. audio: the file whose audio track the video gets, or None. Use it as a context manager: the video is
-    complete after the ``with`` block, and left out if that raises. `points` has one entry per frame; `worst` is filled
-    by `save`.
+    written when the ``with`` block ends without an exception. `points` has one entry per frame; `worst` is filled by
+    `save`.
     """
 
     def __init__(self, folder: Path, name: str, rate: float, audio: Path | None):
@@ -57,7 +57,7 @@ class ClipMedia:
         self._video: VideoWriter | None = None
 
     def __enter__(self) -> "ClipMedia":
-        self._silent_video = self._stack.enter_context(_removed(self._folder / f".{self.name}.pictures.mp4"))
+        self._silent_video = self._stack.enter_context(_removed(self._folder / f".{self.name}.silent.mp4"))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -95,9 +95,9 @@ class ClipMedia:
 
     def _add_audio(self) -> None:
         rate, first, last = exact_rate(self._rate), self.points[0].pts, self.points[-1].pts
-        audio = Sound(self._audio) if self._audio else None
+        audio = AudioTrack(self._audio) if self._audio else None
         with atomic_output(self._folder / self.video) as temporary:
-            join([(self._silent_video, first)], temporary, rate, sound=audio, seconds=last + float(1 / rate))
+            join([(self._silent_video, first)], temporary, rate, audio=audio, seconds=last + float(1 / rate))
 
     @property
     def page(self) -> str:

@@ -1,4 +1,4 @@
-"""An image with mouths of every video: each n-th frame of the truth, and the generated one below it."""
+"""An image with mouths of every video: those of every n-th frame of the truth, and the generated ones below them."""
 
 from pathlib import Path
 

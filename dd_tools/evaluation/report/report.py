@@ -1,4 +1,4 @@
-"""Everything that a run found, for all kinds of reports."""
+"""The results of a run, from which all kinds of reports are written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +11,9 @@ from dd_tools.evaluation.scores import ClipScores, SystemScores, summarise
 class Report:
     """The scores of one run.
 
-    labels: of all measures, in the order of tables. failed: one line for each video that could not be scored. pooled:
-    values by label and system of measures that are computed over all frames of a system.
+    labels: of all measures, in the order of tables. failed: one line for each video that could not be scored.
+    signature: all settings that can change a score. pooled: values by label and system, of measures that are computed
+    over all frames of a system.
     """
 
     labels: Sequence[Label]

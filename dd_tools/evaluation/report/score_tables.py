@@ -22,7 +22,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A table row. count: clips or frames. missed: frames without a face. page: the clip's page, if any."""
+    """A table row. count: number of clips or frames. missed: number of frames without a face. page: the clip's page."""
 
     name: str
     count: int
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """A table with two leading columns and one per label. groups: rows that are set apart from the others."""
+    """A table with two leading columns and one per label. groups: groups of rows, separated by lines."""
 
     name_heading: str
     count_heading: str

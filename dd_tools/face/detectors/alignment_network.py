@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from dd_tools.errors import DataError
-from dd_tools.face.landmarks import COUNT, extent
+from dd_tools.face.landmarks import LANDMARK_COUNT, extent
 from dd_tools.reporting import Reporter
 
 SEARCH_SIZE = 640  # pixels, longer side of the frame in a search that is not thorough
-FOLLOW_REGION = 2.0  # side of the square in which a face is followed, in units of the face's size
+FOLLOW_REGION = 2.0  # side of the square searched around a face's last position, in units of the face's size
 
 
 class AlignmentNetworkDetector:
@@ -66,7 +66,7 @@ class AlignmentNetworkDetector:
 
     def _landmarks(self, frame: np.ndarray, boxes: list[np.ndarray]) -> np.ndarray:
         faces = self._network.get_landmarks_from_image(frame, detected_faces=boxes) if boxes else ()
-        return np.array(faces, np.float32).reshape(-1, COUNT, 2)
+        return np.array(faces, np.float32).reshape(-1, LANDMARK_COUNT, 2)
 
 
 @contextlib.contextmanager

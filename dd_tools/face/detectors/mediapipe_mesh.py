@@ -1,8 +1,8 @@
 """Landmarks from the face detector and the face mesh in mediapipe's wheel: no download, about 5 ms per frame.
 
-The mesh is run directly rather than through ``mp.solutions.face_mesh``. The caller then decides where it looks: a face
-is followed from its own last position and never swapped for another one, and small faces in large frames are cut out
-before they are processed.
+The mesh is run directly rather than through ``mp.solutions.face_mesh``, so that this module chooses its input: a face
+is followed from its own last position and never swapped for another one, and small faces in large frames are cropped
+and enlarged first.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from dd_tools.face.affine import resample, square_map, transform
-from dd_tools.face.landmarks import COUNT, LEFT_EYE, RIGHT_EYE, extent
+from dd_tools.face.landmarks import LANDMARK_COUNT, LEFT_EYE, RIGHT_EYE, extent
 
 MESH_INPUT = 192  # pixels, side of the mesh's square input
 DETECTOR_INPUT = 192  # pixels, side of the full-range detector's square input
@@ -74,7 +74,7 @@ class MeshDetector:
         whole = (0, 0, frame.shape[1], frame.shape[0])
         faces = self._detect_in(frame, [whole, *_tiles(*frame.shape[:2])] if thorough else [whole])
         faces.sort(key=extent, reverse=True)
-        return np.array(faces, np.float32).reshape(-1, COUNT, 2)
+        return np.array(faces, np.float32).reshape(-1, LANDMARK_COUNT, 2)
 
     def follow(self, frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
         """See `Detector.follow`."""
@@ -156,7 +156,7 @@ def _is_same(face: np.ndarray, other: np.ndarray) -> bool:
 
 @contextlib.contextmanager
 def _native_output_silenced() -> Iterator[None]:
-    """Discard what C++ code writes to standard error: mediapipe and TF-lite print before their loggers can be set."""
+    """Discard what C++ code writes to standard error: mediapipe and TF Lite print before their loggers can be set."""
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)

@@ -16,8 +16,9 @@ class Detector(Protocol):
     version: str
 
     def detect(self, frame: np.ndarray, *, thorough: bool = True) -> np.ndarray:
-        """Detect all faces in a frame: float32 (N,68,2), x, y in pixels. A search that is not `thorough` is faster, but
-        may miss small faces.
+        """Detect all faces in a frame: float32 (N,68,2), x, y in pixels.
+
+        thorough: also find small faces, which is slower.
         """
 
     def follow(self, frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:

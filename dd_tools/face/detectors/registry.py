@@ -13,7 +13,7 @@ AUTO, MEDIAPIPE, FACE_ALIGNMENT = DETECTORS = ("auto", "mediapipe", "face-alignm
 def open_detector(name: str = AUTO, *, report: Reporter = SILENT) -> Detector:
     """Load a detector. ``auto`` is mediapipe where it is installed, face-alignment otherwise.
 
-    name: one of `DETECTORS`. report: informed before weights are downloaded. Raises `UsageError` for another name and
+    name: one of `DETECTORS`. report: receives a message before a download. Raises `UsageError` for another name and
     `DataError` if the detector is not installed or its weights cannot be loaded.
     """
     if name not in DETECTORS:

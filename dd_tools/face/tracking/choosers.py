@@ -35,7 +35,7 @@ CHOOSERS: dict[str, Chooser] = {PROMINENT: most_prominent, LARGEST: largest, CEN
 
 
 def at_point(x: float, y: float) -> Chooser:
-    """The rule that chooses the face at a point of the frame, in pixels, or none."""
+    """The rule that chooses the face at a point of the frame, in pixels, or no face if there is none."""
 
     def choose(faces: np.ndarray, frame_size: tuple[int, int]) -> int | None:
         distances = np.linalg.norm(faces.mean(1) - (x, y), axis=-1) / extent(faces)
@@ -45,7 +45,10 @@ def at_point(x: float, y: float) -> Chooser:
 
 
 def first_shot_only(landmarks: np.ndarray, shots: np.ndarray) -> np.ndarray:
-    """Landmarks (T,68,2) with NaN outside the first shot in which the face stays. shots: (T,) each frame's shot."""
+    """Landmarks (T,68,2), with NaN outside the first shot in which the face is detected in `MIN_FRAMES` frames.
+
+    If there is no such shot, that with the most detections counts. shots: (T,) number of each frame's shot.
+    """
     detected = np.isfinite(landmarks[:, 0, 0])
     counts = np.bincount(shots[detected], minlength=1)
     first = np.argmax(counts >= min(MIN_FRAMES, counts.max()))

@@ -11,7 +11,7 @@ import numpy as np
 from dd_tools.errors import DataError
 from dd_tools.face.affine import resample, square_map
 from dd_tools.face.detectors.protocol import Detector
-from dd_tools.face.landmarks import COUNT, extent
+from dd_tools.face.landmarks import LANDMARK_COUNT, extent
 from dd_tools.face.tracking.matching import (
     MAX_GAP_MOVE,
     MAX_STEP,
@@ -25,7 +25,7 @@ from dd_tools.face.tracking.shots import ShotFrame
 SEARCH_INTERVAL, THOROUGH_INTERVAL = 10, 50  # frames between searches for new faces; thorough ones find small faces
 MAX_MISSES = 50  # frames without a detection after which a track ends
 PORTRAIT_SIZE, PORTRAIT_SHARE = 160, 0.6  # pixels, side of a portrait; the face's share of it
-PORTRAIT_GROWTH = 1.1  # a face larger by this factor than in its portrait gets a new one
+PORTRAIT_GROWTH = 1.1  # a face that becomes larger than in its portrait by this factor gets a new one
 
 
 @dataclass
@@ -40,18 +40,18 @@ class FaceTrack:
     shot: int
     indices: array = field(default_factory=lambda: array("I"))
     portrait: np.ndarray | None = None
-    _landmarks: array = field(default_factory=lambda: array("f"))  # grows without copying what it holds
+    _landmarks: array = field(default_factory=lambda: array("f"))  # unlike a NumPy array, it can be appended to
     _portrait_extent: float = 0.0
 
     @property
     def landmarks(self) -> np.ndarray:
         """float32 (N,68,2) in frame pixels, for each of `indices`."""
-        return np.frombuffer(self._landmarks, np.float32).reshape(-1, COUNT, 2)
+        return np.frombuffer(self._landmarks, np.float32).reshape(-1, LANDMARK_COUNT, 2)
 
     @property
     def latest(self) -> np.ndarray:
         """The latest landmarks, float32 (68,2)."""
-        return np.array(self._landmarks[-2 * COUNT :], np.float32).reshape(COUNT, 2)
+        return np.array(self._landmarks[-2 * LANDMARK_COUNT :], np.float32).reshape(LANDMARK_COUNT, 2)
 
     def add(self, index: int, frame: np.ndarray, landmarks: np.ndarray) -> None:
         """Append the detection `landmarks` (68,2) in frame number `index`."""
@@ -66,7 +66,7 @@ class FaceTrack:
 
 
 def track_all_faces(frames: Iterable[ShotFrame], detector: Detector) -> list[FaceTrack]:
-    """Tracks of all faces, by the frame in which they are first detected; in the same frame, in the detector's order.
+    """Tracks of all faces, in the order of their first detection; within a frame, in the detector's order.
 
     A track continues over up to `MAX_MISSES` frames without a detection and ends with its shot. Faces detected less
     than `MIN_FRAMES` times are dropped, except in shorter shots.
@@ -124,11 +124,15 @@ def _detect_near(landmarks: np.ndarray, frame: np.ndarray, detector: Detector) -
     left, top = np.maximum(centre - half, 0).astype(int)
     right, bottom = np.maximum(centre + half, 0).astype(int) + 1
     part = frame[top:bottom, left:right]
-    return detector.detect(part, thorough=False) + np.float32([left, top]) if part.size else np.empty((0, COUNT, 2))
+    return (
+        detector.detect(part, thorough=False) + np.float32([left, top])
+        if part.size
+        else np.empty((0, LANDMARK_COUNT, 2))
+    )
 
 
 def _without_duplicates(located: list[tuple[FaceTrack, np.ndarray | None]]) -> list[tuple[FaceTrack, np.ndarray]]:
-    """Of tracks located at the same face, only the one that was nearest to it."""
+    """If several tracks were located at the same face, keep only the one that was nearest to it."""
     found = [(track, face) for track, face in located if face is not None]
     kept: list[tuple[FaceTrack, np.ndarray]] = []
     for track, face in sorted(found, key=lambda pair: centre_distance(pair[1], pair[0].latest)):
@@ -140,7 +144,7 @@ def _without_duplicates(located: list[tuple[FaceTrack, np.ndarray | None]]) -> l
 def tracks_by_number(tracks: list[FaceTrack], numbers: Sequence[int], path: Path) -> list[FaceTrack]:
     """The tracks with these numbers. path: the video, for messages.
 
-    Raises `DataError` if there is no such track or two of them share a frame.
+    Raises `DataError` if a number has no track or if two tracks have a frame in common.
     """
     unknown = [number for number in numbers if number >= len(tracks)]
     if unknown:
@@ -156,7 +160,7 @@ def tracks_by_number(tracks: list[FaceTrack], numbers: Sequence[int], path: Path
 
 def joined_landmarks(tracks: list[FaceTrack], length: int) -> np.ndarray:
     """Landmarks of one speaker's tracks for all `length` frames: float32 (T,68,2), NaN where there is no detection."""
-    landmarks = np.full((length, COUNT, 2), np.nan, np.float32)
+    landmarks = np.full((length, LANDMARK_COUNT, 2), np.nan, np.float32)
     for track in tracks:
         landmarks[np.array(track.indices)] = track.landmarks
     return landmarks

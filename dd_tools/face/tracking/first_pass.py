@@ -13,9 +13,9 @@ import numpy as np
 
 from dd_tools.errors import DataError
 from dd_tools.face.detectors.protocol import Detector
-from dd_tools.face.landmarks import COUNT
+from dd_tools.face.landmarks import LANDMARK_COUNT
 from dd_tools.face.settings import SPEAKING, PrepSettings
-from dd_tools.face.tracking.active_speaker import sound_energy, speaking_tracks
+from dd_tools.face.tracking.active_speaker import audio_energy, speaking_tracks
 from dd_tools.face.tracking.choosers import CHOOSERS, at_point, first_shot_only
 from dd_tools.face.tracking.face_tracks import FaceTrack, joined_landmarks, track_all_faces, tracks_by_number
 from dd_tools.face.tracking.shots import ShotFrame, number_shots
@@ -35,7 +35,7 @@ class FrameIndex:
 
     pts: float64 (T,) times in seconds, rising.
     shots: (T,) number of each frame's shot, from 0.
-    damage: one line about what could not be decoded, or None.
+    damage: a one-line message if part of the video could not be decoded, or None.
     """
 
     pts: np.ndarray
@@ -46,13 +46,16 @@ class FrameIndex:
 def find_speaker(
     info: VideoInfo, settings: PrepSettings, detector: Detector, report: Reporter
 ) -> tuple[FrameIndex, np.ndarray]:
-    """Landmarks of the speaker that `settings` choose: float32 (T,68,2) in frame pixels, NaN without a detection."""
+    """Track the speaker that `settings` choose: landmarks float32 (T,68,2) in frame pixels, NaN without a detection.
+
+    Raises `DataError` if the video cannot be decoded, and if faces are chosen by number or by speech but not found.
+    """
     if settings.numbers or settings.face == SPEAKING:
         frames, tracks = find_all_faces(info, settings.fps, detector, report)
         if settings.numbers:
             chosen = tracks_by_number(tracks, settings.numbers, info.path)
         else:
-            chosen = speaking_tracks(tracks, frames.pts, sound_energy(info.path) if info.has_audio else None)
+            chosen = speaking_tracks(tracks, frames.pts, audio_energy(info.path) if info.has_audio else None)
         return frames, joined_landmarks(chosen, len(frames.pts))
     choose = at_point(*settings.at) if settings.at else CHOOSERS[settings.face]
     frames, landmarks = _scan(
@@ -78,7 +81,7 @@ def find_all_faces(
 def match_landmarks(
     info: VideoInfo, fps: float | None, landmarks_path: str | Path, report: Reporter
 ) -> tuple[FrameIndex, np.ndarray]:
-    """The landmarks in a file (see `read_landmarks`). Raises `DataError` if the video has another number of frames."""
+    """The landmarks in a file (see `read_landmarks`). Raises `DataError` unless it has as many frames as the video."""
     landmarks = read_landmarks(landmarks_path)
     frames, count = _scan(info, fps, lambda frames: sum(1 for _ in frames), report)
     if len(landmarks) != count:
@@ -91,9 +94,9 @@ def read_landmarks(path: str | Path) -> np.ndarray:
 
     In the file, a frame without a face is all zeros, as in a clip. Raises `DataError` for another shape or content.
     """
-    landmarks = read_array(path, ("T frames", f"{COUNT} points", "x and y"))
-    if landmarks.shape[1:] != (COUNT, 2):
-        raise DataError(f"cannot use '{path}': shape {landmarks.shape}, expected (T, {COUNT}, 2)")
+    landmarks = read_array(path, ("T frames", f"{LANDMARK_COUNT} points", "x and y"))
+    if landmarks.shape[1:] != (LANDMARK_COUNT, 2):
+        raise DataError(f"cannot use '{path}': shape {landmarks.shape}, expected (T, {LANDMARK_COUNT}, 2)")
     landmarks = landmarks.astype(np.float32)
     landmarks[~landmarks.any((1, 2))] = np.nan
     return landmarks
@@ -126,9 +129,9 @@ def _recording(frames: Iterable[Frame], pts: array, shots: array) -> Iterator[Sh
 
 
 def _stacked(faces: Iterable[np.ndarray | None]) -> np.ndarray:
-    """Landmarks of consecutive frames as float32 (T,68,2), NaN for None. Appends to one buffer: T is not known."""
-    missing = np.full((COUNT, 2), np.nan, np.float32)
+    """Landmarks of consecutive frames as float32 (T,68,2), NaN for None. They go into one buffer, as T is not known."""
+    missing = np.full((LANDMARK_COUNT, 2), np.nan, np.float32)
     values = array("f")
     for face in faces:
         values.frombytes((missing if face is None else face.astype(np.float32)).tobytes())
-    return np.frombuffer(values, np.float32).reshape(-1, COUNT, 2)
+    return np.frombuffer(values, np.float32).reshape(-1, LANDMARK_COUNT, 2)

@@ -16,8 +16,8 @@ ShotFrame = tuple[np.ndarray, int]  # an RGB frame, uint8 (H,W,3), and the numbe
 
 TILES, SAMPLES = 16, 4  # mosaic tiles per side; samples per tile and side
 MIN_CHANGE = 9.0  # grey levels, mean over the mosaic
-MIN_RATIO = 3.0  # least ratio of a cut's change to the next change and to those before
-HISTORY = 8  # changes before that are compared
+MIN_RATIO = 3.0  # smallest ratio of a cut's change to the changes before and after it
+HISTORY = 8  # number of changes before it that are compared
 
 
 def number_shots(frames: Iterable[np.ndarray]) -> Iterator[ShotFrame]:
@@ -41,7 +41,7 @@ def _changes(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, float]]
 
 
 def _mosaic(frame: np.ndarray) -> np.ndarray:
-    """float32 (16,16,3): each tile the mean of a few samples."""
+    """A coarse mosaic of a frame, float32 (16,16,3): each tile is the mean of a few pixels."""
     count = TILES * SAMPLES
     rows, columns = (((np.arange(count) + 0.5) * side / count).astype(int) for side in frame.shape[:2])
     samples = frame[rows[:, None], columns].astype(np.float32)

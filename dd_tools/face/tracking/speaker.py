@@ -17,8 +17,9 @@ Chooser = Callable[[np.ndarray, tuple[int, int]], int | None]
 def track_speaker(frames: Iterable[ShotFrame], detector: Detector, choose: Chooser) -> Iterator[np.ndarray | None]:
     """Yield the speaker's landmarks in each frame: float32 (68,2), or None where that face is not detected.
 
-    In each shot, `choose` picks the speaker in the first frame with a face that stays. After a missed detection the
-    speaker is the nearest face of similar size, and no other face in that shot.
+    In each shot, `choose` picks the speaker in the first frame with a face. If that face is lost before it was detected
+    in `MIN_FRAMES` frames, `choose` picks again. Later, a lost speaker is found again as the nearest face of similar
+    size; another face is not taken in that shot.
     """
     last, hits, misses, current_shot = None, 0, 0, None
     for frame, shot in frames:

@@ -48,10 +48,10 @@ class WholeFrame(Crop):
 
 
 class FaceCrop(Crop):
-    """A square around the face: the published input for other videos, with a box from landmarks, not from a detector.
+    """A square around the face: the published input for other videos, except that the box is derived from landmarks.
 
-    Boxes are smoothed by a median over 13 frames. Frames without a face use the last box, or the whole frame before the
-    first one.
+    Boxes are smoothed by a median over 13 frames. If none of these has a face, the last box is used; before the first
+    box it is the whole frame.
     """
 
     settings = f"real-landmark-box-scale-{SCALE}"

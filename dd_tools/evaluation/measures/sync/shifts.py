@@ -7,7 +7,10 @@ EPSILON = 1e-6  # added to differences, as in torch.nn.functional.pairwise_dista
 
 
 class ShiftDistances:
-    """Sums the distances of lip windows to the audio windows −15 … 15 frames away; beyond both ends these are zeros."""
+    """Sums the distances of lip windows to the audio windows −15 … 15 frames away.
+
+    Beyond both ends of the audio, embeddings are zero, as in the published code.
+    """
 
     def __init__(self) -> None:
         self._sums, self._count = np.zeros(2 * MAX_SHIFT + 1), 0
@@ -23,7 +26,7 @@ class ShiftDistances:
         self._compare(len(self._audio) - 2 * MAX_SHIFT)
 
     def mean(self) -> np.ndarray | None:
-        """Mean distances (31,) after the last `add`, by rising position of the audio; None without any window."""
+        """Mean distances (31,) after the last `add`, from shift −15 to 15 of the audio; None without any window."""
         if self._lips is None:
             return None
         self._audio = np.concatenate([self._audio, _padding(self._audio)])

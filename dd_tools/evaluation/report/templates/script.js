@@ -14,7 +14,7 @@ const show = () => {
 const seek = number => { video.currentTime = times[Math.min(times.length - 1, Math.max(0, number))] + 0.001; };
 const tick = () => { show(); if (!video.paused) requestAnimationFrame(tick); };
 const play = document.querySelector("#play"), toggle = () => video.paused ? video.play() : video.pause();
-video.controls = false;  // they would cover the chins; the charts serve as time bar
+video.controls = false;  // they would cover the chins; the charts serve as seek bars
 for (const event of ["loadedmetadata", "seeked"]) video.addEventListener(event, show);
 video.addEventListener("play", () => { play.textContent = "Pause"; tick(); });
 video.addEventListener("pause", () => { play.textContent = "Play"; });

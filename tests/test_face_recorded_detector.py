@@ -9,7 +9,7 @@ import pytest
 from factories import DummyPlay, dummy_face_at
 
 from dd_tools.errors import DataError
-from dd_tools.face.sightings import Sightings
+from dd_tools.face.recorded_detector import RecordedDetector
 from dd_tools.face.tracking.face_tracks import track_all_faces
 from dd_tools.face.tracking.speaker import track_speaker
 
@@ -58,9 +58,9 @@ def test_an_interrupted_run_is_continued(tmp_path, track, limit):
     whole = Counted(video())
     expected = track(whole)
     first, second = Counted(video(), limit), Counted(video())
-    with pytest.raises(KeyboardInterrupt), Sightings(first, tmp_path / "sightings") as recorded:
+    with pytest.raises(KeyboardInterrupt), RecordedDetector(first, tmp_path / "detections") as recorded:
         track(recorded)
-    with Sightings(second, tmp_path / "sightings") as recorded:
+    with RecordedDetector(second, tmp_path / "detections") as recorded:
         found = track(recorded)
     assert (recorded.name, recorded.version) == ("play", "1")
     assert first.count + second.count == whole.count
@@ -70,31 +70,31 @@ def test_an_interrupted_run_is_continued(tmp_path, track, limit):
 
 
 def test_an_incomplete_result_is_detected_again(tmp_path):
-    path = tmp_path / "sightings"
-    with Sightings(video(), path) as recorded:
+    path = tmp_path / "detections"
+    with RecordedDetector(video(), path) as recorded:
         expected = speaker(recorded)
     whole = path.read_bytes()
     for length in (len(whole) - 1, len(whole) - 600, len(whole) // 2, 3):
         path.write_bytes(whole[:length])
         counted = Counted(video())
-        with Sightings(counted, path) as recorded:
+        with RecordedDetector(counted, path) as recorded:
             np.testing.assert_array_equal(speaker(recorded), expected)
         assert counted.count > 0
         assert path.read_bytes() == whole
 
 
 def test_a_full_disk_is_a_one_line_error_and_loses_nothing(tmp_path):
-    path = tmp_path / "sightings"
-    with Sightings(video(), path) as recorded:
+    path = tmp_path / "detections"
+    with RecordedDetector(video(), path) as recorded:
         expected = speaker(recorded)
 
     class Full(io.BytesIO):
         def write(self, content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with Sightings(video(), path) as recorded:
+    with RecordedDetector(video(), path) as recorded:
         recorded._file = Full(path.read_bytes()[:2000])
-        with pytest.raises(DataError, match=r"cannot write '.*sightings': No space left"):
+        with pytest.raises(DataError, match=r"cannot write '.*detections': no space left"):
             speaker(recorded)
-    with Sightings(Counted(video(), 0), path) as recorded:
+    with RecordedDetector(Counted(video(), 0), path) as recorded:
         np.testing.assert_array_equal(speaker(recorded), expected)

@@ -1,4 +1,4 @@
-"""Which frame is shown when, and which latent belongs to it."""
+"""Which frame is shown when, how opaque its painting is, and which latent belongs to it."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dd_tools.errors import UsageError
 from dd_tools.formats.clip import Clip
-from dd_tools.renderer.timing import FADE, faded, latents_at, latents_on_grid, timeline
+from dd_tools.pipeline.timing import FADE, fade_opacity, interpolation, latents_at, timeline
 
 
 @pytest.fixture
@@ -32,21 +32,21 @@ CASES = [
 
 
 @pytest.mark.parametrize(("count", "options", "frames"), CASES)
-def test_voices_longer_and_shorter_than_the_video(clip, count, options, frames):
+def test_audio_longer_and_shorter_than_the_video(clip, count, options, frames):
     when = timeline(clip, count, **options)
     assert when.frames.tolist() == frames
     np.testing.assert_allclose(when.pts, np.arange(len(frames)) / 25)
     assert when.end == pytest.approx(len(frames) / 25)
-    assert (when.share == 1).all()
+    assert (when.opacity == 1).all()
 
 
-def test_the_rest_of_the_source_fades_in_before_the_voice_ends(tmp_path):
+def test_the_rest_of_the_source_fades_in_before_the_audio_ends(tmp_path):
     with Clip(dummy_clip(tmp_path / "clip.h5", frames=20)) as clip:
         when = timeline(clip, 12, tail="source")
-    np.testing.assert_allclose(when.share, [1] * 7 + [1, 0.8, 0.6, 0.4, 0.2] + [0] * 8, atol=1e-6)
+    np.testing.assert_allclose(when.opacity, [1] * 7 + [1, 0.8, 0.6, 0.4, 0.2] + [0] * 8, atol=1e-6)
 
 
-def test_a_still_lasts_as_long_as_the_voice(tmp_path):
+def test_a_still_lasts_as_long_as_the_audio(tmp_path):
     with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
         when = timeline(still, 9, loop="bounce", tail="cut")
     assert when.frames.tolist() == [0] * 9
@@ -54,7 +54,7 @@ def test_a_still_lasts_as_long_as_the_voice(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"loop": "again"}, {"tail": "end"}])
-def test_other_words_are_refused(clip, options):
+def test_unknown_values_are_refused(clip, options):
     with pytest.raises(UsageError, match="expected one of"):
         timeline(clip, 6, **options)
 
@@ -69,27 +69,33 @@ def test_a_part_keeps_its_times_and_ends_where_the_next_begins(clip):
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.floats(0.01, 0.1))
 def test_painting_fades_by_the_distance_in_time_to_untouched_frames(painted, spacing):
     pts = np.arange(len(painted)) * spacing
-    share = faded(np.array(painted), pts)
+    share = fade_opacity(np.array(painted), pts)
     for index, here in enumerate(pts):
         apart = [abs(there - here) for there, is_painted in zip(pts, painted, strict=True) if not is_painted]
         assert share[index] == pytest.approx(min(min(apart, default=FADE) / FADE, 1), abs=1e-5)
 
 
 @given(
-    rate=st.sampled_from([24000 / 1001, 25.0, 30000 / 1001, 50.0, 60.0]),
-    seconds=st.floats(0.5, 4),
-    start=st.sampled_from([0, 0.2]),
+    st.lists(st.floats(-2, 7, allow_nan=False), min_size=1, max_size=8),
+    st.lists(st.floats(0.01, 1), min_size=0, max_size=7),
+    st.integers(0, 2**32 - 1),
 )
-def test_latents_keep_their_time_at_any_frame_rate(rate, seconds, start):
-    times = start + np.arange(round(seconds * rate)) / rate
-    line = np.stack([3 * times, 1 - times], axis=1)  # linear in time, so interpolation is exact
-    grid = latents_on_grid(line, times)
-    grid_times = np.arange(len(grid)) / 25
-    inside = (grid_times >= times[0]) & (grid_times <= times[-1])
-    np.testing.assert_allclose(grid[inside], np.stack([3 * grid_times, 1 - grid_times], axis=1)[inside], atol=1e-9)
-    covered = (times >= grid_times[inside][0]) & (times <= grid_times[inside][-1])
-    np.testing.assert_allclose(latents_at(grid, times)[covered], line[covered], atol=1e-9)
-    assert abs(grid_times[-1] - times[-1]) <= 0.5 / 25 + 1e-9
+def test_interpolation_is_that_of_numpy_with_the_ends_held(at, spacings, seed):
+    knots = np.cumsum([0.0, *spacings])
+    values = np.random.default_rng(seed).standard_normal(len(knots))
+    left, right, share = interpolation(np.array(at), knots)
+    assert ((share >= 0) & (share < 1)).all()
+    np.testing.assert_allclose(
+        values[left] * (1 - share) + values[right] * share, np.interp(at, knots, values), atol=1e-9
+    )
+
+
+@given(rate=st.sampled_from([24000 / 1001, 25.0, 30000 / 1001, 50.0, 60.0]), start=st.sampled_from([0, 0.013, 0.2]))
+def test_latents_are_at_their_time_at_any_frame_rate(rate, start):
+    """What moves evenly in 25 latents a second moves evenly in the frames."""
+    latents = np.arange(50.0)[:, None] * (1, -2) / 25
+    times = start + np.arange(round(rate)) / rate
+    np.testing.assert_allclose(latents_at(latents, times), times[:, None] * (1, -2), atol=1e-9)
 
 
 def test_latents_hold_beyond_their_ends():

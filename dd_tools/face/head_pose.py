@@ -1,13 +1,13 @@
 """Head pose in 3-D: frontal coordinates of chin and lips, and how they appear when the head is turned.
 
-The crop follows the head's position and roll. A head that turns sideways or nods also shifts and shortens chin and lips
-in the crop, whatever is said. The motion model therefore works on the *frontal* face: it need not know where the person
-looks, and painting turns its landmarks with the head, so that the lips stay on the face. Frontal coordinates are those
-of the template (`dd_tools.face.geometry`): origin between the eyes, x to the person's left, y down, one interocular
-distance as unit.
+The crop follows the head's position and roll. Yaw and pitch still shift and foreshorten chin and lips in the crop,
+whatever is said. The motion model therefore works on the *frontal* face: it need not know where the person looks, and
+painting turns its landmarks with the head, so that the lips stay on the face. Frontal coordinates are those of the
+template (`dd_tools.face.geometry`): origin between the eyes, x to the person's left, y down, one interocular distance
+as unit.
 
-One affine camera per frame maps them to the frame. It is fitted only on points of the rigid head, which do not move
-with speech.
+One affine camera per frame maps them, with their depths, to the frame. It is fitted only on rigid points of the head,
+which do not move with speech.
 """
 
 import numpy as np
@@ -55,5 +55,5 @@ def turned(points: np.ndarray, cameras: np.ndarray) -> np.ndarray:
 
 
 def _offset(cameras: np.ndarray) -> np.ndarray:
-    """What the points' depths and the cameras' translations add to x and y: (T,25,2)."""
+    """The contribution of the points' depths and the cameras' translations to x and y: (T,25,2)."""
     return DEPTHS[:, None] * cameras[:, None, :, 2] + cameras[:, None, :, 3]

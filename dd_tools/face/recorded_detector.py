@@ -1,4 +1,4 @@
-"""Detections kept in a file, so that an interrupted preparation continues without detecting again."""
+"""A detector whose results are recorded in a file, so that an interrupted preparation need not detect them again."""
 
 import contextlib
 import io
@@ -13,14 +13,14 @@ from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.parts import file_stamp, parts_folder
 
-_NONE = np.empty(0, np.float32)  # stands for None in the file
+_NO_FACE = np.empty(0, np.float32)  # how the file stores None
 
 
-class Sightings:
-    """A `Detector` that records the results of another one in the file `path`; a context manager.
+class RecordedDetector:
+    """A `Detector` that records the results of another one in the file `path`. Use it as a context manager.
 
-    Opened again, it returns the recorded results in order before it asks the other detector. The calls must therefore
-    be the same as in the interrupted run, on the same video. A result that is cut short is detected again. Raises
+    When it is opened again, it returns the recorded results in order before it calls the other detector. The calls must
+    therefore be the same as in the interrupted run, on the same video. A truncated result is detected again. Raises
     `DataError` if the file cannot be written.
     """
 
@@ -29,7 +29,7 @@ class Sightings:
         self._detector, self._path = detector, path
         self._file = None
 
-    def __enter__(self) -> "Sightings":
+    def __enter__(self) -> "RecordedDetector":
         self._file = open(self._path, "a+b")
         self._file.seek(0)
         self._is_replaying = True
@@ -48,7 +48,7 @@ class Sightings:
 
         def follow() -> np.ndarray:
             face = self._detector.follow(frame, landmarks)
-            return _NONE if face is None else face
+            return _NO_FACE if face is None else face
 
         face = self._replay_or(follow)
         return face if face.size else None
@@ -65,7 +65,7 @@ class Sightings:
         return result
 
     def _read(self) -> np.ndarray | None:
-        """The next result in the file; None at its end, where an incomplete result is removed."""
+        """The next result in the file; None at its end, where a truncated result is removed."""
         start = self._file.tell()
         try:
             return np.load(self._file, allow_pickle=False)
@@ -80,22 +80,25 @@ class Sightings:
         try:
             self._file.write(record.getvalue())
         except OSError as error:
-            raise DataError(f"cannot write '{self._path}': {error.strerror}") from None
+            raise DataError(f"cannot write '{self._path}': {str(error.strerror).lower()}") from None
 
 
 @contextlib.contextmanager
 def resumable_detector(
     detector: Detector, video_path: Path, clip_path: Path, settings: PrepSettings, *, resume: bool
 ) -> Iterator[Detector]:
-    """`detector` with its results recorded in the folder CLIP.h5.parts, which is removed when the block succeeds.
+    """Record the results of `detector` in the folder CLIP.h5.parts, which is removed when the block succeeds.
 
-    resume: start with what an interrupted run recorded, if the video, the settings, the detector and this program are
-    the same.
+    resume: reuse what an interrupted run recorded, if the video, the settings, the detector and the version of this
+    program are the same.
     """
     key = {
         "video": file_stamp(video_path),
         "settings": repr(settings),
         "program": [__version__, detector.name, detector.version],
     }
-    with parts_folder(clip_path, key, resume=resume) as folder, Sightings(detector, folder / "sightings") as recorded:
+    with (
+        parts_folder(clip_path, key, resume=resume) as folder,
+        RecordedDetector(detector, folder / "detections") as recorded,
+    ):
         yield recorded

@@ -6,8 +6,8 @@ from factories import dummy_face_landmarks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dd_tools.face.landmarks import COUNT, MOUTH_REGION, UPPER_INNER_LIP
-from dd_tools.face.turning import DEPTHS, RIGID, RIGID_POINTS, fit_cameras, frontal, turned
+from dd_tools.face.head_pose import DEPTHS, RIGID, RIGID_POINTS, fit_cameras, frontal, turned
+from dd_tools.face.landmarks import LANDMARK_COUNT, MOUTH_REGION, UPPER_INNER_LIP
 
 SCALE, ORIGIN = 30, (64, 40)  # pixels per interocular distance; the point between the eyes
 
@@ -24,7 +24,7 @@ def projected(points: np.ndarray, yaw: float, pitch: float, roll: float) -> np.n
     rotation = np.eye(3)
     for axis, angle in enumerate((pitch, yaw, roll)):
         rotation = cv2.Rodrigues(np.radians(angle) * np.eye(3)[axis])[0] @ rotation
-    landmarks = np.full((COUNT, 2), np.nan)
+    landmarks = np.full((LANDMARK_COUNT, 2), np.nan)
     landmarks[list(RIGID_POINTS)] = (RIGID @ rotation.T)[:, :2]
     landmarks[list(MOUTH_REGION)] = (np.column_stack([points, DEPTHS]) @ rotation.T)[:, :2]
     return landmarks * SCALE + ORIGIN
@@ -51,7 +51,7 @@ def test_turned_rotates_the_mouth_with_the_head(yaw, pitch, roll):
 
 def test_turned_is_the_inverse_of_frontal_for_any_landmarks():
     rng = np.random.default_rng(0)
-    landmarks = dummy_face_landmarks() + rng.normal(size=(9, COUNT, 2)) * 3
+    landmarks = dummy_face_landmarks() + rng.normal(size=(9, LANDMARK_COUNT, 2)) * 3
     cameras, points = fit_cameras(landmarks, np.arange(9) / 25), landmarks[:, MOUTH_REGION]
     np.testing.assert_allclose(turned(frontal(points, cameras), cameras), points, atol=1e-9)
     assert np.abs(frontal(points, cameras)[:-1] - frontal(points, cameras)[1:]).max() > 0.01

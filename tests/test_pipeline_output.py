@@ -1,0 +1,73 @@
+"""Crops as videos, the video that a clip was cut from, and what does not go together."""
+
+import numpy as np
+import pytest
+from both_kinds import of_both_kinds, tiny_renderer
+from factories import dummy_clip, dummy_video
+
+from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.clip import Clip
+from dd_tools.media.video import probe, read_frames
+from dd_tools.pipeline.output import OutputSettings, check_target, find_source, write_video
+from dd_tools.pipeline.painting import Speaker
+
+
+@pytest.fixture
+def clip(tmp_path):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=11, unusable=[4, 5])) as clip:
+        yield clip
+
+
+def speaker(kind: str, clip: Clip, **timing: str) -> Speaker:
+    renderer = tiny_renderer(kind)
+    latents = np.random.default_rng(0).normal(size=(11, renderer.z_size)).astype(np.float32)
+    return Speaker(clip, latents, renderer, **{"loop": "stop", "tail": "silence"} | timing)
+
+
+@of_both_kinds
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_crops_become_a_lossless_video_of_the_same_frames(kind, clip, tmp_path, suffix):
+    output, one = tmp_path / f"out{suffix}", speaker(kind, clip)
+    write_video([one], output, OutputSettings(lossless=True), tmp_path, source=None, audio=None)
+    assert (probe(output).width, probe(output).frame_rate) == (clip.size, 25)
+    frames = list(read_frames(output))
+    for frame, item in zip(frames, one.paint(slice(0, 11), 8), strict=True):
+        assert frame.pts == pytest.approx(item.pts, abs=1e-3)
+        assert np.array_equal(frame.image, item.crop)
+
+
+def test_crops_are_encoded_with_loss_by_default(clip, tmp_path):
+    output, one = tmp_path / "out.mp4", speaker("warp", clip)
+    write_video([one], output, OutputSettings(), tmp_path, source=None, audio=None)
+    for frame, item in zip(read_frames(output), one.paint(slice(0, 11), 8), strict=True):
+        # An untrained network paints coloured noise, which 4:2:0 blurs; known pixels come through.
+        assert np.abs(frame.image.mean(-1) - item.crop.mean(-1))[item.mask == 0].mean() < 4
+
+
+def test_a_source_that_is_missing_or_changed_is_refused(clip, tmp_path):
+    video = dummy_video(tmp_path / "other.mp4", seconds=0.4)
+    with pytest.raises(DataError, match=r"cannot find .*clip.mp4', the source of .*clip.h5'; name it with --source"):
+        find_source(clip)
+    with pytest.raises(DataError, match=r"other.mp4' is not the file .* was cut from \(SHA-256 differs\)"):
+        find_source(clip, video)
+    (tmp_path / "clip.mp4").write_bytes(video.read_bytes())
+    with pytest.raises(DataError, match=r"clip.mp4' is not the file"):
+        find_source(clip)
+
+
+@pytest.mark.parametrize("name", ["out.avi", "out", "missing/out.mp4"])
+def test_targets_that_cannot_be_written_are_refused(tmp_path, name):
+    with pytest.raises((DataError, UsageError), match=name.split("/")[0]):
+        check_target(tmp_path / name)
+
+
+def test_speakers_that_do_not_fit_together_are_refused(clip, tmp_path):
+    def write(*speakers, source=None):
+        write_video(speakers, tmp_path / "out.mp4", OutputSettings(), tmp_path, source=source, audio=None)
+
+    one, shorter = speaker("warp", clip), speaker("warp", clip, tail="cut")
+    shorter.timeline = shorter.timeline.part(slice(0, 5))
+    with pytest.raises(UsageError, match="leave out --crop-only"):
+        write(one, one)
+    with pytest.raises(UsageError, match="the motions differ in length"):
+        write(one, shorter, source=tmp_path / "video.mp4")

@@ -1,0 +1,247 @@
+"""A generated motion matched to the speaker: numpy's weighted statistics and scipy's filters as independent oracles."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import signal
+from tiny_warp import DOWN
+
+from dd_tools.speech.loudness import amplitude
+from dd_tools.warp.amplitude import DEFAULT_SCALE, MIN_APERTURE, SpeakerMotion
+from dd_tools.warp.latents import lip_aperture
+
+SEEDS = st.integers(0, 2**31)
+LONG = 3000  # latents, two minutes: of these nearly all is believed
+
+
+def aperture(latents: np.ndarray) -> np.ndarray:
+    return lip_aperture(torch.from_numpy(latents)).numpy()
+
+
+def statistics(track: np.ndarray, speech: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation while the face speaks."""
+    mean = np.average(track, weights=speech)
+    return mean, np.sqrt(np.average((track - mean) ** 2, weights=speech))
+
+
+def pauses(rng: np.random.Generator, length: int, share: float = 0.3) -> np.ndarray:
+    """Speech (T,), 0 or 1, in stretches of a second."""
+    return np.repeat(rng.random(-(-length // 25)) > share, 25)[:length].astype(np.float32)
+
+
+def of_aperture(track: np.ndarray, speech: np.ndarray) -> SpeakerMotion:
+    """A face whose lips do nothing but open by `track` (T,) while it speaks, and are closed at rest."""
+    movement = (track * speech)[:, None].astype(np.float32) * DOWN
+    return SpeakerMotion(np.zeros_like(movement), movement, speech[:, None].astype(np.float32), DOWN)
+
+
+def of_noise(seed: int, length: int = LONG, gain: float = 1.0) -> tuple[SpeakerMotion, np.ndarray, np.ndarray]:
+    """A face all of whose latents move, its base latents, and where it speaks.
+
+    Lips open by 0.1 or so, more or less; at rest they are apart by 0.03.
+    """
+    rng = np.random.default_rng(seed)
+    speech = pauses(rng, length)
+    base = np.tile(rng.standard_normal(66) * (1 - np.abs(DOWN)), (length, 1)).astype(np.float32)
+    base += (0.03 - aperture(base))[:, None] * DOWN
+    movement = rng.uniform(-0.3, 0.3) * DOWN + 0.1 * rng.standard_normal((length, 66)).astype(np.float32)
+    movement = (gain * speech[:, None] * movement).astype(np.float32)
+    return SpeakerMotion(base, movement, speech[:, None], DOWN), base, speech
+
+
+@given(SEEDS, st.floats(0.6, 3), st.floats(0, 1), st.floats(0.5, 2))
+@settings(deadline=None, max_examples=40)
+def test_matched_lips_have_the_mean_and_the_standard_deviation_asked_for(seed, share, confidence, gain):
+    """However far the model moved them, and whatever the references tell of the other latents."""
+    motion, _, speech = of_noise(seed, gain=gain)
+    raw_mean, raw_std = statistics(aperture(motion.motion), speech)
+    wanted_mean, wanted_std = 6 * share * raw_std, share * raw_std  # far from lips that are pressed together
+    motion.match_aperture(wanted_mean, wanted_std, confidence)
+    mean, std = statistics(aperture(motion.latents(1.0)), speech)
+    # Of two minutes a hundredth is not believed.
+    assert mean == pytest.approx(wanted_mean, abs=0.015 * (wanted_mean + abs(raw_mean)))
+    assert std == pytest.approx(wanted_std, rel=0.02)
+
+
+def test_matching_literal():
+    """Lips that are apart by 0 and 1 in turn are, with mean 0.6 and standard deviation 0.4, by 0.2 and 1."""
+    motion = of_aperture(np.resize([0.0, 1.0], 100), np.ones(100))
+    motion.confidence = 1.0
+    motion.match_aperture(0.6, 0.4, confidence=1.0)
+    np.testing.assert_allclose(aperture(motion.latents(1.0)), np.resize([0.2, 1.0], 100), atol=1e-5)
+    assert motion.scale == pytest.approx(0.8, abs=1e-4)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.5, 1.0])
+def test_all_latents_move_about_the_mean_of_the_references_as_far_as_these_are_believed(confidence):
+    """The model moves every latent by 0.2 on average, beside the lips; a clip whose face is at 0 says it should not."""
+    rng, elsewhere = np.random.default_rng(0), DOWN == 0
+    movement = (0.2 + 0.05 * rng.standard_normal((LONG, 66))).astype(np.float32)
+    motion = SpeakerMotion(np.zeros((LONG, 66), np.float32), movement, np.ones((LONG, 1), np.float32), DOWN)
+    motion.match_aperture(0.5, 0.05, confidence)
+    mean = motion.latents(1.0).mean(0)
+    np.testing.assert_allclose(mean[elsewhere], 0.2 * (1 - confidence), atol=0.01)
+    assert aperture(mean[None]).item() == pytest.approx(0.5, abs=0.01)
+
+
+@given(SEEDS, st.floats(0.6, 1.6))
+@settings(deadline=None, max_examples=20)
+def test_how_far_the_model_moved_does_not_matter(seed, gain):
+    """With references that are believed, a motion and the same motion enlarged become the same in all latents."""
+    plain, enlarged = (of_noise(seed, gain=one)[0] for one in (1.0, gain))
+    for motion in (plain, enlarged):
+        motion.match_aperture(0.8, 0.12, confidence=1.0)
+    np.testing.assert_allclose(plain.latents(1.0), enlarged.latents(1.0), atol=0.03)
+
+
+@pytest.mark.parametrize(("swing", "least", "most"), [(1e-4, 0, 5.3e-4), (1.0, 0.5, 2.0)])
+def test_motion_is_neither_magnified_nor_reduced_without_bound(swing, least, most):
+    """By 1.75 / 3 at least, and by 1.75 × 3 at most."""
+    motion = of_aperture(2 + swing * np.sin(np.arange(LONG)), np.ones(LONG))
+    motion.match_aperture(2.0, 0.01 if swing == 1 else 0.2, confidence=1.0)
+    std = statistics(aperture(motion.latents(1.0)), np.ones(LONG))[1]
+    assert least < std / 0.7071 < most
+    assert std / (swing * 0.7071) == pytest.approx({1e-4: 5.25, 1.0: 0.583}[swing], rel=0.02)
+
+
+@given(SEEDS, st.floats(0, 5), st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_in_silence_the_face_is_at_rest_whatever_is_asked_for(seed, expression, follows):
+    motion, base, speech = of_noise(seed, length=500)
+    if follows:
+        motion.follow_syllables(np.random.default_rng(seed).random(500), 0.8)
+    motion.match_aperture(0.5, 0.2, confidence=0.5)
+    silent = speech == 0
+    np.testing.assert_array_equal(motion.latents(expression)[silent], base[silent])
+
+
+@given(SEEDS, st.floats(0, 5), st.floats(-1, 1), st.floats(0.01, 1))
+@settings(deadline=None, max_examples=40)
+def test_lips_never_overlap_by_more_than_pressed_lips_do(seed, expression, mean, std):
+    motion, _, speech = of_noise(seed, length=500, gain=3)
+    motion.match_aperture(mean, std, confidence=1.0)
+    latents = motion.latents(expression)
+    assert aperture(latents).min() >= MIN_APERTURE - 1e-5
+    assert np.isfinite(latents).all()
+    assert (aperture(latents)[speech == 0] > 0).all()
+
+
+@pytest.mark.parametrize("expression", [0.0, 1.0, 3.0])
+def test_lips_that_would_pass_through_each_other_stay_pressed_and_others_move_freely(expression):
+    track = np.array([-0.1, 0.3, 0.0, 0.2])  # mean 0.1
+    motion = of_aperture(track, np.ones(4))
+    wanted = {0: [0.1] * 4, 1: [-0.02, 0.3, 0.0, 0.2], 3: [-0.02, 0.7, -0.02, 0.4]}[expression]
+    np.testing.assert_allclose(aperture(motion.latents(expression)), wanted, atol=1e-5)
+
+
+@given(SEEDS, st.floats(0.2, 3))
+@settings(deadline=None, max_examples=20)
+def test_expression_scales_what_is_spoken_about_its_mean(seed, expression):
+    motion, _, _ = of_noise(seed, length=500)
+    motion.match_aperture(5.0, 0.1, confidence=1.0)  # lips far apart
+    still, once, scaled = (motion.latents(one) for one in (0.0, 1.0, expression))
+    np.testing.assert_allclose(scaled - still, expression * (once - still), atol=2e-3)
+
+
+def test_half_of_what_is_asked_for_is_believed_after_a_second_of_speech():
+    """Of a few latents next to nothing: a word moves as the model usually does, whatever the references."""
+    moved = {}
+    for length in (2, 25, 25_000):
+        motion = of_aperture(3 + np.resize([0.1, -0.1], length), np.ones(length))
+        motion.match_aperture(4.0, 0.1 * DEFAULT_SCALE * 2, confidence=0.0)
+        lips = aperture(motion.latents(1.0))
+        moved[length] = lips.mean() - 3, np.log2(lips.std() / 0.1 / DEFAULT_SCALE)
+    np.testing.assert_allclose(moved[25], (0.5, 0.5), atol=0.01)
+    np.testing.assert_allclose(moved[25_000], (1, 1), atol=0.01)
+    assert 0 < moved[2][0] < 0.1 and 0 < moved[2][1] < 0.1
+
+
+SYLLABLES = signal.butter(4, [2, 7], "bandpass", fs=25, output="sos")
+
+
+def syllable_correlation(lips: np.ndarray, loudness: np.ndarray, speech: np.ndarray | None = None) -> float:
+    """Of what lies from 2 to 7 Hz in both, by Butterworth filters that shift nothing in time."""
+    speech = np.ones(len(lips)) if speech is None else speech
+    one, two = (signal.sosfiltfilt(SYLLABLES, track) for track in (lips, loudness))
+    (mean, std), (other_mean, other_std) = statistics(one, speech), statistics(two, speech)
+    return np.average((one - mean) * (two - other_mean), weights=speech) / std / other_std
+
+
+@given(SEEDS, st.floats(-0.9, 0.9), st.floats(0, 0.8))
+@settings(deadline=None, max_examples=40)
+def test_lips_follow_the_syllables_as_far_as_asked_or_as_they_did(seed, kin, least):
+    loudness, other = np.random.default_rng(seed).standard_normal((2, LONG))
+    slow = 2 + 0.3 * np.sin(np.arange(LONG) / 100)  # a mouth that never closes, and speech that swells
+    lips, loudness = 0.1 * (kin * loudness + np.sqrt(1 - kin**2) * other) + slow, 3 * loudness + slow
+    motion = of_aperture(lips, np.ones(LONG))
+    motion.follow_syllables(loudness, least)
+    before, after = (syllable_correlation(track, loudness) for track in (lips, aperture(motion.latents(1.0))))
+    # The filter's edges are not as steep as those of the band that follows.
+    assert least - 0.08 <= after <= max(before, least) + 0.08
+
+
+@given(SEEDS, st.floats(0.01, 100), st.floats(-10, 10))
+@settings(deadline=None, max_examples=20)
+def test_how_loud_speech_was_recorded_does_not_matter(seed, gain, offset):
+    loudness = np.random.default_rng(seed + 1).random(500)
+    motions = []
+    for track in (loudness, gain * loudness + offset):
+        motion, _, _ = of_noise(seed, length=500)
+        motion.follow_syllables(track, 0.7)
+        motions.append(motion.latents(1.0))
+    np.testing.assert_allclose(motions[0], motions[1], atol=1e-3)
+
+
+@given(SEEDS, st.floats(0.3, 0.8))
+@settings(deadline=None, max_examples=20)
+def test_lips_that_follow_enough_are_left_alone(seed, least):
+    motion, _, speech = of_noise(seed, length=500)
+    loudness = aperture(motion.motion)
+    before = motion.motion.copy()
+    assume(syllable_correlation(before @ DOWN, loudness, speech) > least + 0.1)
+    motion.follow_syllables(loudness, least)
+    np.testing.assert_array_equal(motion.motion, before)
+
+
+def test_only_the_aperture_follows_and_only_in_speech():
+    motion, _, speech = of_noise(0)
+    before = motion.motion.copy()
+    motion.follow_syllables(np.random.default_rng(5).random(LONG), 0.8)
+    added = motion.motion - before
+    assert np.abs(added).max() > 0.05 and (added[speech == 0] == 0).all()
+    assert (added[:, DOWN == 0] == 0).all()
+
+
+def test_syllables_are_scaled_by_the_expression_like_all_that_is_spoken():
+    motion = of_aperture(2 + 0.1 * np.sin(np.arange(LONG)), np.ones(LONG))
+    motion.follow_syllables(np.random.default_rng(0).random(LONG), 0.8)
+    assert np.ptp(aperture(motion.latents(0.0))) < 1e-4 < np.ptp(aperture(motion.latents(1.0)))
+
+
+def test_lips_follow_between_pauses():
+    """Nearly as far as asked: at the edges of a pause the filter sees both."""
+    rng = np.random.default_rng(0)
+    speech = np.repeat(np.resize([1.0, 0.0], 60), 50)
+    loudness, lips = speech * rng.uniform(0.5, 2, LONG), 0.3 + 0.05 * rng.standard_normal(LONG)
+    motion = of_aperture(lips, speech)
+    motion.follow_syllables(loudness, 0.7)
+    after = aperture(motion.latents(1.0))
+    assert syllable_correlation(after, loudness, speech) == pytest.approx(0.7, abs=0.07)
+    assert (after[speech == 0] == 0).all()
+
+
+def test_a_click_is_no_syllable():
+    """Twenty times as loud as speech: nothing else changes much, and the mouth does not fly open."""
+    levels = np.log10(np.abs(np.random.default_rng(0).standard_normal(1000)) + 0.3).astype(np.float32)
+    clicking = levels.copy()
+    clicking[500] = 1.3
+    apertures = []
+    for track in (levels, clicking):
+        motion = of_aperture(0.3 + 0.05 * np.sin(np.arange(500)), np.ones(500))
+        motion.follow_syllables(amplitude(track, 500), 0.6)
+        apertures.append(aperture(motion.latents(1.0)))
+    elsewhere = np.abs(np.arange(500) - 250) > 5
+    assert np.abs(apertures[1] - apertures[0])[elsewhere].max() < 0.03
+    assert apertures[1].max() < apertures[0].max() + 0.03

@@ -1,0 +1,137 @@
+"""The warp renderer at work on clips: latents of frames, and painting with references chosen for each frame."""
+
+import numpy as np
+import pytest
+import torch
+from factories import dummy_clip
+from tiny_warp import RENDERER, tiny_network
+
+from dd_tools.face.face_images import face_images
+from dd_tools.face.head_pose import fit_cameras, frontal
+from dd_tools.face.landmarks import MOUTH_REGION
+from dd_tools.formats.clip import Clip
+from dd_tools.nn.images import to_frames, to_images, to_masks
+from dd_tools.warp.network import WarpNetwork
+from dd_tools.warp.renderer import WarpRenderer
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    return WarpRenderer(tiny_network())
+
+
+@pytest.fixture
+def clip(tmp_path):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=90, unusable=[0, 1, 40, 41, 89])) as clip:
+        yield clip
+
+
+def random_latents(count: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(count, 66)).astype(np.float32)
+
+
+def test_latents_are_the_encoder_frame_by_frame_with_frontal_landmarks(renderer, clip):
+    frames = np.array([2, 39, 42, 88])
+    cameras = fit_cameras(clip.landmarks[clip.usable], clip.pts[clip.usable])[np.searchsorted(clip.usable, frames)]
+    found = renderer.encoder(clip)(frames)
+    assert (found.dtype, found.shape) == (np.float32, (4, 66))
+    for frame, camera, latent in zip(frames, cameras, found, strict=True):
+        points = torch.from_numpy(frontal(clip.landmarks[[frame]][:, MOUTH_REGION], camera[None])).float()
+        with torch.no_grad():
+            expected = renderer.network.encode(to_images(clip.face[frame][None]), points)[0]
+        np.testing.assert_allclose(latent, expected, atol=1e-5)
+
+
+def test_without_eyes_the_encoder_sees_face_images_that_begin_lower(clip):
+    with_eyes, without = (WarpRenderer(tiny_network(eyes=eyes)).encoder(clip)([5])[0] for eyes in (True, False))
+    assert not np.allclose(with_eyes[:16], without[:16], atol=1e-3)
+    assert np.array_equal(with_eyes[16:], without[16:])
+    assert not np.array_equal(face_images(clip, [5], True), face_images(clip, [5], False))
+
+
+def times(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+    """The frames of the clip with a face, and their times, as output frames."""
+    return clip.usable, clip.pts[clip.usable]
+
+
+def test_known_pixels_are_exact_and_the_mask_is_painted(renderer, clip):
+    frames, pts = times(clip)
+    painted = renderer.painter(clip)(frames, pts, random_latents(len(frames)), slice(0, 12))
+    assert (painted.dtype, painted.shape) == (np.uint8, (12, 32, 32, 3))
+    for crop, frame in zip(painted, frames, strict=False):
+        known, mask = clip.frames[frame], clip.mask[frame]
+        assert np.array_equal(crop[mask == 0], known[mask == 0])
+        assert not np.array_equal(crop[mask == 1], known[mask == 1])
+
+
+def test_spans_painted_apart_are_the_whole(renderer, clip):
+    """Whatever the spans, and though references are chosen by what is near in time."""
+    painter, (frames, pts) = renderer.painter(clip), times(clip)
+    latents = random_latents(len(frames))
+    whole = painter(frames, pts, latents, slice(0, len(frames)))
+    for length in (1, 7):
+        spans = (slice(start, min(start + length, len(frames))) for start in range(0, len(frames), length))
+        apart = np.concatenate([painter(frames, pts, latents, span) for span in spans])
+        assert np.abs(apart.astype(int) - whole).max() <= 1
+
+
+def test_no_reference_is_from_within_a_second_and_each_is_painted_with(renderer, clip, monkeypatch):
+    """The network gets the frames that were chosen, with their own latents and the wanted one, in crop coordinates."""
+    asked = []
+
+    def note(image, mask, references, z):
+        asked.append((image, mask, references, z))
+        return references[:, 0]
+
+    painter, (frames, pts) = renderer.painter(clip), times(clip)
+    latents, span = random_latents(len(frames)), slice(30, 34)
+    with monkeypatch.context() as patch:
+        patch.setattr(renderer.network, "forward", note)
+        painted = painter(frames, pts, latents, span)
+    ((image, mask, references, z),) = asked
+    assert torch.equal(image, to_images(np.stack([clip.frames[frame] for frame in frames[span]])))
+    assert torch.equal(mask, to_masks(np.stack([clip.mask[frame] for frame in frames[span]])))
+    known = [clip.frames[frame] for frame in range(clip.length)]
+    encoder = renderer.encoder(clip)
+    for row, frame in enumerate(frames[span]):
+        for column in range(2):
+            shown = to_frames(references[row, [column]])[0]
+            sources = [other for other in clip.usable if np.array_equal(known[other], shown)]
+            distant = [other for other in sources if abs(clip.pts[other] - clip.pts[frame]) > 1 - 1e-6]
+            assert distant
+            own = [painter.cameras.to_crop(encoder([other]), np.array([other]))[0] for other in distant]
+            assert min(np.abs(z[row, 1 + column].numpy() - latent).max() for latent in own) < 1e-4
+        wanted = painter.cameras.to_crop(latents[[30 + row]], np.array([frame]))[0]
+        np.testing.assert_allclose(z[row, 0], wanted, atol=1e-6)
+        inside = clip.mask[frame] == 1
+        assert np.array_equal(painted[row][inside], to_frames(references[row, [0]])[0][inside])
+
+
+def test_a_still_image_is_its_own_reference_and_speaks_the_same_in_parts(renderer, tmp_path):
+    with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
+        painter, frames, pts = renderer.painter(still), np.zeros(6, int), np.arange(6) / 25
+        latents = np.arange(1, 7, dtype=np.float32)[:, None] * random_latents(1)
+        whole = painter(frames, pts, latents, slice(0, 6))
+        parts = np.concatenate([painter(frames, pts, latents, span) for span in (slice(0, 2), slice(2, 6))])
+    assert np.abs(parts.astype(int) - whole).max() <= 1
+    assert len(np.unique(whole, axis=0)) > 1
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_paints_nearly_the_same(clip, dtype):
+    frames, pts = times(clip)
+    latents = random_latents(len(frames))
+    full, half = (
+        WarpRenderer(tiny_network(), dtype=one).painter(clip)(frames, pts, latents, slice(0, 4)).astype(int)
+        for one in (torch.float32, dtype)
+    )
+    assert np.abs(half - full).mean() < 2 and not np.array_equal(half, full)
+
+
+def test_a_new_network_repeats_frames_of_the_clip(clip):
+    """Before training the mask shows a blend of real frames: no value outside theirs."""
+    frames, pts = times(clip)
+    painter = WarpRenderer(WarpNetwork(RENDERER)).painter(clip)
+    painted = painter(frames, pts, random_latents(len(frames)), slice(0, 5)).astype(int)
+    known = clip.frames[:].astype(int)
+    assert (painted >= known.min(0) - 1).all() and (painted <= known.max(0) + 1).all()

@@ -1,0 +1,103 @@
+"""The training loss of the warp renderer: where pixels count, and the perceptual distance."""
+
+import pytest
+import torch
+from tiny_warp import RENDERER, tiny_network
+
+from dd_tools.warp.renderer_loss import PaintingLoss, close_up, lip_weight
+
+SIZE = RENDERER.size
+
+
+@pytest.fixture
+def batch():
+    """What `RendererData` gives, of two samples, random and all painted; all landmarks in the middle."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"image": (), "faces": (3,), "references": (2,)}
+    images = {
+        name: torch.randn(2, *more, 3, SIZE, SIZE, generator=generator).clamp(-1, 1) for name, more in shapes.items()
+    }
+    return images | {"landmarks": torch.zeros(2, 3, 25, 2), "mask": torch.ones(2, 1, SIZE, SIZE)}
+
+
+def painted(network, batch) -> torch.Tensor:
+    """The network's output with the latents of the face images, one by one."""
+    z = [network.encode(batch["faces"][:, index], batch["landmarks"][:, index]) for index in range(3)]
+    return network(batch["image"], batch["mask"], batch["references"], torch.stack(z, 1))
+
+
+def rectangle(batch, rows: slice, columns: slice) -> dict:
+    mask = torch.zeros(2, 1, SIZE, SIZE)
+    mask[:, :, rows, columns] = 1
+    return batch | {"mask": mask}
+
+
+def test_nothing_outside_the_mask_counts(batch):
+    loss = PaintingLoss(tiny_network()).eval()
+    assert loss(batch | {"mask": torch.zeros(2, 1, SIZE, SIZE)}) == 0
+
+
+@torch.no_grad()
+def test_far_from_the_lips_the_loss_is_the_squared_error_over_all_pixels(batch):
+    network, corner = tiny_network(), rectangle(batch, slice(0, 8), slice(0, 8))
+    error = (painted(network, corner) - batch["image"])[:, :, :8, :8].square().sum() / (2 * 3 * SIZE * SIZE)
+    torch.testing.assert_close(PaintingLoss(network).eval()(corner), error, rtol=1e-4, atol=0)
+
+
+@torch.no_grad()
+def test_at_a_landmark_of_the_lips_a_pixel_counts_five_times(batch):
+    network, sample = tiny_network(), rectangle(batch, slice(16, 17), slice(16, 17))
+    sample["landmarks"] = torch.full((2, 3, 25, 2), 1 / 32)  # the centre of this pixel
+    error = (painted(network, sample) - batch["image"])[:, :, 16, 16].square().sum() / (2 * 3 * SIZE * SIZE)
+    torch.testing.assert_close(PaintingLoss(network).eval()(sample), 5 * error, rtol=1e-3, atol=0)
+
+
+def test_the_weight_of_lips_falls_off_around_each_of_them():
+    """Largest at the pixel with a landmark, the same in all directions, and nothing at three times the reach."""
+    landmarks = torch.zeros(1, 25, 2)
+    landmarks[:, :5] = -0.5 - 1 / 64  # the chin does not count
+    landmarks[:, 5:] = torch.tensor([0.5 + 1 / 64, -1 / 64])  # the centre of a pixel
+    weight = lip_weight(landmarks, 64)[0, 0]
+    assert weight.argmax() == 31 * 64 + 48 and weight.max() == pytest.approx(1, abs=1e-5)
+    torch.testing.assert_close(weight[31, 48:54], weight[31:37, 48], atol=1e-5, rtol=0)
+    assert (weight[31, 48:58].diff() < 0).all()
+    assert weight[31, 50:52].tolist() == pytest.approx([0.543, 0.253], abs=2e-3)  # 1/16 and 3/32 away
+    assert weight[:, :40].max() < 1e-3
+
+
+@torch.no_grad()
+def test_a_perceptual_distance_is_added_for_the_whole_and_for_the_mouth(batch):
+    """Half of each; it is asked about images in [−1, 1] that are the known ones outside the mask."""
+    network, sample, asked = tiny_network(), rectangle(batch, slice(16, 32), slice(8, 24)), []
+
+    def distance(one, other):
+        asked.append((one, other))
+        return torch.tensor([1.0, 3.0]) * len(asked)
+
+    plain = PaintingLoss(network).eval()(sample)
+    torch.testing.assert_close(PaintingLoss(network, perceptual=distance).eval()(sample), plain + 0.5 * (2.0 + 4.0))
+    (whole, truth), (near, near_truth) = asked
+    assert torch.equal(truth, batch["image"]) and torch.equal(whole[:, :, :16], batch["image"][:, :, :16])
+    assert whole.abs().max() <= 1 and not torch.allclose(whole, truth, atol=0.1)
+    assert near.shape == near_truth.shape == truth.shape and not torch.allclose(near_truth, truth, atol=0.1)
+
+
+def test_a_close_up_shows_the_lips_at_twice_the_size():
+    places = (torch.arange(32) + 0.5) / 16 - 1
+    image = torch.stack([places.expand(32, 32), places[:, None].expand(32, 32)])[None]  # pixels hold where they are
+    landmarks = torch.full((1, 25, 2), 9.0)  # the chin does not count
+    landmarks[:, 5:] = torch.tensor([0.25, 0.375]) + 0.1 * torch.linspace(-1, 1, 20)[:, None]
+    near = close_up(image, landmarks)[0]
+    torch.testing.assert_close(near[0, 7], 0.25 + places / 2, atol=1e-5, rtol=0)
+    torch.testing.assert_close(near[1, :, 7], 0.375 + places / 2, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("keep_encoder", [True, False])
+def test_a_kept_encoder_gets_no_gradient_and_its_statistics_stay(batch, keep_encoder):
+    network = tiny_network()
+    before = network.normalise.running_mean.clone()
+    loss = PaintingLoss(network, keep_encoder=keep_encoder).train()
+    loss(batch).backward()
+    assert torch.equal(network.normalise.running_mean, before) is keep_encoder
+    assert all((parameter.grad is None) is keep_encoder for parameter in network.encoder.parameters())
+    assert all(parameter.grad is not None for parameter in network.unet.parameters())

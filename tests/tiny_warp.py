@@ -1,0 +1,42 @@
+"""Tiny warp models with random weights, and latents whose lips are where a test wants them."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION
+from dd_tools.warp.latents import LANDMARK_VALUES
+from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
+from dd_tools.warp.motion_training import PRESETS as MOTION_PRESETS
+from dd_tools.warp.network import RendererConfig, WarpNetwork
+from dd_tools.warp.renderer_training import PRESETS as RENDERER_PRESETS
+
+RENDERER: RendererConfig = RENDERER_PRESETS["tiny-warp"].config  # 32 px, two references, z of 66
+MOTION: MotionConfig = MOTION_PRESETS["tiny-warp"].config  # mel, z of 66, windows of 50 latents
+
+LOWER_LIP = [-LANDMARK_VALUES + 2 * MOUTH_REGION.index(point) + 1 for point in LOWER_INNER_LIP]  # their y in a latent
+DOWN = np.zeros(MOTION.z_size, np.float32)  # the direction in which the lower lip sinks by one interocular distance
+DOWN[LOWER_LIP] = 1
+
+
+def shaken(module: nn.Module) -> nn.Module:
+    """The module in eval mode with noise in every parameter, so that branches that start at zero take part."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in module.parameters():
+        parameter.data = 0.2 * torch.randn(parameter.shape, generator=generator)
+    return module.eval()
+
+
+def tiny_network(**changes: object) -> WarpNetwork:
+    """A renderer's network that does something at random."""
+    return shaken(WarpNetwork(replace(RENDERER, **changes)))
+
+
+def tiny_motion_network(**changes: object) -> MotionNetwork:
+    """A motion network that does not merely repeat the mean reference, as a new one does."""
+    torch.manual_seed(0)
+    network = MotionNetwork(replace(MOTION, **changes)).eval()
+    nn.init.normal_(network.out_proj.weight)
+    return network
