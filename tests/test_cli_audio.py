@@ -94,7 +94,7 @@ def write_motion(layers: int, width: int, speech_model: str, values: list[float]
 def test_weights_for_another_speech_model_are_an_error(folder):
     weights = write_motion(layers=3, width=32, speech_model="elsewhere", values=[0.0, 0.0, 0.0])
     outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--weights", weights, "--model", "mel")
-    assert outcome == (1, "", "dd-audio: 'motion.safetensors' has weights of 3 layers, but speech model 'mel' has 1\n")
+    assert outcome == (1, "", "dd-audio: 'motion.safetensors' has weights for 3 layers, but speech model 'mel' has 1\n")
 
 
 def test_silence_is_an_error():

@@ -21,7 +21,10 @@ def folder(tmp_path_factory):
 def test_it_prints_what_was_found_what_was_assumed_and_every_unused_key(folder, tmp_path):
     errors = call("dd-import", folder / "stage1.ckpt", "-o", tmp_path / "r.safetensors").errors
     assert "is DiffDub stage 1: a renderer of 25.8 M values, the moving average\n" in errors
-    assert "its shapes say: 64 px, z of 512; assumed as in the paper: crop head, mask paper" in errors
+    assert (
+        "from the shapes of its tensors: 64 px, z of 512; assumed, as in the authors' code: crop head, mask paper"
+        in errors
+    )
     expected = "model (506 keys), epoch, pytorch-lightning_version, callbacks, lr_schedulers, optimizer_states, "
     assert f"dd-import: not used: x_T, {expected}hyper_parameters\n" in errors
     errors = call("dd-import", folder / "stage1.ckpt", "-o", tmp_path / "r.safetensors", "--verbose").errors
@@ -92,12 +95,12 @@ def wider(state, name, channels):
         ({"state_dict": [1]}, "holds no named tensors"),
         ({"epoch": 1}, "expected DiffDub's stage 1 or 2 or a Diff-AE, found nothing"),
         ({"weight": torch.zeros(2)}, "expected DiffDub's stage 1 or 2 or a Diff-AE, found tensors such as 'weight'"),
-        (without(dummy_small_renderer(), "encoder."), "its tensors do not make up DiffDub stage 1"),
-        (without(dummy_small_renderer(), "output_blocks."), "its tensors do not make up DiffDub stage 1"),
+        (without(dummy_small_renderer(), "encoder."), "tensors of DiffDub stage 1 are missing or do not fit"),
+        (without(dummy_small_renderer(), "output_blocks."), "tensors of DiffDub stage 1 are missing or do not fit"),
         (without(dummy_small_renderer(), "out.2.bias"), "tensor 'out.2.bias' is missing, expected (3,)"),
         (dummy_small_renderer() | {"out.9.bias": torch.zeros(4)}, "tensor 'out.9.bias' is (4,), expected none"),
         (wider(dummy_small_renderer(), "input_blocks.0.0.weight", 9), "is (8, 9, 3, 3), expected (8, 6, 3, 3)"),
-        (without(dummy_small_motion(), "out_proj.weight"), "its tensors do not make up DiffDub stage 2"),
+        (without(dummy_small_motion(), "out_proj.weight"), "tensors of DiffDub stage 2 are missing or do not fit"),
         (without(dummy_small_motion(), "norm2.bias"), "tensor 'cross_attention.norm2.bias' is missing, expected (16,)"),
         (dummy_small_motion() | {"encoder.weights": torch.zeros(2, 2)}, "tensor 'weights' is (2, 2), expected (2,)"),
     ],

@@ -1,1 +1,1 @@
-"""One thin module a command: parse, call the library, report. Only this folder prints."""
+"""One thin module per command: parse options, call the library, report. Only this folder prints."""

@@ -1,4 +1,4 @@
-"""dd-audio: speech in, speech features out."""
+"""dd-audio: audio to speech features."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
 Sources = Annotated[
-    list[Path], typer.Argument(metavar="AUDIO|VIDEO...", help="Sound files, or videos whose sound is used.")
+    list[Path], typer.Argument(metavar="AUDIO|VIDEO...", help="Audio files, or videos whose audio track is used.")
 ]
 Output = Annotated[
     Path,
@@ -33,13 +33,13 @@ Model = Annotated[
 Weights = Annotated[
     Path | None,
     typer.Option(
-        metavar="MOTION.safetensors", help="Motion model whose layer weights are used to sum all layers into one."
+        metavar="MOTION.safetensors", help="Motion model by whose layer weights all layers are summed into one."
     ),
 ]
 Duration = Annotated[
     float | None,
     typer.Option(
-        min=0.04, metavar="SECONDS", help="Cut the sound, or append silence, to this duration.  [default: its own]"
+        min=0.04, metavar="SECONDS", help="Cut the audio, or append silence, to this duration.  [default: its own]"
     ),
 ]
 
@@ -56,8 +56,8 @@ def audio(
 ) -> None:
     """Compute speech features, 50 frames per second.
 
-    The default model needs no download; mel is log-mel. HuBERT-large writes 25 layers, 9 GB per hour; with --weights,
-    only their weighted sum, which is what dd-generate computes from them.
+    The default model needs no download; mel is log-mel. HuBERT-large writes 25 layers, 9 GB per hour of audio. With
+    --weights, only their weighted sum is written, which dd-generate would otherwise compute.
     """
     from dd_tools.media.audio import SAMPLE_RATE
     from dd_tools.nn.device import open_device
@@ -69,11 +69,11 @@ def audio(
     samples = None if duration is None else round(duration * SAMPLE_RATE)
     trained_with, layer_weights = _layer_weights(weights) if weights else (None, None)
     name = model or trained_with or DEFAULT_MODEL
-    place = "cpu" if name in EMBEDDED else str(open_device(device))
-    speech_model = open_speech_model(name, device=place, report=session)
+    torch_device = "cpu" if name in EMBEDDED else str(open_device(device))
+    speech_model = open_speech_model(name, device=torch_device, report=session)
     if layer_weights is not None and len(layer_weights) != speech_model.layers:
         raise DataError(
-            f"'{weights}' has weights of {len(layer_weights)} layers, but speech model '{name}' has "
+            f"'{weights}' has weights for {len(layer_weights)} layers, but speech model '{name}' has "
             f"{speech_model.layers}"
         )
 

@@ -1,6 +1,6 @@
 """The console script of a command: typer around a function, one-line errors, exit statuses.
 
-This module is imported before a command knows what it will do, so nothing heavy (torch, cv2) is imported here.
+Every command imports this module, also for ``--help``, so nothing that is slow to import (torch, cv2) is imported here.
 """
 
 import dataclasses
@@ -18,7 +18,8 @@ from dd_tools.cli.options import Debug, Quiet, Version
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError
 
-# What typer's parser raises for a wrong command line; newer versions carry their own click.
+# The exception of typer's parser for a wrong command line. It is not always click's: newer versions of typer contain
+# their own copy of click.
 _ParsingError = typer.BadParameter.__bases__[0]
 
 EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -49,7 +50,7 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
         if session.failures:
             raise typer.Exit(EXIT_DATA)
 
-    # typer reads both.
+    # typer reads the options from both.
     command.__signature__ = _signature_for_typer(function, command)
     command.__annotations__ = {key: parameter.annotation for key, parameter in command.__signature__.parameters.items()}
 
@@ -73,7 +74,7 @@ def _signature_for_typer(function: Callable[..., None], command: Callable[..., N
 
     Groups of options are replaced by their fields.
     """
-    own = [parameter for outer in _parameters(function) for parameter in _fields(outer) or [outer]]
+    own = [option for parameter in _parameters(function) for option in _fields(parameter) or [parameter]]
     shared = [
         p for p in inspect.signature(command, follow_wrapped=False).parameters.values() if p.kind is not p.VAR_KEYWORD
     ]
@@ -81,11 +82,11 @@ def _signature_for_typer(function: Callable[..., None], command: Callable[..., N
 
 
 def _grouped(function: Callable[..., None], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `function`: options, and groups of options as their dataclasses."""
+    """The arguments of `function`: single options as they are, groups of options as dataclass instances."""
     arguments = {}
-    for outer in _parameters(function):
-        fields = [field.name for field in _fields(outer)]
-        arguments[outer.name] = outer.annotation(**{n: options[n] for n in fields}) if fields else options[outer.name]
+    for parameter in _parameters(function):
+        fields = {field.name: options[field.name] for field in _fields(parameter)}
+        arguments[parameter.name] = parameter.annotation(**fields) if fields else options[parameter.name]
     return arguments
 
 

@@ -1,4 +1,4 @@
-"""dd-dub: the whole chain in one process, a video or portrait and driving audio to a dubbed video."""
+"""dd-dub: a video or portrait and driving audio to a dubbed video, in one process."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +12,15 @@ from dd_tools.cli.prep import At, Face, parse_point
 from dd_tools.cli.session import Session
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO|IMAGE", help="Video or portrait of the speaker.")]
-Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="Driving audio, or a video with it.")]
+Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="Driving audio, or a video whose audio track is used.")]
 MotionFile = Annotated[
     Path | None,
     typer.Option("--motion", metavar="MOTION.safetensors", help="Motion model weights.  [default: the shipped ones]"),
 ]
 Adapt = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="First train the renderer on this speaker for so long.")
+    float, typer.Option(min=0, metavar="MINUTES", help="Train the renderer on this speaker first, for this long.")
 ]
-References = Annotated[int, typer.Option(min=1, help="Largest number of frames of the speaker to use as references.")]
+References = Annotated[int, typer.Option(min=1, help="Largest number of reference latents.")]
 
 
 def dub_video(

@@ -12,7 +12,13 @@ from dd_tools.cli.session import Session
 
 Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Clips to encode.")]
 Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="LATENTS.npy|DIR|-", help="Output latents; - is standard output.")
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="LATENTS.npy|DIR|-",
+        help="Output latents, a folder for several clips, or - for standard output.",
+    ),
 ]
 RendererFile = Annotated[
     Path | None,
@@ -32,7 +38,7 @@ def encode(
 ) -> None:
     """Encode the face images of clips as latents, 25 per second.
 
-    The latents are the reference of dd-generate and the training target of dd-train-seq. Rendered by dd-render, they
+    They are the reference for dd-generate and the training targets of dd-train-seq. Rendered by dd-render, they
     reconstruct the clip.
     """
     from dd_tools.formats.arrays import write_array

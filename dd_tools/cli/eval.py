@@ -1,4 +1,4 @@
-"""dd-eval: compares generated videos with their truth."""
+"""dd-eval: compares generated videos with the true ones."""
 
 import sys
 from dataclasses import replace

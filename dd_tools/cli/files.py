@@ -1,4 +1,4 @@
-"""Which files a command reads and writes: folders expanded, one output per input, `--resume`."""
+"""Which files a command reads and writes: folders expanded, an output for every input, `--resume`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ from dd_tools.errors import UsageError
 
 
 def expand_folders(paths: Iterable[Path], pattern: str) -> list[Path]:
-    """The files given, and the files that match `pattern` in the folders given, sorted, without hidden files."""
+    """`paths` with every folder replaced by the files in it that match `pattern`, sorted, without hidden files."""
     files: list[Path] = []
     for path in paths:
         # Files that another command is writing have hidden names.
@@ -17,10 +17,10 @@ def expand_folders(paths: Iterable[Path], pattern: str) -> list[Path]:
 
 
 def plan_outputs(inputs: list[Path], output: Path, suffix: str) -> list[tuple[Path, Path]]:
-    """Pair each input with its output: the file `output` for one input, or NAME plus `suffix` in the folder `output`.
+    """Pair each input with its output: in the folder `output`, its name with `suffix`; otherwise the file `output`.
 
-    Raises `UsageError` if two inputs would write one file, an input would be overwritten, or several inputs share an
-    output file.
+    Raises `UsageError` if several inputs have no folder, two inputs would write one file, or an input would be
+    overwritten.
     """
     if not output.is_dir():
         if len(inputs) != 1:
@@ -38,7 +38,7 @@ def plan_outputs(inputs: list[Path], output: Path, suffix: str) -> list[tuple[Pa
 
 
 def check_not_input(output: Path, *inputs: Path | None) -> None:
-    """Raise `UsageError` if `output` is one of the `inputs`; None among them is ignored."""
+    """Raise `UsageError` if `output` is one of the `inputs`, of which None is ignored."""
     if output.resolve() in {path.resolve() for path in inputs if path}:
         raise UsageError(f"'{output}' is both input and output")
 
@@ -47,5 +47,5 @@ def is_up_to_date(target: Path, *sources: Path) -> bool:
     """Whether `target` exists and is at least as new as every source, as make judges."""
     if not target.exists():
         return False
-    made = target.stat().st_mtime_ns
-    return all(source.exists() and source.stat().st_mtime_ns <= made for source in sources)
+    written = target.stat().st_mtime_ns
+    return all(source.exists() and source.stat().st_mtime_ns <= written for source in sources)

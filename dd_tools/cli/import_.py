@@ -1,4 +1,4 @@
-"""dd-import: the authors' released weights to weights of these tools."""
+"""dd-import: released checkpoints to weights."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ Weights = Annotated[
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="OUT.safetensors", help="Output weights.")]
 NoiseFile = Annotated[
     Path | None,
-    typer.Option("--x-t", metavar="FILE.npy", help="Also write the checkpoint's noise, for dd-render --x-t."),
+    typer.Option("--x-t", metavar="FILE.npy", help="Also write the noise x_T of the checkpoint, for dd-render --x-t."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="List every key that was not used, not only their groups.")]
 
@@ -30,9 +30,10 @@ def import_(
     verbose: Verbose = False,
     no_history: NoHistory = False,
 ) -> None:
-    """Convert released weights. The kind is recognised, the moving average is taken, no code in the file is run.
+    """Convert a released checkpoint to weights.
 
-    A Diff-AE becomes a renderer to start training from; until it is trained it ignores the reference image.
+    Recognises the network, takes the moving average if there is one, and runs no code in the file. A Diff-AE becomes a
+    renderer to start training from; until it is trained, it ignores the reference image.
     """
     from dd_tools.diffdub.released import convert
     from dd_tools.formats.arrays import write_array
@@ -44,14 +45,12 @@ def import_(
         check_not_input(path, weights)
         check_output_path(path)
     if x_t and x_t.resolve() == output.resolve():
-        raise UsageError(f"'{output}' is named for two outputs")
+        raise UsageError(f"'{output}' is both --output and --x-t")
     released = read_released(weights)
     try:
         checkpoint, known, assumed = convert(released, weights)
     except (LookupError, ArithmeticError, ValueError, UsageError) as error:
-        raise DataError(
-            f"cannot use '{weights}': its tensors do not make up {released.source}, some are missing"
-        ) from error
+        raise DataError(f"cannot use '{weights}': tensors of {released.source} are missing or do not fit") from error
     if x_t:
         write_array(x_t, _noise(released, weights))
     checkpoint.training = {
@@ -64,7 +63,7 @@ def import_(
     millions = sum(tensor.numel() for tensor in checkpoint.tensors.values()) / 1e6
     average = "the moving average" if released.averaged else "without a moving average"
     session.say(f"'{weights}' is {released.source}: a {released.stage} of {millions:.1f} M values, {average}")
-    session.say(f"its shapes say: {known}; assumed as in the paper: {assumed}")
+    session.say(f"from the shapes of its tensors: {known}; assumed, as in the authors' code: {assumed}")
     for key in _unused(released, verbose, kept=bool(x_t)):
         session.say(f"not used: {key}")
 
@@ -72,12 +71,12 @@ def import_(
 def _noise(released, path: Path):
     """The first x_T of the checkpoint, float32 (3, S, S)."""
     if released.x_T is None:
-        raise DataError(f"cannot keep the noise of '{path}': it has no x_T; leave out --x-t")
+        raise DataError(f"cannot write the noise of '{path}': it has no x_T; leave out --x-t")
     return released.x_T[0].float().numpy()
 
 
 def _unused(released, verbose: bool, kept: bool) -> list[str]:
-    """Lines on the keys that were not used: one each, or one for all their groups."""
+    """Lines on the keys that were not used: one per key, or one in all with their groups. kept: x_T was used."""
     names = [name for name in released.unused if not (kept and name == "x_T")]
     if verbose or not names:
         return names

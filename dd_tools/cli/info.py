@@ -10,14 +10,14 @@ from dd_tools.cli.command import console_command
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
-MAX_LIST_ITEMS = 12  # of a list in plain text; the rest is counted
+MAX_LIST_ITEMS = 12  # shown of a list in plain text
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Clips, arrays, weights, videos or images.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 
 
 def info(session: Session, files: Files, as_json: Json = False) -> None:
-    """Show the kind, shapes and settings of files, and the history of commands that made them."""
+    """Show the kind, shapes and settings of files, and the commands that made them."""
 
     def show(path: Path) -> None:
         description = {"file": str(path)} | describe(path)
@@ -27,7 +27,7 @@ def info(session: Session, files: Files, as_json: Json = False) -> None:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Describe one file in JSON values. The suffix decides how it is read. Raises `DataError` for an unusable file."""
+    """Describe a file as JSON values. Its suffix determines how it is read. Raises `DataError` for an unusable file."""
     if not path.is_file():
         raise DataError(f"cannot read '{path}': {'it is a folder' if path.is_dir() else 'no such file'}")
     readers = {".h5": _describe_clip, ".npy": _describe_array, ".safetensors": _describe_weights}

@@ -39,14 +39,13 @@ FollowSyllables = Annotated[
     typer.Option(
         min=0,
         max=0.9,
-        help="Least correlation of lip aperture and syllables, 0 for none.  [default: the motion model's]",
+        help="Minimum correlation of lip aperture and syllables, 0 for none.  [default: the motion model's]",
     ),
 ]
 
 
-def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
-    """`value` if it is allowed for the option `name`. Raises `UsageError` otherwise."""
+def check_choice(name: str, value: str, allowed: Iterable[str]) -> None:
+    """Raise `UsageError` unless the option `name` has one of the `allowed` values."""
     allowed = list(allowed)
     if value not in allowed:
         raise UsageError(f"unknown {name} '{value}', expected {', '.join(allowed)}")
-    return value

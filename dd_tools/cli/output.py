@@ -1,4 +1,4 @@
-"""Options of the two commands that write videos, dd-render and dd-dub."""
+"""Options that dd-render and dd-dub share, which both write videos."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Output = Annotated[
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """The options of both commands: how to paint, and how to time and encode the output."""
+    """How to paint, and how to time and encode the output."""
 
     renderer: Annotated[
         Path | None,
@@ -45,7 +45,7 @@ class OutputOptions:
         str,
         typer.Option(
             metavar="silence|source|cut",
-            help="If the audio is shorter: keep the mouth silent, leave the frames unchanged, or end with the audio.",
+            help="If the audio is shorter: let the mouth rest, leave the frames unchanged, or end with the audio.",
         ),
     ] = "silence"
     crop_only: Annotated[bool, typer.Option("--crop-only", help="Write the square crop instead of the full frame.")] = (
@@ -71,7 +71,7 @@ class OutputOptions:
     device: Device = "auto"
 
     def settings(self, frames: slice = slice(None)) -> "OutputSettings":
-        """How the output is timed and encoded; frames: the range to render."""
+        """The options on timing and encoding. frames: range of the output frames to render."""
         from dd_tools.pipeline.output import OutputSettings
 
         return OutputSettings(
@@ -88,7 +88,7 @@ class OutputOptions:
 
 
 def parse_tags(pairs: Iterable[str]) -> dict[str, str]:
-    """``KEY=VALUE`` texts as a dictionary. Raises `UsageError`."""
+    """Parse texts ``KEY=VALUE``. Raises `UsageError` for any other text."""
     tags = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

@@ -1,4 +1,4 @@
-"""dd-prep: videos or images in, clips out."""
+"""dd-prep: videos or images to clips."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +30,7 @@ At = Annotated[
 ]
 ListFaces = Annotated[
     Path | None,
-    typer.Option(metavar="SHEET.png", help="Image to draw all faces to, with their numbers; no clip is written."),
+    typer.Option(metavar="SHEET.png", help="Write an image of all faces with their numbers, and no clip."),
 ]
 Size = Annotated[int, typer.Option(metavar="N", help="Side of the crop, in pixels.")]
 Crop = Annotated[
@@ -137,6 +137,7 @@ def _check_listing(videos: list[Path], output: Path | None, sheet: Path, landmar
 
 
 def _list_faces(session: Session, video: Path, sheet: Path, fps: float | None, detector) -> None:
+    """Draw the faces of `video` to the image `sheet`."""
     from dd_tools.face.preparation import list_faces
 
     count = len(list_faces(video, sheet, fps, detector=detector, report=session))

@@ -6,20 +6,20 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-LINES = 10  # per loop of known length
-UNKNOWN_LENGTH = 5000  # length assumed for the spacing of lines where it is not known
+LINES = 10  # of a loop of known length
+ASSUMED_LENGTH = 5000  # of a loop of unknown length, to space its lines
 TRAINING_STEPS = 100  # between two lines
 
 
 def bar(steps: Iterable[Item], total: int | None, label: str) -> Iterator[Item]:
-    """Pass `steps` through and draw a bar."""
-    with _columns() as columns:
-        yield from columns.track(steps, total=total, description=label)
+    """Pass `steps` through and draw a progress bar. total: their number, None if unknown."""
+    with _progress() as progress:
+        yield from progress.track(steps, total=total, description=label)
 
 
 def lines(steps: Iterable[Item], total: int | None, label: str, say: Callable[[str], None]) -> Iterator[Item]:
-    """Pass `steps` through and print about ten lines in all."""
-    every = max(1, (total or UNKNOWN_LENGTH) // LINES)
+    """Pass `steps` through and print about `LINES` lines. total: their number, None if unknown."""
+    every = max(1, (total or ASSUMED_LENGTH) // LINES)
     for count, step in enumerate(steps, start=1):
         yield step
         if count % every == 0:
@@ -27,11 +27,11 @@ def lines(steps: Iterable[Item], total: int | None, label: str, say: Callable[[s
 
 
 def training_bar(steps: Iterator[int], total: int, describe: Callable[[], str]) -> Iterator[int]:
-    """Pass step numbers through and draw a bar that shows the loss."""
-    with _columns() as columns:
-        task = columns.add_task("training", total=total)
+    """Pass step numbers through and draw a progress bar with the loss."""
+    with _progress() as progress:
+        task = progress.add_task("training", total=total)
         for step in steps:
-            columns.update(task, completed=step, description=describe())
+            progress.update(task, completed=step, description=describe())
             yield step
 
 
@@ -50,7 +50,8 @@ def is_rank_zero() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _columns():
+def _progress():
+    """A rich progress display on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.options import Dtype, one_of
+from dd_tools.cli.options import Dtype, check_choice
 from dd_tools.cli.output import Output, OutputOptions
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
@@ -18,7 +18,7 @@ Latents = Annotated[
     list[str],
     typer.Option(metavar="MOTION.npy|-", help="Motion, 25 latents per second; one per clip. - is standard input."),
 ]
-Audio = Annotated[Path | None, typer.Option(metavar="FILE", help="Audio of the output.")]
+Audio = Annotated[Path | None, typer.Option(metavar="FILE", help="Audio track of the output.")]
 Source = Annotated[
     Path | None, typer.Option(metavar="VIDEO", help="Video to paste into.  [default: the one the clip was cut from]")
 ]
@@ -53,8 +53,8 @@ def render_clips(
 
     part = parse_range(frames)
     if frames and audio:
-        raise UsageError("--frames renders a part without sound; add --audio when the parts are joined")
-    one_of("dtype", dtype, DTYPES)
+        raise UsageError("--frames renders a part without audio; add it when the parts are joined")
+    check_choice("dtype", dtype, DTYPES)
     check_target(output)
     render(
         clip_files,
@@ -76,7 +76,7 @@ def render_clips(
 
 
 def parse_range(text: str | None) -> slice:
-    """``A:B`` as a slice, either end optional. Raises `UsageError`."""
+    """The value ``A:B`` of ``--frames``, in which both ends are optional, as a slice. Raises `UsageError`."""
     if text is None:
         return slice(None)
     first, colon, last = text.partition(":")

@@ -1,4 +1,4 @@
-"""One run of a command: what it says, what failed, and its progress on standard error."""
+"""One run of a command: its messages, failures and progress on standard error."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 
 class Session:
-    """One run of a command. name: the command's; quiet: print errors only; failures: number of items that failed.
+    """One run of a command. name: of the command. quiet: print errors only. failures: number of items that failed.
 
     It is the `dd_tools.reporting.Reporter` of the library functions that the command calls.
     """
@@ -35,7 +35,7 @@ class Session:
         typer.echo(f"{self.name}: {message}", err=True)
 
     def history(self, inputs: Iterable[str | Path], wanted: bool = True) -> list[dict]:
-        """This run as the first entry of an output's history, or an empty history if not `wanted`."""
+        """The history of an output of this run: one entry, none unless `wanted`. inputs: files that it depends on."""
         from dd_tools.formats.history import history_entry
 
         return [history_entry(self.name, sys.argv[1:], inputs)] if wanted else []
@@ -58,7 +58,10 @@ class Session:
             yield from progress.lines(steps, total, label, self.say)
 
     def training(self, steps: Iterator[int], total: int, describe: Callable[[], str]) -> Iterator[int]:
-        """The same for training steps; `describe` formats the latest loss. Only the process of rank 0 prints."""
+        """Pass the numbers of training steps through and show progress with the loss, in the process of rank 0.
+
+        total: steps in all. describe: returns the latest loss as text.
+        """
         if self.quiet or not progress.is_rank_zero():
             yield from steps
         elif sys.stderr.isatty():

@@ -18,7 +18,9 @@ SpeechFolder = Annotated[
 ]
 Delays = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.tsv", help="Clip name, tab, delay of its video against its audio in 1/25 s."),
+    typer.Option(
+        metavar="FILE.tsv", help="Delays to remove: clip name, tab, delay of its video against its audio in 1/25 s."
+    ),
 ]
 SpeechModel = Annotated[
     str | None, typer.Option(metavar="NAME", help="Speech model that made the features.  [default: the preset's]")
@@ -45,10 +47,10 @@ def train_seq(
     from dd_tools.training.sequences import read_all_sequences
 
     training.check(output)
-    late = read_delays(delays) if delays else {}
+    delay_of = read_delays(delays) if delays else {}
     speakers, init = training.speakers_by_clip(), training.initial_weights("motion")
-    files = training.files(session, latents, "*.npy", {delays: late, training.speakers: speakers})
-    clips = read_all_sequences(files, speech, late)
+    files = training.files(session, latents, "*.npy", {delays: delay_of, training.speakers: speakers})
+    clips = read_all_sequences(files, speech, delay_of)
     task, settings = set_up_motion_training(
         clips,
         preset=training.preset,
@@ -59,7 +61,7 @@ def train_seq(
         seed=training.seed,
         report=session,
     )
-    task.checkpoint.training["delays"] = {clip.name: late[clip.name] for clip in clips if clip.name in late}
+    task.checkpoint.training["delays"] = {clip.name: delay_of[clip.name] for clip in clips if clip.name in delay_of}
     training.run(session, task, settings, output, init)
 
 

@@ -1,4 +1,4 @@
-"""What the two training commands share: options, the files to train on, and the run."""
+"""What dd-train-ae and dd-train-seq share: options, the choice of files, and the run."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.files import expand_folders
-from dd_tools.cli.options import Device, Dtype, NoHistory, Seed, one_of
+from dd_tools.cli.options import Device, Dtype, NoHistory, Seed, check_choice
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
-EXIT_STOPPED = 143  # what a shell reports after SIGTERM: not done, so that schedulers and make start it again
+EXIT_STOPPED = 143  # as after SIGTERM, which tells make and schedulers that the command has not finished
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,10 @@ class TrainingOptions:
     """The options of both training commands."""
 
     preset: Annotated[
-        str | None, typer.Option(metavar="warp|small|paper|...", help="Kind, sizes and settings.  [default: warp]")
+        str | None,
+        typer.Option(
+            metavar="warp|small|paper|...", help="Kind and sizes of the model, and settings.  [default: warp]"
+        ),
     ] = None
     init: Annotated[
         Path | None,
@@ -34,13 +37,15 @@ class TrainingOptions:
         None
     )
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.  [default: the preset's]")] = None
-    no_augment: Annotated[bool, typer.Option("--no-augment", help="Do not augment (ablation).")] = False
+    no_augment: Annotated[bool, typer.Option("--no-augment", help="Do not augment the training data (ablation).")] = (
+        False
+    )
     data_fraction: Annotated[float, typer.Option(help="Share of the clips to use, above 0 to 1.")] = 1.0
     exclude: Annotated[Path | None, typer.Option(metavar="FILE", help="Names of clips to leave out, one per line.")] = (
         None
     )
     speakers: Annotated[
-        Path | None, typer.Option(metavar="FILE.tsv", help="Clip name, tab, speaker: to draw speakers more evenly.")
+        Path | None, typer.Option(metavar="FILE.tsv", help="Draw speakers more evenly: clip name, tab, speaker.")
     ] = None
     save_every: Annotated[
         int | None, typer.Option(help="Steps between two saves of the training state.  [default: the preset's]")
@@ -52,26 +57,26 @@ class TrainingOptions:
     ] = False
     device: Device = "auto"
     dtype: Dtype = "fp32"
-    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Log to TensorBoard as well.")] = None
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
     no_history: NoHistory = False
 
     def check(self, output: Path) -> None:
-        """Raise an error before the work if the output cannot be written or an option is wrong."""
+        """Raise an error before any work if the output cannot be written or an option is wrong."""
         from dd_tools.formats.atomic import check_output_path
         from dd_tools.nn.device import DTYPES, open_device
 
         check_output_path(output)
-        one_of("dtype", self.dtype, DTYPES)
+        check_choice("dtype", self.dtype, DTYPES)
         open_device(self.device)
 
     def speakers_by_clip(self) -> dict[str, str]:
-        """Clip name to speaker."""
+        """Clip name to speaker, empty without ``--speakers``."""
         from dd_tools.training.clips import read_speakers
 
         return read_speakers(self.speakers) if self.speakers else {}
 
     def initial_weights(self, name: str) -> Path | None:
-        """The weights to start from; ``default`` means the shipped weights `name`."""
+        """The weights to start from, if any. name: of the shipped weights, which ``default`` stands for."""
         from dd_tools.weights import default_weights
 
         return default_weights(name) if self.init == Path("default") else self.init
@@ -79,10 +84,10 @@ class TrainingOptions:
     def files(
         self, session: Session, named: list[Path], pattern: str, lists: Mapping[Path | None, Collection[str]]
     ) -> list[Path]:
-        """The files to train on: those named, or in the folders named, without the excluded ones, and of these a share.
+        """The files to train on: those of `named` and in its folders, less the excluded ones, and a fraction of these.
 
-        lists: file (None if not given) to the clip names in it. Names that match no clip are reported, as they are
-        likely misspelt.
+        pattern: of the files in folders. lists: files given by other options (or None), with the clip names in each.
+        Names that match no clip are reported, as they are probably misspelt.
         """
         from dd_tools.training.clips import fraction_of, read_names
 
@@ -98,9 +103,9 @@ class TrainingOptions:
         return [files[stem] for stem in fraction_of(list(files), self.data_fraction)]
 
     def run(self, session: Session, task, settings, output: Path, init: Path | None) -> None:
-        """Train, starting from the weights `init` if any.
+        """Train with the user's choice of `settings`. init: weights that the training starts from, for the history.
 
-        If the training was stopped, say how to continue and exit with `EXIT_STOPPED`.
+        If the training is stopped, say how to continue and exit with `EXIT_STOPPED`.
         """
         from dd_tools.nn.device import open_device
         from dd_tools.pipeline.training import with_choices

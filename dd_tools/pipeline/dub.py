@@ -143,9 +143,7 @@ def _speech_samples(samples: int, clip: Clip, audio: Path, settings: OutputSetti
     if abs(excess) <= MAX_DIFFERENCE:
         return samples
     if excess > 0 and settings.loop == STOP:
-        report.say(
-            f"'{audio}' is {excess:.1f} s longer than the video and is cut; --loop hold or bounce extends the video"
-        )
+        report.say(f"'{audio}' is {excess:.1f} s longer than the video and is cut; use --loop hold or bounce")
         return length
     return max(samples, length) if settings.tail == SILENCE else samples
 

@@ -112,8 +112,7 @@ def write_video(
 
     source: the video into whose frames the crops are pasted; None to write the crops alone. audio: audio track of the
     output, cut or padded to its length; None for no audio. folder: of the parts; those that exist are not rendered
-    again.
-    Raises `DataError` for an empty range of frames, `UsageError` for speakers that do not fit together.
+    again. Raises `DataError` for an empty range of frames, `UsageError` for speakers that do not fit together.
     """
     _check_together(speakers, source)
     timeline = speakers[0].timeline

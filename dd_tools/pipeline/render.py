@@ -39,10 +39,11 @@ def render(
     """Paint motion into clips of one video and write the result to `output`.
 
     clips: one per speaker. latents: the motion (T, Z) for each clip, 25 latents per second. audio: audio track of the
-    output; None for no audio. renderer: weights file; None for the one that ships. source: the video that the clips were cut
-    from; None to look for it where it was. settings: timing and encoding of the output. device, dtype: see
-    `open_device` and `DTYPES`. resume: continue a killed run. options: of the renderer, such as steps; None is its
-    default. Raises `DataError` for files that cannot be used, `UsageError` for options that do not fit.
+    output; None for no audio. renderer: weights file; None for the one that ships. source: the video that the clips
+    were cut from; None to look for it where it was. settings: timing and encoding of the output. batch_size: frames
+    painted at once. device, dtype: see `open_device` and `DTYPES`. resume: continue a killed run. options: of the
+    renderer, such as steps; None is its default. Raises `DataError` for files that cannot be used, `UsageError` for
+    options that do not fit.
     """
     settings = settings or OutputSettings()
     if len(latents) != len(clips):
