@@ -37,8 +37,8 @@ class SpeakerMotion:
         """Add lip motion until the `rhythm` of the aperture and that of the `amplitude` (T,) correlate enough.
 
         amplitude: of the speech, 25 values per second. correlation: the minimum, above 0 and below 1, which is only
-        reached if there is enough speech. Between 2 and 7 Hz mouths follow the amplitude, in English and in French
-        (Chandrasekaran et al. 2009), which a speech model of one language does not know of others.
+        reached if there is enough speech. Between 2 and 7 Hz, mouths follow the amplitude, in English and in French
+        (Chandrasekaran et al. 2009).
         """
         loud, aperture = (self._centred(rhythm(track)) for track in (amplitude, _aperture(self.motion)))
         loud /= max(np.sqrt(self._mean(loud**2)), 1e-6)
@@ -53,7 +53,8 @@ class SpeakerMotion:
     def match_aperture(self, mean: float, std: float, confidence: float) -> None:
         """Give the lip aperture this mean and standard deviation while the face speaks.
 
-        confidence: weight, 0 to 1, of this face in both. By this fraction, the mean movement of all latents is removed.
+        confidence: how much of both was measured on this face, 0 to 1; the rest comes from the training data. By this
+        fraction, the mean movement of all latents is removed.
         """
         self.motion = self.motion - self.confidence * confidence * self.speech * self.mean_movement
         wider = mean - self._mean(_aperture(self.motion))

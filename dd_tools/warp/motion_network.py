@@ -1,8 +1,8 @@
 """Stage 2: speech features and reference latents to motion around the speaker's own face at rest.
 
-The network adds the audio to the output of the attention to the references. In the paper's network, a single reference
-leaves the audio no influence, because attention to one key is constant. It predicts a difference from a base face, in
-units of this face's amplitude. Otherwise identity would have to be learnt from hundreds of speakers.
+It differs from the paper's network in two ways. The audio is added to the output of the attention to the references:
+attention to a single reference is constant, and would leave the audio no influence. And it predicts a difference from a
+base face, in units of this face's amplitude: otherwise identity would have to be learnt from hundreds of speakers.
 """
 
 from dataclasses import dataclass

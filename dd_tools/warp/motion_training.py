@@ -77,7 +77,7 @@ def motion_task(
     """Train `network` on clips.
 
     speakers: see `MotionData`. augment: with other faces and with silence, see `motion_augmentation`. is_new: set the
-    network's statistics to those of the clips. report: told if there are no features of silence.
+    network's statistics to those of the clips. report: gets a message if there are no features of silence.
     """
     silence = _silence(network.config, report) if augment else None
     data = MotionData(clips, network.config, speakers, augment=augment, silence=silence)

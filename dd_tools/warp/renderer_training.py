@@ -38,8 +38,8 @@ PRESETS = {
     ),
 }
 
-# Settings for adapting trained weights to one speaker: one face is soon learnt. `dd_tools.pipeline.adapt` sets the
-# number of steps.
+# Settings for adapting trained weights to one speaker. The moving average is short, as one face is soon learnt.
+# `dd_tools.pipeline.adapt` sets the number of steps.
 ADAPTATION = TrainingSettings(
     steps=1, batch_size=8, learning_rate=2e-4, warmup=20, decay=0.5, ema=0.99, save_every=10**9, log_every=20
 )
