@@ -192,7 +192,7 @@ def test_the_source_is_followed_and_the_result_is_marked(studio, tmp_path):
         ("diffdub", ("--latents", "left-diffdub.npy"), 2, "1 clips need as many --latents, got 2"),
         ("diffdub", ("--frames", "40:"), 1, "no frames to render"),
         ("diffdub", ("--frames", "1-2"), 2, "frames must be A:B with whole numbers, got '1-2'"),
-        ("diffdub", ("--frames", "0:2", "--audio", "audio.wav"), 2, "--frames renders a part without sound"),
+        ("diffdub", ("--frames", "0:2", "--audio", "audio.wav"), 2, "--frames renders a part without audio"),
         ("diffdub", ("--dtype", "int8"), 2, "unknown dtype 'int8', expected fp32, bf16, fp16"),
         ("diffdub", ("--x-t", "left-diffdub.npy"), 1, "'left-diffdub.npy': shape (26, 16), expected (3, S, S)"),
         ("diffdub", ("--steps", "0"), 2, "invalid value for '--steps'"),
