@@ -12,3 +12,5 @@ Read section 2 of the paper with this folder open:
 them, and `released` reads the authors' weights. Tensor names are the authors'. Where the released code differs from the
 text of the paper, the code is followed and a comment says so.
 """
+
+KIND = "diffdub"  # in the metadata of weights

@@ -40,13 +40,15 @@ def keep_known(xt: Tensor, x0: Tensor, mask: Tensor) -> Tensor:
 
 
 def sampling_timesteps(num_steps: int) -> list[int]:
-    """The timesteps of DDIM sampling: descending multiples of 1000 // num_steps, such as 950, 900, …, 0 for 20 steps.
+    """The timesteps of DDIM sampling: descending multiples of 1000 / num_steps, such as 950, 900, …, 0 for 20 steps.
+
+    They are rounded down to integers.
 
     Raises `ValueError` unless 1 ≤ num_steps ≤ `NUM_TIMESTEPS`.
     """
     if not 1 <= num_steps <= NUM_TIMESTEPS:
         raise ValueError(f"num_steps must be from 1 to {NUM_TIMESTEPS}, got {num_steps}")
-    return list(range(0, NUM_TIMESTEPS, NUM_TIMESTEPS // num_steps))[:num_steps][::-1]
+    return [step * NUM_TIMESTEPS // num_steps for step in reversed(range(num_steps))]
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from dd_tools.diffdub import KIND
 from dd_tools.diffdub.motion import network_from
 from dd_tools.diffdub.motion_data import MotionData
 from dd_tools.diffdub.motion_loss import LatentLoss
@@ -12,8 +13,6 @@ from dd_tools.reporting import SILENT, Reporter
 from dd_tools.training.sequences import ClipSequences
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.task import Preset, TrainingTask
-
-KIND = "diffdub"
 
 PRESETS = {
     # The authors' sizes, and Adam at their constant rate. The paper states 100 epochs, but no steps or batch size.

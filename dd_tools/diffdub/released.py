@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dd_tools.diffdub import KIND
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
 from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
 from dd_tools.diffdub.unet import IMAGE_CHANNELS
@@ -17,8 +18,6 @@ ATTENTION_SIZE = 16  # side of the smallest feature map with attention, in all r
 FIRST_CONVOLUTION = "input_blocks.0.0.weight"
 # A residual block that is not the first layer of its block ends a level of the up path.
 _UPSAMPLING = re.compile(r"output_blocks\.\d+\.[1-9]\.in_layers\.0\.weight")
-
-KIND = "diffdub"
 
 
 def convert(released: ReleasedCheckpoint, path: str | Path) -> tuple[Checkpoint, str, str]:

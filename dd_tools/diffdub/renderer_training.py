@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dd_tools.diffdub import KIND
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
 from dd_tools.diffdub.objective import MaskedDenoisingLoss
 from dd_tools.diffdub.renderer import network_from
@@ -11,8 +12,6 @@ from dd_tools.diffdub.renderer_data import RendererData
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.task import Preset, TrainingTask
-
-KIND = "diffdub"
 
 PRESETS = {
     # The authors' sizes, and Adam at their constant rate. They start from the public Diff-AE FFHQ-256 weights (--init).

@@ -26,11 +26,13 @@ def adapt(
     *,
     device: torch.device,
     seed: int = 0,
+    resume: bool = False,
     report: Reporter = SILENT,
 ) -> bool:
     """Train the renderer in a weights file on one clip for about `minutes`, and write it to `output`.
 
     The encoder is frozen, so motion models for it stay valid. Samples are not augmented, as only this face matters.
+    resume: continue a training that was stopped.
     Returns whether the training finished, as `train` does. Raises `DataError` if renderer and clip do not fit.
     """
     checkpoint = read_checkpoint(renderer, RENDERER)
@@ -40,7 +42,7 @@ def adapt(
     task.checkpoint.training = {"clips": [clip.stem], "adapted from": renderer.name}
     seconds = _seconds_per_step(task, module.ADAPTATION, device)
     settings = replace(module.ADAPTATION, steps=max(1, int(60 * minutes / seconds)), seed=seed)
-    return train(task, settings, output, device=device, report=report)
+    return train(task, settings, output, device=device, resume=resume, report=report)
 
 
 def _seconds_per_step(task: TrainingTask, settings: TrainingSettings, device: torch.device) -> float:

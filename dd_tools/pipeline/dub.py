@@ -125,7 +125,7 @@ def _adapted(weights: Path, folder: Path, minutes: float, seed: int, device, rep
 
     output = folder / ADAPTED
     if not output.exists() and not adapt(
-        weights, folder / CLIP, output, minutes, device=device, seed=seed, report=report
+        weights, folder / CLIP, output, minutes, device=device, seed=seed, resume=True, report=report
     ):
         raise KeyboardInterrupt
     return load_renderer(output, device)

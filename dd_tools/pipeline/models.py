@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from dd_tools import diffdub, warp
 from dd_tools.diffdub import motion as diffdub_motion
 from dd_tools.diffdub import renderer as diffdub_renderer
 from dd_tools.errors import DataError, UsageError
@@ -15,8 +16,8 @@ from dd_tools.warp import motion as warp_motion
 from dd_tools.warp import renderer as warp_renderer
 from dd_tools.weights import default_weights
 
-_RENDERERS = {"diffdub": diffdub_renderer.renderer_from, "warp": warp_renderer.renderer_from}
-_MOTION_MODELS = {"diffdub": diffdub_motion.motion_model_from, "warp": warp_motion.motion_model_from}
+_RENDERERS = {diffdub.KIND: diffdub_renderer.renderer_from, warp.KIND: warp_renderer.renderer_from}
+_MOTION_MODELS = {diffdub.KIND: diffdub_motion.motion_model_from, warp.KIND: warp_motion.motion_model_from}
 
 
 def load_renderer(path: Path | None, device: torch.device | str = "cpu", dtype: str = "fp32") -> Renderer:

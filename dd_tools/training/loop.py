@@ -27,6 +27,8 @@ from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.state import TrainingState, state_path
 from dd_tools.training.task import TrainingData, TrainingTask
 
+DROPOUT = 1  # purpose of a `step_seed`
+
 
 def train(
     task: TrainingTask,
@@ -55,7 +57,7 @@ def train(
         parallel = processes.wrap(objective, device)
         with _log(processes, output, state.step, tensorboard) as record:
             for step, batch in _steps(task.data, settings, state, processes, report, record):
-                torch.manual_seed(step_seed(settings.seed, step, processes.rank))  # dropout
+                torch.manual_seed(step_seed(settings.seed, step, processes.rank, DROPOUT))
                 with torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "fp32"):
                     loss = parallel({name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()})
                 rate = settings.learning_rate_at(step)
@@ -99,9 +101,12 @@ def ema_update(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], N
     return update
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of one step of one process: 32 well-mixed bits, as PyTorch's CPU generator uses no more."""
-    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
+def step_seed(seed: int, step: int, rank: int, *purpose: int) -> int:
+    """The seed of one step of one process: 32 well-mixed bits, as PyTorch's CPU generator uses no more.
+
+    purpose: number of what is drawn, if it is not the batch, so that each has random numbers of its own.
+    """
+    return int(np.random.SeedSequence((seed, step, rank, *purpose)).generate_state(1)[0])
 
 
 class _Batches(Dataset):

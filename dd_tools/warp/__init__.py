@@ -12,3 +12,5 @@ landmark detector was trained on more faces than a small encoder will be.
 - stage 2: `motion_network`; `amplitude` matches the lip motion to the speaker; `motion` runs it; `motion_data`,
   `motion_augmentation`, `motion_loss` and `motion_training` train it
 """
+
+KIND = "warp"  # in the metadata of weights

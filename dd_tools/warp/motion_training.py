@@ -13,13 +13,12 @@ from dd_tools.speech.silence import silence as silence_features
 from dd_tools.training.sequences import ClipSequences
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.task import Preset, TrainingTask
+from dd_tools.warp import KIND
 from dd_tools.warp.latents import end_in_landmarks
 from dd_tools.warp.motion import network_from
 from dd_tools.warp.motion_data import MotionData
 from dd_tools.warp.motion_loss import MotionLoss
 from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
-
-KIND = "warp"
 
 PRESETS = {
     # The model that ships. A larger one would memorise a few dozen speakers.
