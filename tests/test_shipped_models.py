@@ -16,7 +16,7 @@ from own_clip import write_own_clip
 from scipy.signal import butter, sosfiltfilt
 
 from dd_tools.face.detectors.registry import open_detector
-from dd_tools.face.landmarks import lip_aperture as landmark_aperture
+from dd_tools.face.landmarks import lip_aperture
 from dd_tools.face.preparation import prepare_clip
 from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.arrays import read_speech
@@ -28,7 +28,7 @@ from dd_tools.pipeline.models import load_motion_model, load_renderer
 from dd_tools.pipeline.painting import PaintedFrame, Speaker
 from dd_tools.speech.extraction import write_features
 from dd_tools.speech.registry import open_speech_model
-from dd_tools.warp.latents import lip_aperture
+from dd_tools.warp.latents import latent_aperture
 
 
 @dataclass
@@ -71,7 +71,7 @@ def run(path, speech: np.ndarray) -> Run:
         speaker = Speaker(clip, latents, renderer, loop="stop", tail="silence")
         painted = list(speaker.paint(slice(0, clip.length), 8))
     motion = generate_motion(model, speech, latents)[: len(latents)]
-    true, generated = (lip_aperture(torch.from_numpy(z)).numpy() for z in (latents, motion))
+    true, generated = (latent_aperture(torch.from_numpy(z)).numpy() for z in (latents, motion))
     return Run(painted, true, generated)
 
 
@@ -112,9 +112,9 @@ def test_the_drawn_mouth_is_painted_from_its_latents(own_painting):
 def test_a_detector_sees_the_painted_lips_where_the_latents_put_them(own_painting):
     """r = 0.97 and 1.02 of the standard deviation were measured, with the detector on crops enlarged by two."""
     painted, _, landmarks = own_painting
-    detector, true = open_detector(), landmark_aperture(landmarks)
+    detector, true = open_detector(), lip_aperture(landmarks)
     seen = [
-        landmark_aperture(detector.follow(item.painted.repeat(2, 0).repeat(2, 1), 2 * face + 0.5)) / 2
+        lip_aperture(detector.follow(item.painted.repeat(2, 0).repeat(2, 1), 2 * face + 0.5)) / 2
         for item, face in zip(painted, landmarks, strict=True)
     ]
     assert np.corrcoef(true, seen)[0, 1] > 0.92
@@ -131,8 +131,8 @@ def test_the_drawn_face_speaks_with_the_syllables_and_rests_in_silence(own_paint
     recording = Path(find_spec("moonshine_voice").origin).parent / "assets" / "beckett.wav"
     samples = np.concatenate([read_audio(recording)[: 6 * SAMPLE_RATE], np.zeros(2 * SAMPLE_RATE, np.float32)])
     speech = open_speech_model("moonshine").features(samples)
-    motion = lip_aperture(torch.from_numpy(generate_motion(load_motion_model(None), speech, latents))).numpy()
-    reference = lip_aperture(torch.from_numpy(latents)).numpy()
+    motion = latent_aperture(torch.from_numpy(generate_motion(load_motion_model(None), speech, latents))).numpy()
+    reference = latent_aperture(torch.from_numpy(latents)).numpy()
     spoken, silent = motion[:145], motion[158:196]
     squares = np.square(samples[: 145 * 640].reshape(145, 640)).mean(1)
     band = butter(2, (2, 7), "bandpass", fs=25, output="sos")

@@ -10,14 +10,14 @@ from tiny_warp import DOWN
 
 from dd_tools.speech.loudness import amplitude
 from dd_tools.warp.amplitude import DEFAULT_SCALE, MIN_APERTURE, SpeakerMotion
-from dd_tools.warp.latents import lip_aperture
+from dd_tools.warp.latents import latent_aperture
 
 SEEDS = st.integers(0, 2**31)
 LONG = 3000  # latents, two minutes: of these nearly all is believed
 
 
 def aperture(latents: np.ndarray) -> np.ndarray:
-    return lip_aperture(torch.from_numpy(latents)).numpy()
+    return latent_aperture(torch.from_numpy(latents)).numpy()
 
 
 def statistics(track: np.ndarray, speech: np.ndarray) -> tuple[float, float]:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from dd_tools.face.head_pose import fit_cameras, turned
 from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION, NOSE_TIP, UPPER_INNER_LIP, lip_aperture
 from dd_tools.formats.clip import Clip
-from dd_tools.warp.latents import HeadCameras, closed_mouth, end_in_landmarks, relative_to_crop
-from dd_tools.warp.latents import lip_aperture as latent_aperture
+from dd_tools.warp.latents import HeadCameras, closed_mouth, end_in_landmarks, latent_aperture, relative_to_crop
 
 
 def faces(apertures) -> torch.Tensor:

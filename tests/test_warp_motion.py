@@ -8,7 +8,7 @@ import torch
 from factories import dummy_latents, dummy_lips, dummy_speech
 from tiny_warp import DOWN, LOWER_LIP, MOTION, tiny_motion_network
 
-from dd_tools.warp.latents import lip_aperture
+from dd_tools.warp.latents import latent_aperture
 from dd_tools.warp.motion import WarpMotionModel
 from dd_tools.warp.motion_network import Motion, MotionNetwork
 
@@ -18,7 +18,7 @@ def tiny_model(**changes: object) -> WarpMotionModel:
 
 
 def aperture(latents: np.ndarray) -> np.ndarray:
-    return lip_aperture(torch.from_numpy(latents)).numpy()
+    return latent_aperture(torch.from_numpy(latents)).numpy()
 
 
 class Chattering(MotionNetwork):

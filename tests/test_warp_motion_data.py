@@ -10,7 +10,7 @@ from tiny_warp import MOTION
 
 from dd_tools.errors import DataError
 from dd_tools.training.sequences import ClipSequences
-from dd_tools.warp.latents import closed_mouth, lip_aperture
+from dd_tools.warp.latents import closed_mouth, latent_aperture
 from dd_tools.warp.motion_augmentation import CLOSING
 from dd_tools.warp.motion_data import MotionData
 from dd_tools.warp.motion_network import MotionNetwork
@@ -138,13 +138,13 @@ def test_statistics_count_every_clip_alike_and_those_of_lips_every_speaker():
     alike = pooled(latents, (100, 1, 2))
     np.testing.assert_allclose(network.latent_mean, alike.mean(0), atol=1e-5)
     np.testing.assert_allclose(network.latent_std, alike.std(0), rtol=1e-4)
-    apertures = [lip_aperture(torch.from_numpy(z)).numpy()[:, None] for z in latents]
+    apertures = [latent_aperture(torch.from_numpy(z)).numpy()[:, None] for z in latents]
     assert float(network.aperture_mean) == pytest.approx(pooled(apertures, (200, 1, 2)).mean(), abs=1e-5)
     centred, moved = (pooled([z - z.mean(0) for z in each], (200, 1, 2)) for each in (apertures, latents))
     assert float(network.aperture_std) == pytest.approx(centred.std(), rel=1e-4)
     slope = np.linalg.lstsq(centred, moved, rcond=None)[0][0]
     np.testing.assert_allclose(network.aperture_direction, slope, atol=1e-4)
-    assert float(lip_aperture(network.aperture_direction)) == pytest.approx(1, abs=1e-4)
+    assert float(latent_aperture(network.aperture_direction)) == pytest.approx(1, abs=1e-4)
 
 
 def test_clips_of_another_size_are_refused():

@@ -9,7 +9,7 @@ from factories import dummy_latents, dummy_speech
 from tiny_warp import DOWN, MOTION, tiny_motion_network
 
 from dd_tools.training.sequences import ClipSequences
-from dd_tools.warp.latents import lip_aperture
+from dd_tools.warp.latents import latent_aperture
 from dd_tools.warp.motion import WarpMotionModel
 from dd_tools.warp.motion_data import MotionData
 from dd_tools.warp.motion_loss import MotionLoss
@@ -115,7 +115,7 @@ def test_lips_that_follow_the_speech_are_learnt():
     reference = torch.from_numpy(data.clips[0].latents[-20:])[None]
     with torch.inference_mode():
         motion = network.eval()(torch.from_numpy(speech.astype(np.float32))[None], reference).latents
-    lips = lip_aperture(motion)[0].numpy()
+    lips = latent_aperture(motion)[0].numpy()
     assert np.corrcoef(lips, opening)[0, 1] > 0.8
 
 
@@ -130,7 +130,7 @@ def test_a_small_model_learns_to_close_the_mouth_in_silence():
     network, _ = learn(data, steps=150, size=4, width=32, hidden=32)
     heard = np.concatenate([speech[:, :200], quiet[:, :100]], axis=1)
     motion = WarpMotionModel(network).generate(heard, data.clips[0].latents[::3])
-    lips = lip_aperture(torch.from_numpy(motion)).numpy()
+    lips = latent_aperture(torch.from_numpy(motion)).numpy()
     assert np.corrcoef(lips[:100], opening[:100])[0, 1] > 0.9
     # Untaught it would be half open. How nearly it closes differs by a tenth from seed to seed.
     assert lips[110:140].max() < np.sort(opening[::3])[:6].mean() + 0.33 * np.ptp(opening)

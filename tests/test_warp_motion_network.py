@@ -12,7 +12,7 @@ from tiny_warp import DOWN, MOTION, tiny_motion_network
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.checkpoint import MOTION as STAGE
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint, write_checkpoint
-from dd_tools.warp.latents import closed_mouth, lip_aperture
+from dd_tools.warp.latents import closed_mouth, latent_aperture
 from dd_tools.warp.motion import network_from
 from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 from dd_tools.warp.motion_training import PRESETS
@@ -114,7 +114,7 @@ def test_a_mouth_that_is_open_in_all_references_closes_the_more_the_fewer_they_a
     for count, left in ((1, 0.02), (15, 0.16), (60, 0.256)):
         ajar, pressed = (faces([aperture]).repeat(1, count, 1) for aperture in (0.32, -0.01))
         closed = network.closed_mouth(ajar)
-        assert lip_aperture(closed).item() == pytest.approx(left, abs=1e-4)
+        assert latent_aperture(closed).item() == pytest.approx(left, abs=1e-4)
         changed = (closed - ajar[:, 0])[0].abs() > 1e-4
         assert torch.equal(changed, torch.from_numpy(DOWN != 0))
         torch.testing.assert_close(network.closed_mouth(pressed), pressed.mean(1))

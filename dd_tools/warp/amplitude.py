@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dd_tools.speech.loudness import rhythm
-from dd_tools.warp.latents import lip_aperture
+from dd_tools.warp.latents import latent_aperture
 
 DEFAULT_SCALE = 1.75  # of the motion, if there is too little speech to measure its amplitude
 MAX_CHANGE = 3.0  # largest factor between the scale and the default, either way
@@ -84,4 +84,4 @@ class SpeakerMotion:
 
 
 def _aperture(latents: np.ndarray) -> np.ndarray:
-    return lip_aperture(torch.from_numpy(latents)).numpy()
+    return latent_aperture(torch.from_numpy(latents)).numpy()

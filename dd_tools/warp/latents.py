@@ -31,7 +31,7 @@ CLOSED_FRACTION = 0.1  # of the latents, those with the smallest aperture, which
 _UPPER, _LOWER = ([MOUTH_REGION.index(point) for point in lip] for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
 
 
-def lip_aperture(latents: Tensor) -> Tensor:
+def latent_aperture(latents: Tensor) -> Tensor:
     """Lip aperture (...) of latents (..., Z): the vertical distance between the inner lips, in interocular distances.
 
     It is negative where the detected lips overlap.
@@ -58,7 +58,7 @@ def closed_mouth(latents: Tensor, valid: Tensor | None = None) -> Tensor:
     It is the mean of the `CLOSED_FRACTION` of latents (B, N, Z) with the smallest aperture, at least one, among those
     that are `valid` (B, N).
     """
-    aperture = lip_aperture(latents)
+    aperture = latent_aperture(latents)
     if valid is None:
         valid = torch.ones_like(aperture, dtype=torch.bool)
     rank = torch.where(valid, aperture, torch.inf).argsort(1).argsort(1)

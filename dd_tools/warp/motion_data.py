@@ -11,7 +11,7 @@ from dd_tools.formats.arrays import LATENT_RATE
 from dd_tools.nn.padding import pad_sequences
 from dd_tools.training.clips import SpeakerBalance
 from dd_tools.training.sequences import ClipSequences, check_sizes
-from dd_tools.warp.latents import closed_mouth, lip_aperture
+from dd_tools.warp.latents import closed_mouth, latent_aperture
 from dd_tools.warp.motion_augmentation import as_other_face, with_silence
 from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 
@@ -66,7 +66,7 @@ class MotionData:
         square = np.mean([np.square(clip.latents).mean(0) for clip in self.clips], axis=0)
         model.latent_mean.copy_(torch.from_numpy(mean))
         model.latent_std.copy_(torch.from_numpy(np.sqrt(np.maximum(square - mean**2, 1e-6))))
-        apertures = [lip_aperture(torch.from_numpy(clip.latents)).numpy() for clip in self.clips]
+        apertures = [latent_aperture(torch.from_numpy(clip.latents)).numpy() for clip in self.clips]
         covariance = self._over_speakers(map(_covariance, apertures, (clip.latents for clip in self.clips)))
         variance = max(self._over_speakers(aperture.var() for aperture in apertures), 1e-6)
         model.aperture_mean.fill_(self._over_speakers(aperture.mean() for aperture in apertures))

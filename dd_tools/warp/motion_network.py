@@ -15,7 +15,7 @@ from dd_tools.nn.config import Config
 from dd_tools.nn.conformer import Conformer, check_attention_sizes
 from dd_tools.nn.padding import masked_mean, valid_count
 from dd_tools.nn.weighted_sum import weighted_sum
-from dd_tools.warp.latents import LANDMARK_VALUES, closed_mouth, lip_aperture
+from dd_tools.warp.latents import LANDMARK_VALUES, closed_mouth, latent_aperture
 
 PRIOR_COUNT = 15  # weight of the training data's statistics, as a number of references
 
@@ -180,13 +180,13 @@ class MotionNetwork(nn.Module):
         remaining aperture is removed along `aperture_direction`.
         """
         closed = closed_mouth(reference, valid)
-        remaining = lip_aperture(closed).clamp(min=0)[:, None]
+        remaining = latent_aperture(closed).clamp(min=0)[:, None]
         missing = 1 - self.confidence(valid_count(reference, valid))
         return closed - missing * remaining * self.aperture_direction
 
     def speaker_aperture_mean(self, reference: Tensor) -> Tensor:
         """Mean lip aperture (B,) of this face while it speaks, from its references (B, N, Z) and the training data."""
-        return torch.lerp(self.aperture_mean, lip_aperture(reference).mean(1), self.confidence(reference.shape[1]))
+        return torch.lerp(self.aperture_mean, latent_aperture(reference).mean(1), self.confidence(reference.shape[1]))
 
     def speaker_aperture_std(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
         """Standard deviation (B, 1, 1) of the lip aperture of this face, from its references and the training data.
@@ -194,7 +194,7 @@ class MotionNetwork(nn.Module):
         The variances are averaged, that of the training data with the weight of `PRIOR_COUNT` references. So a face
         that is at rest in all references can still speak.
         """
-        aperture = lip_aperture(reference)[..., None]
+        aperture = latent_aperture(reference)[..., None]
         count = valid_count(aperture, valid)
         variance = masked_mean((aperture - masked_mean(aperture, valid)[:, None]).square(), valid)
         pooled = (PRIOR_COUNT * self.aperture_std.square() + count * variance) / (PRIOR_COUNT + count)
