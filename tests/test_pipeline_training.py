@@ -123,6 +123,13 @@ def test_what_was_chosen_is_noted(clip):
     assert task.checkpoint.config["eyes"] is False and task.objective.model.config.eyes is False
 
 
+@pytest.mark.parametrize("preset", ["tiny", "tiny-warp"])
+def test_without_eyes_only_the_face_image_changes(clip, preset):
+    networks = [set_up_renderer_training([clip], preset=preset, eyes=eyes)[0].objective.model for eyes in (True, False)]
+    assert networks[1].config == replace(networks[0].config, eyes=False)
+    assert networks[0].config.eyes is True
+
+
 def test_a_motion_model_takes_its_ends_from_the_data():
     task, _ = set_up_motion_training(dummy_sequences(7, (3, 5)), preset="paper", speech_model="./hubert")
     config = task.checkpoint.config

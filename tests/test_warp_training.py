@@ -80,11 +80,6 @@ def test_a_renderer_is_trained_on_clips_of_its_framing(tmp_path):
     assert task.objective(task.data.batch(torch.Generator().manual_seed(0), 2)) > 0
 
 
-def test_without_eyes_only_the_face_image_changes():
-    network = renderer_training.without_eyes(renderer_training.new_network(RENDERER))
-    assert network.config == replace(RENDERER, eyes=False)
-
-
 @pytest.mark.parametrize("preset", ["warp", "tiny-warp"])
 def test_presets_of_both_stages_fit_each_other(preset):
     assert renderer_training.PRESETS[preset].config.z_size == motion_training.PRESETS[preset].config.z_size

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
+from dd_tools.training.chance import happens, uniform
+
 FLIP_PROBABILITY = 0.5
 JITTER_PROBABILITY = 0.3
 JITTER_AMOUNT = 0.2  # largest relative change of brightness, contrast and saturation; of hue, in turns
@@ -24,13 +26,13 @@ _COLOUR = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation)
 
 def augment_face(face: Tensor, generator: torch.Generator) -> Tensor:
     """A face image (3, S, S) in [−1, 1], flipped, recoloured, blurred and moved, each at random; black outside."""
-    if _happens(FLIP_PROBABILITY, generator):
+    if happens(FLIP_PROBABILITY, generator):
         face = F.horizontal_flip(face)
-    if _happens(JITTER_PROBABILITY, generator):
+    if happens(JITTER_PROBABILITY, generator):
         face = jitter_colour(face, generator)
-    if _happens(BLUR_PROBABILITY, generator):
+    if happens(BLUR_PROBABILITY, generator):
         face = box_blur(face, BLUR_KERNELS[int(torch.randint(len(BLUR_KERNELS), (), generator=generator))])
-    if _happens(AFFINE_PROBABILITY, generator):
+    if happens(AFFINE_PROBABILITY, generator):
         face = shift_scale_rotate(face, generator)
     return face
 
@@ -40,9 +42,9 @@ def jitter_colour(image: Tensor, generator: torch.Generator) -> Tensor:
     image = (image + 1) / 2
     for index in torch.randperm(len(_COLOUR) + 1, generator=generator).tolist():
         if index < len(_COLOUR):
-            image = _COLOUR[index](image, _uniform(1 - JITTER_AMOUNT, 1 + JITTER_AMOUNT, generator))
+            image = _COLOUR[index](image, uniform(1 - JITTER_AMOUNT, 1 + JITTER_AMOUNT, generator))
         else:
-            image = F.adjust_hue(image, _uniform(-JITTER_AMOUNT, JITTER_AMOUNT, generator))
+            image = F.adjust_hue(image, uniform(-JITTER_AMOUNT, JITTER_AMOUNT, generator))
     return image * 2 - 1
 
 
@@ -57,18 +59,10 @@ def shift_scale_rotate(image: Tensor, generator: torch.Generator) -> Tensor:
     side = image.shape[-1]
     return F.affine(
         image,
-        angle=_uniform(-ROTATION, ROTATION, generator),
-        translate=[side * _uniform(*SHIFT, generator) for _ in range(2)],
-        scale=_uniform(*SCALE, generator),
+        angle=uniform(-ROTATION, ROTATION, generator),
+        translate=[side * uniform(*SHIFT, generator) for _ in range(2)],
+        scale=uniform(*SCALE, generator),
         shear=[0.0],
         interpolation=F.InterpolationMode.BILINEAR,
         fill=[-1.0],
     )
-
-
-def _uniform(low: float, high: float, generator: torch.Generator) -> float:
-    return low + (high - low) * torch.rand((), generator=generator).item()
-
-
-def _happens(probability: float, generator: torch.Generator) -> bool:
-    return torch.rand((), generator=generator).item() < probability

@@ -1,7 +1,6 @@
 """Training of stage 1: presets, and the task for the training loop."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from dd_tools.diffdub import KIND
@@ -68,12 +67,6 @@ def new_network(config: RendererConfig) -> DiffusionAutoencoder:
     return DiffusionAutoencoder(config)
 
 
-def without_eyes(network: DiffusionAutoencoder) -> DiffusionAutoencoder:
-    """Make `network` take face images without the eyes' band (the ablation "w/o eye")."""
-    network.config = replace(network.config, eyes=False)
-    return network
-
-
 def renderer_task(
     network: DiffusionAutoencoder,
     clips: Sequence[Path],
@@ -101,5 +94,4 @@ __all__ = [
     "network_from",
     "new_network",
     "renderer_task",
-    "without_eyes",
 ]

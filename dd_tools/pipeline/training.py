@@ -67,7 +67,7 @@ def set_up_renderer_training(
     torch.manual_seed(seed)
     network = module.network_from(checkpoint, init) if checkpoint else module.new_network(chosen.config)
     if not eyes:
-        network = module.without_eyes(network)
+        network.config = replace(network.config, eyes=False)
     task = module.renderer_task(
         network, clips, speakers=speakers or {}, augment=augment, keep_encoder=keep_encoder, **given
     )

@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 from torchvision.transforms.v2 import functional as F
 
 from dd_tools.face.landmarks import INNER_LIPS, MOUTH_REGION, OUTER_LIPS
+from dd_tools.training.chance import happens, uniform
 from dd_tools.warp.flow import sample_image
 
 # Of a sample as a whole.
@@ -50,20 +51,19 @@ def augment_sample(sample: dict[str, Tensor], generator: torch.Generator) -> dic
     References are also moved a little, each separately, as if heads moved more.
     """
     sample = dict(sample)
-    if _happens(FLIP_PROBABILITY, generator):
+    if happens(FLIP_PROBABILITY, generator):
         mirrored = {name: F.horizontal_flip(tensor) for name, tensor in sample.items() if name != "landmarks"}
         sample = mirrored | {"landmarks": sample["landmarks"][..., MIRRORED, :] * torch.tensor([-1.0, 1.0])}
     state = generator.get_state()
     for name in ("image", "faces", "references"):
         generator.set_state(state)  # the same draws for each
         sample[name] = tint(recolour(sample[name], COLOUR, generator), generator)
-    if _happens(LIPS_PROBABILITY, generator):
+    if happens(LIPS_PROBABILITY, generator):
         sample |= recolour_lips(sample, generator)
-    if _happens(DEFORM_PROBABILITY, generator):
+    if happens(DEFORM_PROBABILITY, generator):
         sample |= deform(sample, generator)
     references = [
-        move(image, generator) if _happens(REFERENCE_PROBABILITY, generator) else image
-        for image in sample["references"]
+        move(image, generator) if happens(REFERENCE_PROBABILITY, generator) else image for image in sample["references"]
     ]
     return sample | {"references": torch.stack(references)}
 
@@ -71,15 +71,15 @@ def augment_sample(sample: dict[str, Tensor], generator: torch.Generator) -> dic
 def augment_face(face: Tensor, generator: torch.Generator) -> Tensor:
     """A face image (3, S, S) in [−1, 1], recoloured, and blurred and moved at random; black outside."""
     face = recolour(face, FACE_COLOUR, generator)
-    if _happens(FACE_BLUR_PROBABILITY, generator):
-        face = F.gaussian_blur(face, kernel_size=[5, 5], sigma=[_uniform(0.5, 1.5, generator)])
-    if _happens(FACE_AFFINE_PROBABILITY, generator):
+    if happens(FACE_BLUR_PROBABILITY, generator):
+        face = F.gaussian_blur(face, kernel_size=[5, 5], sigma=[uniform(0.5, 1.5, generator)])
+    if happens(FACE_AFFINE_PROBABILITY, generator):
         side = face.shape[-1]
         face = F.affine(
             face,
-            angle=_uniform(-FACE_ROTATION, FACE_ROTATION, generator),
-            translate=[side * _uniform(-FACE_SHIFT, FACE_SHIFT, generator) for _ in range(2)],
-            scale=_uniform(1 - FACE_SCALE, 1 + FACE_SCALE, generator),
+            angle=uniform(-FACE_ROTATION, FACE_ROTATION, generator),
+            translate=[side * uniform(-FACE_SHIFT, FACE_SHIFT, generator) for _ in range(2)],
+            scale=uniform(1 - FACE_SCALE, 1 + FACE_SCALE, generator),
             shear=[0.0],
             interpolation=F.InterpolationMode.BILINEAR,
             fill=[-1.0],
@@ -133,9 +133,9 @@ def tint(image: Tensor, generator: torch.Generator) -> Tensor:
 
 def move(image: Tensor, generator: torch.Generator) -> Tensor:
     """An image (3, S, S) shifted, scaled and rotated a little; its border is repeated outside."""
-    scale = _uniform(1 - REFERENCE_SCALE, 1 + REFERENCE_SCALE, generator)
-    angle = _uniform(-REFERENCE_ROTATION, REFERENCE_ROTATION, generator)
-    x, y = (_uniform(-REFERENCE_SHIFT, REFERENCE_SHIFT, generator) for _ in range(2))
+    scale = uniform(1 - REFERENCE_SCALE, 1 + REFERENCE_SCALE, generator)
+    angle = uniform(-REFERENCE_ROTATION, REFERENCE_ROTATION, generator)
+    x, y = (uniform(-REFERENCE_SHIFT, REFERENCE_SHIFT, generator) for _ in range(2))
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
     return sample_image(image[None], torch.tensor([[[cos, -sin, x], [sin, cos, y]]]))[0]
 
@@ -144,13 +144,5 @@ def recolour(image: Tensor, amount: float, generator: torch.Generator) -> Tensor
     """Images (..., 3, S, S) in [−1, 1] with brightness, contrast and saturation scaled by factors in 1 ± amount."""
     image = (image + 1) / 2
     for adjust in (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation):
-        image = adjust(image, _uniform(1 - amount, 1 + amount, generator))
+        image = adjust(image, uniform(1 - amount, 1 + amount, generator))
     return image * 2 - 1
-
-
-def _uniform(low: float, high: float, generator: torch.Generator) -> float:
-    return low + (high - low) * torch.rand((), generator=generator).item()
-
-
-def _happens(probability: float, generator: torch.Generator) -> bool:
-    return torch.rand((), generator=generator).item() < probability

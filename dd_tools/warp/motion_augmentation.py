@@ -6,6 +6,8 @@ Without other faces, a model memorises a few dozen training speakers and the amp
 import torch
 from torch import Tensor
 
+from dd_tools.training.chance import happens
+
 OTHER_FACE = 0.5  # probability
 GAIN_STD = 0.3  # standard deviation of the logarithm of the gain of the amplitude
 MIN_REFERENCES = 20  # fewer do not show the amplitude of a face
@@ -23,7 +25,7 @@ def as_other_face(
     added to all, so that the effect of speech is learnt apart from identity. With `MIN_REFERENCES` or more, all
     are also scaled by a random gain about their means, so that the model takes the amplitude from the references.
     """
-    if torch.rand((), generator=generator) < OTHER_FACE:
+    if happens(OTHER_FACE, generator):
         reference, target, closed = reference + difference, target + difference, closed + difference
     gain = torch.exp(GAIN_STD * torch.randn((), generator=generator))
     if len(reference) >= MIN_REFERENCES:
@@ -43,7 +45,7 @@ def with_silence(
     """
     shortest, longest = SILENCE_LENGTH
     degree = torch.zeros(len(target))
-    if torch.rand((), generator=generator) >= SILENCE:
+    if not happens(SILENCE, generator):
         return speech, target, degree
     length = min(_between(shortest, longest, generator), len(target), silence.shape[1] // 2)
     start, stop = _span(len(target), length, generator)

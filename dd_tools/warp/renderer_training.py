@@ -1,7 +1,6 @@
 """Training of stage 1: presets, and the task for the training loop."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint
@@ -51,12 +50,6 @@ def new_network(config: RendererConfig) -> WarpNetwork:
     return WarpNetwork(config)
 
 
-def without_eyes(network: WarpNetwork) -> WarpNetwork:
-    """Make `network` take face images without the eyes' band (an ablation)."""
-    network.config = replace(network.config, eyes=False)
-    return network
-
-
 def renderer_task(
     network: WarpNetwork,
     clips: Sequence[Path],
@@ -94,5 +87,4 @@ __all__ = [
     "network_from",
     "new_network",
     "renderer_task",
-    "without_eyes",
 ]
