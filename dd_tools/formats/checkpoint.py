@@ -18,7 +18,7 @@ Module = TypeVar("Module", bound="nn.Module")
 FORMAT = "dd-weights"
 VERSION = 2
 
-RENDERER, MOTION = STAGES = "renderer", "motion model"
+RENDERER, MOTION = "renderer", "motion model"
 TRAINING_STATE = "training state"
 EMA_PREFIX = "ema."  # of the moving average's tensors in a training state
 MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
