@@ -14,8 +14,6 @@ from dd_tools.media.probe import probe
 from dd_tools.media.video import read_frames
 from dd_tools.weights import default_weights
 
-pytest.importorskip("mediapipe", reason="needs the embedded face detector")
-
 RATE, LENGTH, GAP = 30000 / 1001, 40, range(12, 17)
 SECONDS = LENGTH / RATE
 SHIPPED, TINY, PAPER = "shipped", "tiny warp", "tiny diffdub"

@@ -11,7 +11,7 @@ from commands import call, command_names, options, parameters
 
 from dd_tools import __version__
 
-SLOW_IMPORTS = ("torch", "cv2", "transformers", "mediapipe", "face_alignment", "h5py", "numpy", "ffmpeg", "onnxruntime")
+SLOW_IMPORTS = ("torch", "cv2", "transformers", "face_alignment", "numba", "h5py", "numpy", "ffmpeg", "onnxruntime")
 
 
 def test_all_eleven_commands_are_installed():

@@ -76,8 +76,7 @@ def test_while_the_face_is_missing_most_searches_are_not_thorough():
 
 @pytest.fixture(scope="module")
 def detector():
-    pytest.importorskip("mediapipe")
-    return open_detector("mediapipe")
+    return open_detector()
 
 
 def test_a_real_face_disappears_and_returns_beside_another(detector):

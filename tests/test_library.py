@@ -18,8 +18,6 @@ from dd_tools.formats.clip import Clip
 from dd_tools.media.video import probe, read_frames
 from dd_tools.reporting import Silent
 
-pytest.importorskip("mediapipe", reason="needs the embedded face detector")
-
 
 def loaded_by(statement: str) -> set[str]:
     """The modules, without their submodules, that a statement loads in a new process."""

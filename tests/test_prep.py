@@ -30,8 +30,7 @@ ASTRONAUT = data.astronaut()
 
 @pytest.fixture(scope="module")
 def detector():
-    pytest.importorskip("mediapipe")
-    return open_detector("mediapipe")
+    return open_detector()
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,7 @@ LOSSLESS = {"c:v": "libx264", "qp": 0, "preset": "ultrafast"}
 
 @pytest.fixture(scope="module")
 def detector():
-    pytest.importorskip("mediapipe")
-    return open_detector("mediapipe")
+    return open_detector()
 
 
 def frames_of(name: str, count: int = 12):

@@ -66,7 +66,7 @@ Baseline = Annotated[
     bool, typer.Option("--baseline", help="Also score the truth's first frame repeated, and the truth itself.")
 ]
 DetectorName = Annotated[
-    str, typer.Option("--detector", metavar="auto|mediapipe|face-alignment", help="Detector of facial landmarks.")
+    str, typer.Option("--detector", metavar="mediapipe|face-alignment", help="Detector of facial landmarks.")
 ]
 
 
@@ -89,7 +89,7 @@ def evaluate(
     sync_crop: SyncCrop = "real",
     fid: Fid = None,
     baseline: Baseline = False,
-    detector: DetectorName = "auto",
+    detector: DetectorName = "mediapipe",
     device: Device = "auto",
 ) -> None:
     """Compare generated videos with their truth: image quality, lip sync, lip motion and steadiness.

@@ -52,7 +52,7 @@ Landmarks = Annotated[
     typer.Option(metavar="FILE.npy", help="Landmarks (T, 68, 2) in frame pixels, to use instead of a detector."),
 ]
 DetectorName = Annotated[
-    str, typer.Option("--detector", metavar="auto|mediapipe|face-alignment", help="Landmark detector.")
+    str, typer.Option("--detector", metavar="mediapipe|face-alignment", help="Landmark detector.")
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Skip clips newer than their videos; continue an interrupted run.")
@@ -71,7 +71,7 @@ def prep(
     fps: Fps = "source",
     mask: Mask = PrepSettings.mask,
     landmarks: Landmarks = None,
-    detector: DetectorName = "auto",
+    detector: DetectorName = "mediapipe",
     resume: Resume = False,
     no_history: NoHistory = False,
 ) -> None:

@@ -112,7 +112,7 @@ def _prepare(
     if (folder / CLIP).exists():
         return
     settings = PrepSettings(size=framing.size, crop=framing.crop, mask=framing.mask, face=face, at=at)
-    detector = open_detector("auto", report=report)
+    detector = open_detector(report=report)
     with RecordedDetector(detector, folder / f"detections-{detector.name}-{detector.version}") as recorded:
         result = prepare_clip(video, folder / CLIP, settings, detector=recorded, report=report)
     for line in report_lines(result, video):

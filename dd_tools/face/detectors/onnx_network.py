@@ -1,0 +1,16 @@
+"""Open the networks that ship as ONNX files."""
+
+import onnxruntime
+
+from dd_tools.weights import shipped_file
+
+
+def open_network(name: str) -> onnxruntime.InferenceSession:
+    """The shipped network ``NAME.onnx``, on one thread. Raises `DataError` if this installation has none.
+
+    The networks are so small that more threads gain nothing.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(shipped_file(f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
