@@ -4,26 +4,22 @@
 #   sh examples/install.sh [PIP-ARGUMENT...]     default: this checkout
 #
 # VENV=FOLDER    the environment, created if it does not exist; default: venv beside pyproject.toml
-# PYTHON=PROGRAM Python 3.10 or newer; default: the first one found, if possible up to 3.12. The face detector mediapipe
-#                has no wheel for newer versions, which download a slower detector on first use.
+# PYTHON=PROGRAM Python 3.10 or newer; default: the first one found
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 VENV=${VENV:-$root/venv}
 
-fits() { # PYTHON CONDITION-ON-VERSION
-    "$1" -c "import sys; version = sys.version_info[:2]; sys.exit(not ($2))" 2>/dev/null
-}
-
 find_python() {
-    for condition in '(3, 10) <= version <= (3, 12)' '(3, 10) <= version'; do
-        for python in ${PYTHON:+"$PYTHON"} python3 python3.12 python3.11 python3.10 python3.13 python3.14 python; do
-            if fits "$python" "$condition"; then
-                echo "$python"
-                return
-            fi
-            # If PYTHON is set, no other one is used.
-            if [ -n "${PYTHON:-}" ]; then break; fi
-        done
+    if [ -n "${PYTHON:-}" ]; then
+        set -- "$PYTHON"
+    else
+        set -- python3 python3.14 python3.13 python3.12 python3.11 python3.10 python
+    fi
+    for python; do
+        if "$python" -c "import sys; sys.exit(sys.version_info < (3, 10))" 2>/dev/null; then
+            echo "$python"
+            return
+        fi
     done
     if [ -n "${PYTHON:-}" ]; then
         echo "install.sh: '$PYTHON' is not Python 3.10 or newer; set PYTHON to another one" >&2

@@ -1,6 +1,6 @@
 #!/bin/sh
-# From nothing to a dubbed portrait: installs dd_tools, then dubs the astronaut Eileen Collins (a public-domain photograph in
-# scikit-image) with six seconds of Beckett (a recording in moonshine-voice).
+# From nothing to a dubbed portrait: installs dd_tools, then dubs the astronaut Eileen Collins (a public-domain photograph by
+# NASA in scikit-image) with eleven seconds of John F. Kennedy's inaugural address of 1961 (kennedy.flac, public domain).
 #
 #   sh examples/quickstart.sh [FOLDER]           default: ./quickstart
 #
@@ -15,30 +15,14 @@ export VENV
 [ -x "$VENV/bin/dd-dub" ] || sh "$root/examples/install.sh"
 mkdir -p "$folder"
 
-if ! [ -e "$folder/beckett.wav" ]; then
-    echo "copying a portrait and a recording out of the installed packages"
-    "$VENV/bin/python" - "$folder" <<'PYTHON'
-import importlib.util
-import sys
-from pathlib import Path
-
-import skimage
-import soundfile
-
-from dd_tools.media.audio import write_audio
-
-folder = Path(sys.argv[1])
-skimage.io.imsave(folder / "astronaut.png", skimage.data.astronaut())
-package = Path(importlib.util.find_spec("moonshine_voice").origin).parent
-rate = soundfile.info(package / "assets/beckett.wav").samplerate
-samples, _ = soundfile.read(package / "assets/beckett.wav", frames=6 * rate)
-write_audio(folder / "beckett.wav", samples, rate)
-PYTHON
+if ! [ -e "$folder/astronaut.png" ]; then
+    echo "copying a portrait out of scikit-image"
+    "$VENV/bin/python" -c "import skimage, sys; skimage.io.imsave(sys.argv[1], skimage.data.astronaut())" "$folder/astronaut.png"
 fi
 
 if ! [ -e "$folder/astronaut.mp4" ]; then
-    echo "dubbing: dd-dub $folder/astronaut.png $folder/beckett.wav -o $folder/astronaut.mp4"
-    "$VENV/bin/dd-dub" "$folder/astronaut.png" "$folder/beckett.wav" -o "$folder/astronaut.mp4"
+    echo "dubbing: dd-dub $folder/astronaut.png $root/examples/kennedy.flac -o $folder/astronaut.mp4"
+    "$VENV/bin/dd-dub" "$folder/astronaut.png" "$root/examples/kennedy.flac" -o "$folder/astronaut.mp4"
 fi
 
 if ! [ -e "$folder/strip.png" ]; then

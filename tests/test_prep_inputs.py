@@ -64,8 +64,9 @@ def test_every_face_gets_a_clip_and_a_tile(conversation, tmp_path, detector):
             assert not clip.frames[74 - first].any()
     assert sorted(sides[:2]) == [0, 1]
     with prepared(conversation, tmp_path, detector, face="1") as one, Clip(tmp_path / "f-1.h5") as same:
-        for name in ("frames", "mask", "face"):
-            np.testing.assert_array_equal(getattr(one, name)[:], getattr(same, name)[:])
+        np.testing.assert_array_equal(one.mask[:], same.mask[:])
+        for name in ("frames", "face"):  # cut out of another part of the frame, so positions are rounded otherwise
+            np.testing.assert_allclose(getattr(one, name)[:].astype(int), getattr(same, name)[:], atol=1)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False, report: Repor
             if not (resume and _read_key(folder) == key):
                 _clear(folder)
                 with atomic_output(folder / KEY) as temporary:
-                    temporary.write_text(json.dumps(key))
+                    temporary.write_text(json.dumps(key), "utf-8")
             yield folder
         except BaseException as error:
             parts = "[0-9]*" if isinstance(error, Exception) else "[!.]*"
@@ -67,7 +67,7 @@ def file_stamp(path: Path | None) -> list | None:
 
 def _read_key(folder: Path) -> dict | None:
     try:
-        return json.loads((folder / KEY).read_text())
+        return json.loads((folder / KEY).read_text("utf-8"))
     except (OSError, ValueError):
         return None
 

@@ -80,7 +80,7 @@ class VideoWriter:
     def _send(self, content: bytes | np.ndarray) -> None:
         try:
             self._process.stdin.write(content)
-        except BrokenPipeError:
+        except OSError:  # a broken pipe; Windows calls it an invalid argument
             self._process.finish_writing(self.path)  # raises ffmpeg's error
             raise
 

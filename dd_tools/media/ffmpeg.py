@@ -115,7 +115,7 @@ class Process:
     def wait(self) -> int:
         """Close the input pipe, wait for ffmpeg to finish, and return its exit status."""
         if self.stdin:
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(OSError):
                 self.stdin.close()
         status = self._process.wait()
         self._reader.join()

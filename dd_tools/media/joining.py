@@ -85,7 +85,7 @@ def _video_input(parts: Sequence[tuple[Path, float]]) -> Iterator[tuple[str, dic
         return
     listing = parts[0][0].with_name("parts.ffconcat")
     try:
-        listing.write_text(_concat_list(parts))
+        listing.write_text(_concat_list(parts), "utf-8")
         yield file_url(listing), {"format": "concat", "safe": 0}
     finally:
         listing.unlink(missing_ok=True)

@@ -32,6 +32,10 @@ class ClipFiles:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def __getstate__(self) -> dict:
+        """For loader processes that are not forked, as on macOS and Windows: open files cannot be sent to them."""
+        return self.__dict__ | {"_open": {}}
+
     def __getitem__(self, index: int) -> Clip:
         """The open clip. It is opened on first use, since no HDF5 file may be open when loader processes are forked."""
         if index not in self._open:

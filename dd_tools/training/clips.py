@@ -33,7 +33,7 @@ def read_delays(path: str | Path) -> dict[str, int]:
 def _rows(path: str | Path, column: str) -> Iterator[tuple[int, str, str]]:
     """Line number, clip name and second column of every line. column: name of the second, for error messages."""
     try:
-        with open(path, newline="") as stream:
+        with open(path, newline="", encoding="utf-8") as stream:
             rows = list(csv.reader(stream, delimiter="\t"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not a text file'}") from None
@@ -48,7 +48,7 @@ def _rows(path: str | Path, column: str) -> Iterator[tuple[int, str, str]]:
 def read_names(path: str | Path) -> set[str]:
     """Clip names, read from a file with one per line. Raises `DataError`."""
     try:
-        return {line.strip() for line in Path(path).read_text().splitlines() if line.strip()}
+        return {line.strip() for line in Path(path).read_text("utf-8").splitlines() if line.strip()}
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not a text file'}") from None
 

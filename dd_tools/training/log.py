@@ -16,7 +16,7 @@ class TrainingLog:
 
     def __init__(self, path: Path, step: int, tensorboard: Path | None = None):
         kept = self._rows_up_to(path, step)
-        self._stream = open(path, "w", newline="")  # noqa: SIM115 - open as long as the log
+        self._stream = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115 - open as long as the log
         self._writer = csv.DictWriter(self._stream, COLUMNS)
         self._writer.writeheader()
         self._writer.writerows(kept)
@@ -26,7 +26,7 @@ class TrainingLog:
     def _rows_up_to(path: Path, step: int) -> list[dict]:
         if step == 0 or not path.exists():
             return []
-        with open(path, newline="") as stream:
+        with open(path, newline="", encoding="utf-8") as stream:
             return [row for row in csv.DictReader(stream) if int(row["step"]) <= step]
 
     def write(self, **row: float) -> None:
