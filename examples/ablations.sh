@@ -19,7 +19,7 @@ mkdir -p "$results/clips" "$results/held"
 
 dd-prep "$training"/*.mp4 -o "$results/clips" --resume
 dd-prep "$held"/*.mp4 -o "$results/held" --resume
-for model in moonshine mel; do
+for model in whisper mel; do
     mkdir -p "$results/speech-$model" "$results/held-speech-$model"
     dd-audio "$training"/*.mp4 -o "$results/speech-$model" --model $model --resume
     dd-audio "$held"/*.mp4 -o "$results/held-speech-$model" --model $model --resume
@@ -58,11 +58,11 @@ motion() {
 renderer full
 renderer no-eyes --no-eyes
 renderer no-augment --no-augment
-motion full full moonshine
-motion no-eyes no-eyes moonshine
-motion no-augment no-augment moonshine
+motion full full whisper
+motion no-eyes no-eyes whisper
+motion no-augment no-augment whisper
 motion mel full mel
-motion tenth full moonshine --data-fraction 0.1
+motion tenth full whisper --data-fraction 0.1
 
 dd-eval "$results/full" "$results/no-eyes" "$results/no-augment" "$results/mel" "$results/tenth" --truth "$held" \
     --region mask --markdown "$results/report.md" --json "$results/report.json" \

@@ -344,3 +344,20 @@ def dummy_hubert(folder: Path, layers: int = 2, **settings: object) -> Path:
     transformers.HubertModel(config).save_pretrained(folder)
     transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True).save_pretrained(folder)
     return folder
+
+
+def dummy_whisper(folder: Path, layers: int = 2, **settings: object) -> Path:
+    """A tiny random Whisper, encoder and decoder, saved to `folder` as the hub's files would be."""
+    import torch
+    import transformers
+
+    config = transformers.WhisperConfig(
+        d_model=32, encoder_layers=layers, encoder_attention_heads=2, encoder_ffn_dim=48, decoder_layers=1,
+        decoder_attention_heads=2, decoder_ffn_dim=48, vocab_size=8, init_std=0.2, suppress_tokens=None,
+        begin_suppress_tokens=None, pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+        **settings,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    transformers.WhisperModel(config).save_pretrained(folder)
+    transformers.WhisperFeatureExtractor().save_pretrained(folder)
+    return folder

@@ -9,8 +9,9 @@ the platform that it is asked for, but evaluates environment markers for the run
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 LINUX = [f"manylinux_2_{minor}_{{machine}}" for minor in range(5, 40)] + ["manylinux2014_{machine}"]

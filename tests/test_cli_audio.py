@@ -14,7 +14,6 @@ from dd_tools.diffdub.motion_network import MotionNetwork
 from dd_tools.diffdub.motion_training import PRESETS
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
 from dd_tools.media.audio import read_audio
-from dd_tools.speech.features import sum_layers
 from dd_tools.speech.registry import open_speech_model
 
 
@@ -30,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["mel", "moonshine"])
+@pytest.mark.parametrize("name", ["mel", "whisper"])
 def test_features_equal_the_librarys(name):
     assert call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", name) == (0, "", "")
     speech = np.load("speech.npy")
@@ -38,9 +37,9 @@ def test_features_equal_the_librarys(name):
     assert speech.dtype == np.float16
 
 
-def test_moonshine_is_the_default():
+def test_whisper_is_the_default():
     assert call("dd-audio", "voice.wav", "-o", "speech.npy").status == 0
-    assert np.load("speech.npy").shape == (1, 64, 289)
+    assert np.load("speech.npy").shape == (5, 64, 385)
 
 
 def test_a_video_and_a_stereo_file_into_a_folder(folder):
@@ -77,9 +76,8 @@ def test_all_layers_of_a_hubert_or_their_weighted_sum(folder):
     assert layers.shape == (3, 64, 32)
     weights = write_motion(layers=3, width=32, speech_model=str(hubert), values=[0.5, -1.0, 2.0])
     assert call("dd-audio", "voice.wav", "-o", "sum.npy", "--weights", weights, "--device", "cpu").status == 0
-    np.testing.assert_allclose(
-        np.load("sum.npy"), sum_layers(layers, np.array([0.5, -1.0, 2.0], np.float32)), atol=2e-3
-    )
+    shares = np.exp([0.5, -1.0, 2.0]) / np.exp([0.5, -1.0, 2.0]).sum()
+    np.testing.assert_allclose(np.load("sum.npy")[0], np.einsum("l,ltd->td", shares, layers), atol=2e-3)
 
 
 def write_motion(layers: int, width: int, speech_model: str, values: list[float]) -> str:

@@ -60,8 +60,8 @@ def test_motion_is_that_of_the_library_with_these_references(kind, options, refe
 
 
 def test_expression_and_syllables_reach_the_warp_model():
-    """With features that tell loudness, as moonshine's do."""
-    network = tiny_motion_network(speech_model="moonshine")
+    """With features that tell loudness, as whisper's do."""
+    network = tiny_motion_network(speech_model="whisper")
     network.aperture_direction.copy_(torch.from_numpy(DOWN))
     write_checkpoint("warp.safetensors", Checkpoint(MOTION, "warp", network.config.to_json(), network.state_dict()))
     model = load_motion_model("warp.safetensors")

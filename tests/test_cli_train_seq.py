@@ -134,7 +134,7 @@ def test_one_step_of_the_paper_preset_on_the_authors_layout(folders):
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [
-        (["latents", "-o", "m.safetensors"], 2, "speech has 1 layers of 80 features, moonshine makes 1 of 289"),
+        (["latents", "-o", "m.safetensors"], 2, "speech has 1 layers of 80 features, whisper makes 5 of 385"),
         (["latents", "-o", "no/m.safetensors", "--preset", "tiny"], 1, "folder 'no' does not exist"),
         (["latents", "-o", "m.safetensors", "--preset", "huge"], 2, "unknown preset 'huge'"),
         (["latents", "-o", "m.safetensors", "--preset", "tiny", "--dtype", "int"], 2, "unknown dtype 'int'"),

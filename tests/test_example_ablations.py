@@ -73,7 +73,7 @@ def test_every_option_exists_and_all_variants_are_of_the_default_preset(folder):
 def test_a_video_is_reconstructed_from_latents_of_its_own_renderer(folder):
     ablate(folder)
     lines = (folder / "calls").read_text().splitlines()
-    for variant, stage1, speech in (("no-eyes", "no-eyes", "moonshine"), ("mel", "full", "mel")):
+    for variant, stage1, speech in (("no-eyes", "no-eyes", "whisper"), ("mel", "full", "mel")):
         assert (
             f"dd-generate out/held-speech-{speech}/b.npy --motion out/motion-{variant}.safetensors -o - "
             f"--reference out/held-latents-{stage1}/b.npy" in lines

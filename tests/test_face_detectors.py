@@ -48,7 +48,7 @@ def golden_image(name: str) -> np.ndarray:
 @pytest.mark.parametrize("name", ["astronaut", "frame1", "frame2", "cut", "two"])
 class TestMediaPipe:
     def test_boxes(self, mediapipe, name):
-        """Centre, size and eyes. `two`, with two faces, has a border of half pixels, which OpenCV 5 rounds otherwise."""
+        """Centre, size and eyes. The border of `two` contains half a pixel, which OpenCV 5 rounds otherwise."""
         image = golden_image(name)
         scale = 192 / max(image.shape[:2])
         size = round(image.shape[1] * scale), round(image.shape[0] * scale)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from both_kinds import fitting_latents, of_both_kinds, tiny_motion_model
-from factories import dummy_latents, dummy_lips, dummy_speech
+from factories import dummy_latents, dummy_lips, dummy_motion_model, dummy_speech, dummy_warp_motion_model
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.checkpoint import MOTION, read_checkpoint, write_checkpoint
 from dd_tools.pipeline.generate import generate_from, generate_motion
+from dd_tools.pipeline.models import load_motion_model
 
 NAMES = ("s.npy", "r.npy", "m.safetensors")
 
@@ -71,3 +73,13 @@ def test_options_that_the_model_does_not_have_are_refused(kind, option):
 def test_what_does_not_fit_is_refused_by_name(kind, speech, latents, complaint):
     with pytest.raises(DataError, match=complaint):
         generate_motion(tiny_motion_model(kind), speech, latents, names=NAMES)
+
+
+@pytest.mark.parametrize("make", [dummy_motion_model, dummy_warp_motion_model])
+def test_weights_that_need_a_speech_model_of_earlier_versions_say_which(tmp_path, make):
+    path = make(tmp_path / "old.safetensors")
+    checkpoint = read_checkpoint(path, MOTION)
+    checkpoint.config |= {"speech_model": "moonshine", "speech_width": 289}
+    write_checkpoint(path, checkpoint)
+    with pytest.raises(DataError, match=r"cannot use '.*old.safetensors': speech model 'moonshine' is no longer part"):
+        load_motion_model(path)

@@ -5,7 +5,6 @@ speaker they were not trained on and on one they know well.
 """
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +78,7 @@ def run_video(name: str, folder: Path) -> Run:
     """The same for a video beside the checkout; skips the test where it is not there."""
     video = shared_file(name)
     prepare_clip(video, folder / "clip.h5", PrepSettings(), detector=open_detector())
-    write_features(open_speech_model("moonshine"), video, folder / "speech.npy")
+    write_features(open_speech_model("whisper"), video, folder / "speech.npy")
     return run(folder / "clip.h5", np.array(read_speech(folder / "speech.npy")))
 
 
@@ -100,44 +99,44 @@ def own_painting(own_clip) -> tuple[list[PaintedFrame], np.ndarray, np.ndarray]:
 
 
 def test_the_drawn_mouth_is_painted_from_its_latents(own_painting):
-    """24.4 dB were measured inside the mask; the first frame repeated has 18.4."""
+    """23.6 dB were measured inside the mask; the first frame repeated has 18.4."""
     painted, _, _ = own_painting
     known = painted[0].known
-    assert np.mean([masked_psnr(item.painted, item) for item in painted]) > 24.1
+    assert np.mean([masked_psnr(item.painted, item) for item in painted]) > 23.3
     assert np.mean([masked_psnr(known, item) for item in painted[1:]]) < 19
     for item in painted:
         assert np.array_equal(item.painted[item.mask == 0], item.known[item.mask == 0])
 
 
 def test_a_detector_sees_the_painted_lips_where_the_latents_put_them(own_painting):
-    """r = 0.97 and 1.02 of the standard deviation were measured, with the detector on crops enlarged by two."""
+    """r = 0.98 and 1.00 of the standard deviation were measured, with the detector on crops enlarged by two."""
     painted, _, landmarks = own_painting
     detector, true = open_detector(), lip_aperture(landmarks)
     seen = [
         lip_aperture(detector.follow(item.painted.repeat(2, 0).repeat(2, 1), 2 * face + 0.5)) / 2
         for item, face in zip(painted, landmarks, strict=True)
     ]
-    assert np.corrcoef(true, seen)[0, 1] > 0.92
+    assert np.corrcoef(true, seen)[0, 1] > 0.94
     assert 0.85 < np.std(seen) / true.std() < 1.15
 
 
 def test_the_drawn_face_speaks_with_the_syllables_and_rests_in_silence(own_painting):
     """Six seconds of speech, two of silence.
 
-    The correlation of lip aperture and loudness between 2 and 7 Hz was 0.57, the standard deviation 1.01 of the
-    references'. In silence the aperture stays between 0.125 and 0.130, and none of the references is below 0.173.
+    The correlation of lip aperture and loudness between 2 and 7 Hz was 0.66, the standard deviation 1.06 of the
+    references'. In silence the aperture stays between 0.123 and 0.127, and none of the references is below 0.173.
     """
     _, latents, _ = own_painting
-    recording = Path(find_spec("moonshine_voice").origin).parent / "assets" / "beckett.wav"
+    recording = Path(__file__).parents[1] / "examples" / "kennedy.flac"
     samples = np.concatenate([read_audio(recording)[: 6 * SAMPLE_RATE], np.zeros(2 * SAMPLE_RATE, np.float32)])
-    speech = open_speech_model("moonshine").features(samples)
+    speech = open_speech_model("whisper").features(samples)
     motion = latent_aperture(torch.from_numpy(generate_motion(load_motion_model(None), speech, latents))).numpy()
     reference = latent_aperture(torch.from_numpy(latents)).numpy()
     spoken, silent = motion[:145], motion[158:196]
     squares = np.square(samples[: 145 * 640].reshape(145, 640)).mean(1)
     band = butter(2, (2, 7), "bandpass", fs=25, output="sos")
     loud, open_ = (sosfiltfilt(band, track) for track in (np.sqrt(squares), spoken))
-    assert np.corrcoef(loud, open_)[0, 1] > 0.5
+    assert np.corrcoef(loud, open_)[0, 1] > 0.58
     assert 0.8 < spoken.std() / reference.std() < 1.2
     assert silent.max() < reference.min()
     assert np.ptp(silent) < 0.1 * spoken.std()
@@ -151,8 +150,8 @@ def stranger(tmp_path_factory) -> Run:
 
 @pytest.mark.clips
 def test_a_stranger_is_painted_well_from_the_true_latents(stranger):
-    """31.2 dB were measured; the first frame repeated has 26.6."""
-    assert stranger.psnr > 30.8
+    """31.5 dB were measured; the first frame repeated has 26.6."""
+    assert stranger.psnr > 31.1
     assert stranger.psnr > stranger.psnr_of_the_first_frame + 3
 
 
@@ -164,15 +163,15 @@ def test_known_pixels_of_a_stranger_stay_as_they_are(stranger):
 
 @pytest.mark.clips
 def test_the_lips_of_a_stranger_open_with_the_speech_as_they_did(stranger):
-    """r = 0.74 was measured, and 1.10 of the true standard deviation."""
-    assert stranger.correlation > 0.69
+    """r = 0.88 was measured, and 1.09 of the true standard deviation."""
+    assert stranger.correlation > 0.83
     assert 0.9 < stranger.generated.std() / stranger.true.std() < 1.4
 
 
 @pytest.mark.clips
 def test_the_mouth_of_a_stranger_is_closed_in_silence(stranger):
-    """From −0.011 to 0.008 was measured, where the true lips are apart by 0.005 and, in speech, by up to 0.37."""
-    assert np.abs(stranger.generated[67:73]).max() < 0.02
+    """From −0.020 to 0.024 was measured, where the true lips are apart by 0.005 and, in speech, by up to 0.32."""
+    assert np.abs(stranger.generated[67:73]).max() < 0.03
     assert stranger.generated[:64].max() > 0.3
 
 
@@ -184,8 +183,8 @@ def acquaintance(tmp_path_factory) -> Run:
 
 @pytest.mark.clips
 def test_a_speaker_of_the_training_data_is_painted_and_speaks_well(acquaintance):
-    """32.2 dB (first frame repeated: 27.8), r = 0.81 and 1.18 of the true standard deviation were measured."""
-    assert acquaintance.psnr > 31.8
-    assert acquaintance.correlation > 0.75
+    """32.5 dB (first frame repeated: 27.8), r = 0.73 and 1.28 of the true standard deviation were measured."""
+    assert acquaintance.psnr > 32.1
+    assert acquaintance.correlation > 0.68
     assert 0.9 < acquaintance.generated.std() / acquaintance.true.std() < 1.4
     assert np.abs(acquaintance.generated[48:70]).max() < 0.03  # silence

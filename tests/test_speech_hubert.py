@@ -59,7 +59,7 @@ def test_hubert_large_has_the_shape_that_the_papers_motion_model_expects():
         feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True,
     )  # fmt: skip
     with torch.device("meta"):
-        large = Hubert("large", transformers.HubertModel(config), normalise=True)
+        large = Hubert("large", transformers.HubertModel(config), transformers.Wav2Vec2FeatureExtractor())
     paper = MotionConfig()
     assert (large.layers, large.width) == (25, 1024) == (paper.speech_layers, paper.speech_width)
 
@@ -156,7 +156,7 @@ def change(folder, name, **values):
         ),
         (
             lambda folder: overwrite(folder, "config.json", '{"model_type": "bert"}'),
-            "its type is bert, expected hubert",
+            "its type is bert, expected whisper, hubert",
         ),
         (
             lambda folder: change(folder, "preprocessor_config.json", sampling_rate=8000),

@@ -8,6 +8,7 @@ import torch
 from factories import dummy_latents, dummy_lips, dummy_speech
 from tiny_warp import DOWN, LOWER_LIP, MOTION, tiny_motion_network
 
+from dd_tools.speech.features import sum_layers
 from dd_tools.warp.latents import latent_aperture
 from dd_tools.warp.motion import WarpMotionModel
 from dd_tools.warp.motion_network import Motion, MotionNetwork
@@ -95,21 +96,21 @@ def test_one_smile_speaks_as_openly_as_others_and_nearly_closes_its_mouth_in_sil
 
 
 def test_loudness_is_the_last_of_the_features_that_tell_it():
-    """The same network with features that do, moonshine's, and with those that do not."""
+    """The same network with features that do, whisper's, and with those that do not."""
     speech = np.zeros((1, 400, 80), np.float16)
     speech[0, :, -1] = np.repeat(np.sin(np.arange(200) / 2) - 0.5, 2)
     loudness = 10.0 ** (np.sin(np.arange(200) / 2) - 0.5)
     apertures = {}
-    for name in ("moonshine", "mel"):
+    for name in ("whisper", "mel"):
         network = chattering(speech_model=name, follow_syllables=0.6)
         network.aperture_std.fill_(0.1)
         for correlation in (None, 0.0, 0.9):
             motion = WarpMotionModel(network).generate(speech, opening_by(0.1, mean=0.5), follow_syllables=correlation)
             apertures[name, correlation] = aperture(motion)
     correlations = {key: np.corrcoef(track, loudness)[0, 1] for key, track in apertures.items()}
-    assert correlations["moonshine", 0.9] > correlations["moonshine", None] > 0.5
+    assert correlations["whisper", 0.9] > correlations["whisper", None] > 0.5
     assert correlations["mel", None] < 0.5
-    for other in (("moonshine", 0.0), ("mel", 0.0), ("mel", 0.9)):
+    for other in (("whisper", 0.0), ("mel", 0.0), ("mel", 0.9)):
         np.testing.assert_array_equal(apertures[other], apertures["mel", None])
 
 
@@ -152,11 +153,20 @@ def test_windows_agree_with_one_pass_where_the_network_sees_only_nearby():
 
 
 def test_layers_that_were_summed_before_give_the_same():
-    model = tiny_model(speech_layers=4, speech_width=24)
-    speech, reference = dummy_speech(20, 4, 24), dummy_latents(3, 66)
-    mean = speech.astype(np.float32).mean(0, keepdims=True)  # a new network weighs all layers alike
-    np.testing.assert_allclose(model.generate(mean, reference), model.generate(speech, reference), atol=1e-4)
-    assert model.layer_weights.tolist() == [1.0] * 4
+    """With layers of different weights and scales, and values of different scales."""
+    network, random = tiny_motion_network(speech_layers=4, speech_width=24), torch.Generator().manual_seed(0)
+    for tensor in (network.layer_weights.data, network.speech_mean, network.speech_std):
+        tensor.copy_(0.5 + torch.rand(tensor.shape, generator=random))
+    model, speech, reference = WarpMotionModel(network), dummy_speech(20, 4, 24), dummy_latents(3, 66)
+    summed = sum_layers(speech, model.layer_weights)
+    found, expected = model.generate(summed, reference), model.generate(speech, reference)
+    np.testing.assert_allclose(found, expected, atol=0.01 * expected.std())
+
+
+def test_a_single_layer_is_its_own_sum():
+    network = tiny_motion_network()
+    network.speech_std.copy_(torch.rand(network.speech_std.shape) + 0.5)
+    np.testing.assert_allclose(WarpMotionModel(network).layer_weights, 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

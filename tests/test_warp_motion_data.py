@@ -129,12 +129,18 @@ def pooled(clips, times) -> np.ndarray:
     return np.concatenate([np.repeat(z, count, axis=0) for z, count in zip(clips, times, strict=True)]).astype(float)
 
 
-def test_statistics_count_every_clip_alike_and_those_of_lips_every_speaker():
+def test_statistics_count_every_clip_alike_and_those_of_speech_and_lips_every_speaker():
     """Against those of pools in which each has as many latents, and a plain regression of latents on the aperture."""
     latents = [dummy_latents(length, 66, seed=length) for length in (5, 500, 250)]
-    clips = [ClipSequences(str(len(z)), z, dummy_speech(len(z))) for z in latents]
-    network = MotionNetwork(MOTION)
-    MotionData(clips, MOTION, {"500": "one", "250": "one"}).fit_statistics(network)
+    speech = [dummy_speech(len(z), 3, seed=len(z)) * np.float16(len(z) / 100) + np.float16(1) for z in latents]
+    clips = [ClipSequences(str(len(z)), z, features) for z, features in zip(latents, speech, strict=True)]
+    config = replace(MOTION, speech_layers=3)
+    network = MotionNetwork(config)
+    MotionData(clips, config, {"500": "one", "250": "one"}).fit_statistics(network)
+    for layer in range(3):
+        spoken = pooled([features[layer] for features in speech], (200, 1, 2))
+        np.testing.assert_allclose(network.speech_mean[layer], spoken.mean(0), atol=1e-4)
+        np.testing.assert_allclose(network.speech_std[layer], spoken.std(0), rtol=1e-4)
     alike = pooled(latents, (100, 1, 2))
     np.testing.assert_allclose(network.latent_mean, alike.mean(0), atol=1e-5)
     np.testing.assert_allclose(network.latent_std, alike.std(0), rtol=1e-4)

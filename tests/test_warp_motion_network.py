@@ -14,7 +14,7 @@ from dd_tools.formats.checkpoint import MOTION as STAGE
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint, write_checkpoint
 from dd_tools.warp.latents import closed_mouth, latent_aperture
 from dd_tools.warp.motion import network_from
-from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
+from dd_tools.warp.motion_network import LAYER_RATE, MotionConfig, MotionNetwork
 from dd_tools.warp.motion_training import PRESETS
 
 Z = MOTION.z_size
@@ -30,10 +30,10 @@ def network() -> MotionNetwork:
     return tiny_motion_network()
 
 
-def test_the_shipped_preset_has_300_thousand_parameters():
+def test_the_shipped_preset_has_316_thousand_parameters():
     with torch.device("meta"):
         network = MotionNetwork(PRESETS["warp"].config)
-    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(298e3, rel=0.02)
+    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(316e3, rel=0.01)
 
 
 @pytest.mark.parametrize(("frames", "latents"), [(1, 1), (2, 1), (7, 4), (40, 20)])
@@ -59,11 +59,31 @@ def test_padding_changes_nothing_at_valid_positions(network):
 def test_layers_count_by_the_softmax_of_their_weights():
     network, (speech, reference) = tiny_motion_network(speech_layers=3), inputs(layers=3)
     with torch.inference_mode():
-        network.layer_weights.copy_(torch.tensor([0.0, np.log(2), np.log(5)]))
+        network.layer_weights.copy_(torch.tensor([0.0, np.log(2), np.log(5)]) / LAYER_RATE)
         collapsed = (speech * torch.tensor([1, 2, 5]).reshape(1, 3, 1, 1) / 8).sum(1, keepdim=True)
         torch.testing.assert_close(
             network(speech, reference).latents, network(collapsed, reference).latents, atol=1e-5, rtol=1e-4
         )
+
+
+def test_speech_is_noisy_in_training_only(network):
+    speech, reference = inputs()
+    with torch.inference_mode():
+        first, second = (network.train()(speech, reference).latents for _ in range(2))
+        third, fourth = (network.eval()(speech, reference).latents for _ in range(2))
+    assert (first - second).abs().mean() > 0.1 * third.std(1).mean()
+    assert torch.equal(third, fourth)
+
+
+def test_every_value_of_every_layer_counts_in_units_of_the_training_data():
+    network, scaled = tiny_motion_network(speech_layers=3), tiny_motion_network(speech_layers=3)
+    (speech, reference), random = inputs(layers=3), torch.Generator().manual_seed(0)
+    mean, std = (torch.rand(3, MOTION.speech_width, generator=random) + 0.5 for _ in range(2))
+    scaled.speech_mean.copy_(mean)
+    scaled.speech_std.copy_(std)
+    with torch.inference_mode():
+        found = scaled(speech * std[:, None] + mean[:, None], reference).latents
+        torch.testing.assert_close(found, network(speech, reference).latents, atol=1e-4, rtol=1e-4)
 
 
 def test_speech_moves_the_face_with_a_single_reference_too(network):

@@ -10,7 +10,6 @@ from tiny_warp import RENDERER, tiny_network
 from dd_tools.errors import DataError
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.images import to_images
-from dd_tools.warp.references import MIN_GAP
 from dd_tools.warp.renderer_data import RendererData
 from dd_tools.warp.renderer_loss import PaintingLoss
 
@@ -60,18 +59,6 @@ def test_without_augmentation_samples_are_the_clips_own_pixels(tmp_path):
             chin = (landmarks[:, 2].numpy() + 1) * 16 - 0.5
             np.testing.assert_allclose(chin, clip.landmarks[frames, 8], atol=1e-4)
     assert seen == {0, 1, 3, 4, 5}
-
-
-def test_the_mouth_to_be_painted_is_not_among_the_references(tmp_path):
-    """Of a long clip, none is from within a second; some samples know a single frame, as of a portrait."""
-    path = dummy_clip(tmp_path / "clip.h5", frames=100)
-    data, generator = RendererData([path], RENDERER, speakers={}), torch.Generator().manual_seed(0)
-    chosen = np.array([data._references(0, 50, generator) for _ in range(200)])
-    assert np.abs(chosen - 50).min() >= 25 * MIN_GAP
-    assert 0.2 < np.mean(chosen[:, 0] == chosen[:, 1]) < 0.4
-    with Clip(path) as clip:
-        jaw = clip.landmarks[:, 8, 1]
-    assert np.abs(jaw[chosen[:, 0]] - jaw[50]).mean() < 0.75 * np.abs(jaw - jaw[50]).mean()
 
 
 def test_speakers_are_drawn_evenly(tmp_path):

@@ -28,7 +28,7 @@ class DiffDubMotionModel:
             config.speech_width,
             config.z_size,
         )
-        self.layer_weights = network.weights.detach().cpu().numpy()
+        self.layer_weights = network.weights.detach().softmax(0)[:, None].cpu().numpy()
 
     def choose_references(self, available: int, count: int) -> np.ndarray:
         """The first `count`, as the authors take 3 consecutive seconds."""

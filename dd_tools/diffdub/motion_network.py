@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dd_tools.nn.config import Config
 from dd_tools.nn.conformer import Conformer, check_attention_sizes
 from dd_tools.nn.weighted_sum import weighted_sum
+from dd_tools.speech.features import check_not_removed
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class MotionConfig(Config):
 
     def __post_init__(self):
         super().__post_init__()
+        check_not_removed(self.speech_model)
         check_attention_sizes(self.width, self.heads, self.cross_heads, self.kernel)
 
 

@@ -20,9 +20,9 @@ PRESETS = {
     # For latents of a renderer of preset "small".
     "small": Preset(
         MotionConfig(
-            speech_model="moonshine",
-            speech_layers=1,
-            speech_width=289,
+            speech_model="whisper",
+            speech_layers=5,
+            speech_width=385,
             z_size=128,
             width=128,
             cross_heads=4,

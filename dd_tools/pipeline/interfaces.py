@@ -55,7 +55,7 @@ class MotionModel(Protocol):
     speech_model: name of the speech model whose features it takes.
     speech_layers, speech_width: L and D of these features.
     z_size: width Z of the latents.
-    layer_weights: logits (L,) of the softmax weights over layers.
+    layer_weights: (L, D) or (L, 1), with which the layers of the features may be summed beforehand.
     generation_options: names of the options that `generate` takes.
     """
 

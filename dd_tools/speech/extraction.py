@@ -27,7 +27,7 @@ def write_features(
 ) -> None:
     """Write the features (L, T, D) of an audio or video file to `target`, ``-`` for standard output.
 
-    layer_weights: (L,); if given, the weighted sum of the layers is written instead, (1, T, D), see `sum_layers`.
+    layer_weights: if given, the weighted sum of the layers is written instead, (1, T, D), see `sum_layers`.
     level: the audio's statistics, if known, which saves a pass over it. samples: number of samples at 16 kHz to
     process; the audio is cut or padded with silence to this length. Raises `DataError` as `usable_level` does, and if
     `target` cannot be written.

@@ -7,13 +7,26 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dd_tools.errors import DataError
 from dd_tools.speech.windows import Window, windows
 
-MEL, MOONSHINE = EMBEDDED = "mel", "moonshine"
-DEFAULT_MODEL = MOONSHINE
-MODELS_WITH_LOUDNESS = (MOONSHINE,)  # models whose last feature is `dd_tools.speech.loudness.loudness`
+MEL, WHISPER = "mel", "whisper"
+DEFAULT_MODEL = WHISPER
+MODELS_WITH_LOUDNESS = (WHISPER,)  # models whose last feature is `dd_tools.speech.loudness.loudness`
+REMOVED_MODELS = ("moonshine",)  # of earlier versions; weights of motion models name them
+
+MAX_FLOAT16 = float(np.finfo(np.float16).max)
 
 MIN_SPEECH_RMS = 1e-4  # 80 dB below full scale
+
+
+def check_not_removed(name: str) -> None:
+    """Raise `DataError` for a speech model that only earlier versions had."""
+    if name in REMOVED_MODELS:
+        raise DataError(
+            f"speech model '{name}' is no longer part of dd_tools; train motion models that need it again, with "
+            f"features of '{DEFAULT_MODEL}'"
+        )
 
 
 class Level(NamedTuple):
@@ -73,7 +86,7 @@ class SpeechModel(ABC):
     def stream(self, blocks: Iterable[np.ndarray], level: Level) -> Iterator[np.ndarray]:
         """As `features`, for a signal in blocks (n,) with statistics `level`: consecutive pieces float16 (L, t, D)."""
         for window in windows(blocks):
-            yield self._extract(window, level).astype(np.float16)
+            yield self._extract(window, level).clip(-MAX_FLOAT16, MAX_FLOAT16).astype(np.float16)
 
     @abstractmethod
     def _extract(self, window: Window, level: Level) -> np.ndarray:
@@ -81,10 +94,8 @@ class SpeechModel(ABC):
 
 
 def sum_layers(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted sum over the layers of features (L, T, D): float16 (1, T, D).
+    """Sum over the layers of features (L, T, D), weighted by the layer weights of a motion model: float16 (1, T, D).
 
-    weights: (L,) layer weights of a motion model, before the softmax. `dd_tools.nn.weighted_sum` does the same in a
-    network.
+    weights: (L, D), or (L, 1) if they are the same for all values of a layer.
     """
-    exponentials = np.exp(weights - weights.max(), dtype=np.float32)
-    return np.tensordot(exponentials / exponentials.sum(), features.astype(np.float32), 1)[None].astype(np.float16)
+    return (features.astype(np.float32) * weights[:, None]).sum(0, keepdims=True).astype(np.float16)

@@ -15,9 +15,9 @@ from dd_tools.media.audio import SAMPLE_RATE
 FRAME_SAMPLES = SAMPLE_RATE // SPEECH_RATE  # 320
 LATENT_SAMPLES = SAMPLE_RATE // LATENT_RATE  # 640
 
-# Samples, 2.88 s: a multiple of `LATENT_SAMPLES` and of `moonshine.STEP`, by which that model's window moves.
-CONTEXT = 46_080
-CORE = 10 * CONTEXT
+# Whole seconds, so multiples of `LATENT_SAMPLES` and of the step of a model's moving window.
+CONTEXT = 3 * SAMPLE_RATE
+CORE = 30 * SAMPLE_RATE
 
 
 class Window(NamedTuple):

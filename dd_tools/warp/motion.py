@@ -31,7 +31,7 @@ class WarpMotionModel:
             config.speech_width,
             config.z_size,
         )
-        self.layer_weights = network.layer_weights.detach().cpu().numpy()
+        self.layer_weights = network.summing_weights.detach().cpu().numpy()
 
     def choose_references(self, available: int, count: int) -> np.ndarray:
         """Evenly spaced ones, which show the motion of the face in the whole video."""

@@ -58,10 +58,11 @@ class MotionData:
     def fit_statistics(self, model: MotionNetwork) -> None:
         """Set the buffers of a new model to the statistics of the clips.
 
-        In the statistics of the aperture, all speakers count equally. In those of the latents, all clips do: with few
-        speakers, the standard deviation would otherwise be mostly that between speakers, which is larger than that of
-        motion.
+        In the statistics of speech and aperture, all speakers count equally. In those of the latents, all clips do:
+        with few speakers, the standard deviation would otherwise be mostly that between speakers, which is larger than
+        that of motion.
         """
+        self._fit_speech_statistics(model)
         mean = self.means.mean(0)
         square = np.mean([np.square(clip.latents).mean(0) for clip in self.clips], axis=0)
         model.latent_mean.copy_(torch.from_numpy(mean))
@@ -72,6 +73,14 @@ class MotionData:
         model.aperture_mean.fill_(self._over_speakers(aperture.mean() for aperture in apertures))
         model.aperture_std.fill_(variance**0.5)
         model.aperture_direction.copy_(torch.from_numpy(covariance / variance))
+
+    def _fit_speech_statistics(self, model: MotionNetwork) -> None:
+        mean, square = (
+            self._over_speakers((clip.speech.astype(np.float32) ** power).mean(1) for clip in self.clips)
+            for power in (1, 2)
+        )
+        model.speech_mean.copy_(torch.from_numpy(mean))
+        model.speech_std.copy_(torch.from_numpy(np.sqrt(np.maximum(square - mean**2, 1e-6))))
 
     def _over_speakers(self, values: Iterable) -> np.ndarray:
         """The mean of one value per clip, all speakers counted equally."""

@@ -15,8 +15,13 @@ from dd_tools.nn.config import Config
 from dd_tools.nn.conformer import Conformer, check_attention_sizes
 from dd_tools.nn.padding import masked_mean, valid_count
 from dd_tools.nn.weighted_sum import weighted_sum
+from dd_tools.speech.features import check_not_removed
 from dd_tools.warp.latents import LANDMARK_VALUES, closed_mouth, latent_aperture
 
+# Standard deviation of noise that is added to standardised speech features in training. Without it, the voices of a few
+# dozen speakers are memorised.
+SPEECH_NOISE = 1.0
+LAYER_RATE = 10  # factor of the logits of the layer weights; so they learn faster and move in a short training, too
 PRIOR_COUNT = 15  # weight of the training data's statistics, as a number of references
 
 
@@ -38,9 +43,9 @@ class MotionConfig(Config):
     follow_syllables: default minimum correlation of lip aperture and syllables, 0 for none.
     """
 
-    speech_model: str = "moonshine"
-    speech_layers: int = 1
-    speech_width: int = 289
+    speech_model: str = "whisper"
+    speech_layers: int = 5
+    speech_width: int = 385
     z_size: int = 128
     width: int = 64
     heads: int = 2
@@ -57,6 +62,7 @@ class MotionConfig(Config):
 
     def __post_init__(self):
         super().__post_init__()
+        check_not_removed(self.speech_model)
         check_attention_sizes(self.width, self.heads, self.cross_heads, self.kernel)
         if self.z_size <= LANDMARK_VALUES:
             raise UsageError(
@@ -111,8 +117,9 @@ class ReferenceAttention(nn.Module):
 class MotionNetwork(nn.Module):
     """Speech features and reference latents to a `Motion`.
 
-    Buffers hold statistics of the training data: latent_mean and latent_std (Z,), aperture_mean and aperture_std (),
-    and aperture_direction (Z,), the change of a latent as the lip aperture grows by one interocular distance.
+    Buffers hold statistics of the training data: speech_mean and speech_std (L, D), latent_mean and latent_std (Z,),
+    aperture_mean and aperture_std (), and aperture_direction (Z,), the change of a latent as the lip aperture grows by
+    one interocular distance.
     """
 
     def __init__(self, config: MotionConfig):
@@ -130,6 +137,8 @@ class MotionNetwork(nn.Module):
         for parameter in self.out_proj.parameters():
             nn.init.zeros_(parameter)  # a new model repeats the base face
         self.silence_head = nn.Linear(config.width, 1)
+        self.register_buffer("speech_mean", torch.zeros(config.speech_layers, config.speech_width))
+        self.register_buffer("speech_std", torch.ones(config.speech_layers, config.speech_width))
         self.register_buffer("latent_mean", torch.zeros(config.z_size))
         self.register_buffer("latent_std", torch.ones(config.z_size))
         self.register_buffer("aperture_mean", torch.zeros(()))
@@ -145,10 +154,12 @@ class MotionNetwork(nn.Module):
     ) -> Motion:
         """The motion, T₂₅ = ⌈T₅₀ / 2⌉ latents, for speech features (B, L, T₅₀, D) and references (B, N, Z), any N ≥ 1.
 
-        L may also be 1, see `weighted_sum`. speech_valid (B, T₅₀), reference_valid (B, N): True where a padded batch
-        holds data.
+        L may also be 1, see `standardised_sum`. speech_valid (B, T₅₀), reference_valid (B, N): True where a padded
+        batch holds data.
         """
-        audio = weighted_sum(speech, self.layer_weights)
+        audio = self.standardised_sum(speech)
+        if self.training:
+            audio = audio + SPEECH_NOISE * torch.randn_like(audio)
         if speech_valid is not None:
             audio, speech_valid = audio * speech_valid[..., None], speech_valid[:, ::2]
         audio = self.downsample(audio.transpose(1, 2)).transpose(1, 2)
@@ -160,6 +171,23 @@ class MotionNetwork(nn.Module):
         mean = masked_mean(reference, reference_valid)[:, None]
         base = mean + torch.sigmoid(silence) * (self.closed_mouth(reference, reference_valid)[:, None] - mean)
         return Motion(base, self.out_proj(h) * self.movement_scale(reference, reference_valid), silence)
+
+    def standardised_sum(self, speech: Tensor) -> Tensor:
+        """Sum (B, T, D) over the layers of speech features (B, L, T, D), each of whose values is first standardised.
+
+        If L = 1, it is the model's only layer, or the sum with `summing_weights`, which dd-audio can take beforehand.
+        """
+        if speech.shape[1] > 1:
+            standardised = (speech - self.speech_mean[:, None]) / self.speech_std[:, None]
+            return weighted_sum(standardised, LAYER_RATE * self.layer_weights)
+        mean = (self.summing_weights * self.speech_mean).sum(0)
+        return (speech[:, 0] - mean) / self.speech_std.mean(0)
+
+    @property
+    def summing_weights(self) -> Tensor:
+        """Weights (L, D) for values that are not standardised, which give a sum at the scale of one layer."""
+        weights = (LAYER_RATE * self.layer_weights).softmax(0)
+        return weights[:, None] * self.speech_std.mean(0) / self.speech_std
 
     @staticmethod
     def confidence(count: int | Tensor) -> float | Tensor:

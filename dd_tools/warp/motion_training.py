@@ -30,6 +30,7 @@ PRESETS = {
     "tiny-warp": Preset(
         MotionConfig(
             speech_model="mel",
+            speech_layers=1,
             speech_width=80,
             z_size=66,
             width=16,

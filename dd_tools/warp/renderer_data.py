@@ -12,11 +12,12 @@ from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.images import to_images, to_masks
 from dd_tools.training.clip_files import ClipFiles
-from dd_tools.training.clips import SpeakerBalance, draw_from
+from dd_tools.training.clips import SpeakerBalance
 from dd_tools.warp.augmentation import augment_face, augment_sample
+from dd_tools.warp.drawn_references import draw_references
 from dd_tools.warp.latents import relative_to_crop
 from dd_tools.warp.network import RendererConfig
-from dd_tools.warp.references import MIN_GAP, comparison_points, nearest, point_distance
+from dd_tools.warp.references import comparison_points
 
 
 class RendererData:
@@ -47,7 +48,10 @@ class RendererData:
         index = self.balance.draw(generator)
         clip, usable = self.clips[index], self.clips.usable[index]
         target = int(torch.randint(len(usable), (), generator=generator))
-        frame, references = int(usable[target]), usable[self._references(index, target, generator)].tolist()
+        references = draw_references(
+            self.points[index], self.pts[index], target, self.config.references, generator
+        )
+        frame, references = int(usable[target]), usable[references].tolist()
         landmarks = clip.landmarks[[frame, *references]][:, MOUTH_REGION]
         sample = {
             "image": to_images(clip.frames[frame][None])[0],
@@ -60,21 +64,6 @@ class RendererData:
             sample = augment_sample(sample, generator)
             sample["faces"] = torch.stack([augment_face(face, generator) for face in sample["faces"]])
         return sample
-
-    def _references(self, index: int, target: int, generator: torch.Generator) -> np.ndarray:
-        """The references (K,) of usable frame number `target`, as numbers of usable frames.
-
-        They are chosen as in painting, but from a few random frames: one, as for a portrait, or K or more. Lighting is
-        not compared, as it hardly varies within the training clips.
-        """
-        count, pts, points = self.config.references, self.pts[index], self.points[index]
-        size = draw_from((1, count, 4 * count, 16 * count), generator)
-        distant = np.flatnonzero(np.abs(pts - pts[target]) >= MIN_GAP)
-        others = distant if len(distant) else np.arange(len(pts))
-        drawn = others[torch.randint(len(others), (size,), generator=generator).numpy()]
-        distance = point_distance(points[[target]], points[drawn])
-        (chosen,) = nearest(distance, pts[[target]], pts[drawn], count)
-        return drawn[chosen]
 
 
 def _times_and_points(clip: Clip) -> tuple[np.ndarray, np.ndarray]:

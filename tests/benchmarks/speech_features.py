@@ -1,10 +1,10 @@
 """How well speech features predict lip aperture: ridge regression with leave-one-speaker-out cross-validation.
 
-usage: speech_features.py CLIP.h5... [--speakers FILE.tsv] [--models mel,moonshine]
+usage: speech_features.py CLIP.h5... [--speakers FILE.tsv] [--models mel,whisper]
 
-Prints, for each model, the correlation (Pearson's r) of predicted and true lip aperture within a clip, averaged over a
-speaker's clips and then over speakers, each predicted from all others. The clips' source videos, at 25 frames per
-second, must still be at the paths recorded by dd-prep.
+Prints, for each layer of each model, the correlation (Pearson's r) of predicted and true lip aperture within a clip,
+averaged over a speaker's clips and then over speakers, each predicted from all others. The clips' source videos, at 25
+frames per second, must still be at the paths recorded by dd-prep.
 """
 
 import argparse
@@ -27,10 +27,9 @@ def aperture(clip: Clip) -> np.ndarray:
     return (values - values.mean()) / values.std()
 
 
-def neighbouring_features(model, path: str) -> np.ndarray:
-    """Features (T, taps × D) of each frame and its neighbours, at 25 per second."""
-    features = model.features(read_audio(path)).astype(np.float32).mean(0)
-    features = features.reshape(-1, 2, features.shape[1]).mean(1)
+def neighbouring_features(features: np.ndarray) -> np.ndarray:
+    """Features (T, taps × D) of each frame and its neighbours at 25 per second, from (2 T, D) at 50 per second."""
+    features = features.astype(np.float32).reshape(-1, 2, features.shape[1]).mean(1)
     indices = np.arange(len(features))
     return np.concatenate([features[np.clip(indices + tap, 0, len(features) - 1)] for tap in TAPS], axis=1)
 
@@ -54,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--speakers", type=Path)
-    parser.add_argument("--models", default="mel,moonshine")
+    parser.add_argument("--models", default="mel,whisper")
     options = parser.parse_args()
     names = read_speakers(options.speakers) if options.speakers else {}
     truths, sources = [], []
@@ -65,11 +64,14 @@ def main() -> None:
     speakers = [names.get(path.stem, path.stem) for path in options.clips]
     for name in options.models.split(","):
         model = open_speech_model(name)
-        inputs = [neighbouring_features(model, source) for source in sources]
-        lengths = [min(len(part), len(truth)) for part, truth in zip(inputs, truths, strict=True)]
-        cut = [[part[:length] for part, length in zip(parts, lengths, strict=True)] for parts in (inputs, truths)]
-        best = max(RIDGES, key=lambda ridge: correlation(*cut, speakers, ridge))
-        print(f"{name}: r = {correlation(*cut, speakers, best):.3f} (ridge {best:g}, {len(set(speakers))} speakers)")
+        features = [model.features(read_audio(source)) for source in sources]
+        for layer in range(model.layers):
+            inputs = [neighbouring_features(part[layer]) for part in features]
+            lengths = [min(len(part), len(truth)) for part, truth in zip(inputs, truths, strict=True)]
+            cut = [[part[:length] for part, length in zip(parts, lengths, strict=True)] for parts in (inputs, truths)]
+            scores = {ridge: correlation(*cut, speakers, ridge) for ridge in RIDGES}
+            best = max(scores, key=scores.get)
+            print(f"{name}, layer {layer}: r = {scores[best]:.3f} (ridge {best:g}, {len(set(speakers))} speakers)")
 
 
 if __name__ == "__main__":
