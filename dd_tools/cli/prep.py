@@ -51,9 +51,7 @@ Landmarks = Annotated[
     Path | None,
     typer.Option(metavar="FILE.npy", help="Landmarks (T, 68, 2) in frame pixels, to use instead of a detector."),
 ]
-DetectorName = Annotated[
-    str, typer.Option("--detector", metavar="mediapipe|face-alignment", help="Landmark detector.")
-]
+DetectorName = Annotated[str, typer.Option("--detector", metavar="mediapipe|face-alignment", help="Landmark detector.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Skip clips newer than their videos; continue an interrupted run.")
 ]

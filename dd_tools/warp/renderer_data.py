@@ -48,9 +48,7 @@ class RendererData:
         index = self.balance.draw(generator)
         clip, usable = self.clips[index], self.clips.usable[index]
         target = int(torch.randint(len(usable), (), generator=generator))
-        references = draw_references(
-            self.points[index], self.pts[index], target, self.config.references, generator
-        )
+        references = draw_references(self.points[index], self.pts[index], target, self.config.references, generator)
         frame, references = int(usable[target]), usable[references].tolist()
         landmarks = clip.landmarks[[frame, *references]][:, MOUTH_REGION]
         sample = {
