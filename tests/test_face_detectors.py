@@ -1,5 +1,6 @@
 """Detectors: MediaPipe's own results, small and rotated faces, no face, opening by name, no output of their own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -170,6 +171,15 @@ def test_nothing_is_printed():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("1 (68, 2)\n", "")
+
+
+def test_nothing_is_written_or_sent(tmp_path):
+    """onnxruntime keeps files in these folders when it collects telemetry."""
+    program = "from dd_tools.face.detectors.registry import open_detector; open_detector()"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    subprocess.run([sys.executable, "-B", "-c", program], check=True, env=environment)
+    assert list(tmp_path.rglob("*")) == []
 
 
 class TestOpening:

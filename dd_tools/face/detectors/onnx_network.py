@@ -1,8 +1,13 @@
 """Open the networks that ship as ONNX files."""
 
-import onnxruntime
+import os
 
 from dd_tools.weights import shipped_file
+
+# onnxruntime (1.32 on Linux) collects telemetry and sends it to its makers, unless this is set before the import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime
 
 
 def open_network(name: str) -> onnxruntime.InferenceSession:
