@@ -22,7 +22,7 @@ PLATFORMS = {
     "macOS arm64": (["macosx_14_0_arm64"], ("darwin", "Darwin", "arm64", "posix")),
     "Windows x86-64": (["win_amd64"], ("win32", "Windows", "AMD64", "nt")),
 }
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
 PIP_WITH_MARKERS = """
 import sys
 from pip._vendor.packaging import markers

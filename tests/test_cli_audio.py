@@ -90,9 +90,11 @@ def write_motion(layers: int, width: int, speech_model: str, values: list[float]
 
 
 def test_weights_for_another_speech_model_are_an_error(folder):
-    weights = write_motion(layers=3, width=32, speech_model="elsewhere", values=[0.0, 0.0, 0.0])
-    outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--weights", weights, "--model", "mel")
-    assert outcome == (1, "", "dd-audio: 'motion.safetensors' has weights for 3 layers, but speech model 'mel' has 1\n")
+    for layers, width in ((3, 80), (1, 32)):
+        weights = write_motion(layers=layers, width=width, speech_model="elsewhere", values=[0.0] * layers)
+        outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--weights", weights, "--model", "mel")
+        message = f"'motion.safetensors' takes {layers} layers of {width} features, speech model 'mel' makes 1 of 80"
+        assert outcome == (1, "", f"dd-audio: {message}\n")
 
 
 def test_silence_is_an_error():

@@ -29,6 +29,9 @@ def variable(name: str, values: np.ndarray) -> bytes:
     return string(name) + sizes + struct.pack("<BI", kind, values.nbytes) + values.tobytes()
 
 
+BIAS = string("encoder/conv1/bias") + struct.pack("<BI", 1, WIDTH)  # what is before the type of its values
+
+
 @pytest.fixture(scope="module")
 def encoder():
     """An encoder of two layers as transformers has it, in half precision."""
@@ -101,6 +104,8 @@ def test_the_folder_is_a_speech_model(tmp_path, model_bin):
             lambda data: data.replace(b"WhisperSpec", b"WhisperSpek"),
             "holds 'WhisperSpek'.*expected WhisperSpec",
         ),
+        (lambda data: data.replace(BIAS + b"\4", BIAS + b"\2"), "encoder/conv1/bias: int16 values, expected"),
+        (lambda data: data.replace(BIAS + b"\4", BIAS + b"\5"), "encoder/conv1/bias: values of unknown type 5"),
     ],
 )
 def test_another_file_is_an_error(tmp_path, model_bin, damage, message):

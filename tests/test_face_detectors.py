@@ -192,6 +192,12 @@ class TestOpening:
         with pytest.raises(DataError, match=r"installation is incomplete: '.*face_detector\.onnx' is missing"):
             open_detector()
 
+    def test_a_damaged_network_is_an_error(self, monkeypatch, tmp_path):
+        monkeypatch.setattr("dd_tools.weights.__file__", str(tmp_path / "__init__.py"))
+        (tmp_path / "face_detector.onnx").write_bytes(b"damaged")
+        with pytest.raises(DataError, match=r"^cannot open '.*face_detector\.onnx': [^\n]+$"):
+            open_detector()
+
 
 class FakeNetwork:
     """The interface of face-alignment: every bright square is a face, its landmarks are on the diagonal."""

@@ -143,5 +143,5 @@ def test_opening_alone_imports_torch_and_transformers():
 
 
 def test_a_speech_model_of_earlier_versions_is_an_error_that_says_so():
-    with pytest.raises(DataError, match=r"'moonshine' is no longer part of dd_tools; train .* 'whisper'"):
+    with pytest.raises(DataError, match=r"'moonshine' is no longer part of dd_tools; motion models .* 'whisper'"):
         open_speech_model("moonshine")

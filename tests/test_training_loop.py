@@ -1,4 +1,4 @@
-"""The training loop on a problem of one line: what it learns, writes, refuses, and what its helpers compute."""
+"""The training loop on a problem of one line: what it learns, writes, refuses, and what its functions compute."""
 
 import csv
 import os

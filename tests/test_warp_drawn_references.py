@@ -33,7 +33,7 @@ def test_a_short_clip_gives_what_it_has(points):
 
 
 def test_half_of_the_samples_have_a_single_frame_mostly_with_another_mouth(points):
-    """And an eighth one that is drawn evenly, as among those that are chosen as in painting."""
+    """In another eighth, references are chosen as in painting, but from a single frame, which is drawn evenly."""
     chosen = draw(points, np.arange(100) / 25)
     single = (chosen == chosen[:, :1]).all(1)
     assert single.mean() == pytest.approx(0.5 + 0.5 / 4, abs=0.05)

@@ -61,21 +61,23 @@ def audio(
     """
     from dd_tools.media.audio import SAMPLE_RATE
     from dd_tools.nn.device import open_device
+    from dd_tools.pipeline.models import load_motion_model
     from dd_tools.speech.extraction import write_features
     from dd_tools.speech.features import DEFAULT_MODEL, MEL
     from dd_tools.speech.registry import open_speech_model
 
     pairs = plan_outputs(sources, output, ".npy")
     samples = None if duration is None else round(duration * SAMPLE_RATE)
-    trained_with, layer_weights = _layer_weights(weights) if weights else (None, None)
-    name = model or trained_with or DEFAULT_MODEL
+    motion = load_motion_model(weights) if weights else None
+    name = model or (motion.speech_model if motion else DEFAULT_MODEL)
     torch_device = "cpu" if name == MEL else str(open_device(device))
     speech_model = open_speech_model(name, device=torch_device, report=session)
-    if layer_weights is not None and len(layer_weights) != speech_model.layers:
+    if motion and (motion.speech_layers, motion.speech_width) != (speech_model.layers, speech_model.width):
         raise DataError(
-            f"'{weights}' has weights for {len(layer_weights)} layers, but speech model '{name}' has "
-            f"{speech_model.layers}"
+            f"'{weights}' takes {motion.speech_layers} layers of {motion.speech_width} features, speech model '{name}' "
+            f"makes {speech_model.layers} of {speech_model.width}"
         )
+    layer_weights = motion.layer_weights if motion else None
 
     def extract(pair: tuple[Path, Path]) -> None:
         source, target = pair
@@ -85,14 +87,6 @@ def audio(
         write_features(speech_model, source, target, layer_weights=layer_weights, samples=samples, report=session)
 
     session.for_each(pairs, extract)
-
-
-def _layer_weights(path: Path):
-    """The name of the speech model that a motion model was trained with, and its layer weights (L, D or 1)."""
-    from dd_tools.pipeline.models import load_motion_model
-
-    motion = load_motion_model(path)
-    return motion.speech_model, motion.layer_weights
 
 
 run = console_command("dd-audio", audio)

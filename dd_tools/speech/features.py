@@ -24,8 +24,8 @@ def check_not_removed(name: str) -> None:
     """Raise `DataError` for a speech model that only earlier versions had."""
     if name in REMOVED_MODELS:
         raise DataError(
-            f"speech model '{name}' is no longer part of dd_tools; train motion models that need it again, with "
-            f"features of '{DEFAULT_MODEL}'"
+            f"speech model '{name}' is no longer part of dd_tools; motion models that need it must be trained "
+            f"again, with features of '{DEFAULT_MODEL}'"
         )
 
 

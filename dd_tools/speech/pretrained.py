@@ -91,7 +91,7 @@ def _check_weights(source: str, missing: set[str]) -> None:
     missing = missing - {"masked_spec_embed"}  # used in training only
     if missing:
         raise DataError(
-            f"cannot open speech model '{source}': weights '{min(missing)}' and {len(missing) - 1} others are missing"
+            f"cannot open speech model '{source}': {len(missing)} of its weights are missing, such as '{min(missing)}'"
         )
 
 

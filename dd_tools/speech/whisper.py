@@ -4,7 +4,7 @@ A recogniser's features give better lip motion than log-mel. Whisper takes 30 s 
 padded, and its features depend on where in these 30 s a sound is. Here the encoder takes a window of 3 s that moves in
 steps, what the place in the window alone contributes is subtracted, and each frame is averaged over the windows that
 contain it. So the features hardly depend on where a recording begins, and not at all on how it is cut into pieces, and
-short recordings are fast. They predict lip aperture as well as those of 30 s (`tests/benchmarks/speech_features.py`).
+short recordings are fast. They predict lip aperture almost as well as those of 30 s (see the model card).
 """
 
 import numpy as np
@@ -29,8 +29,8 @@ NOISE_WINDOWS = 12  # of noise, to measure the effect of the place in the window
 SYLLABLE_RATE = 4.3  # Hz; windows begin at all phases of a syllable
 
 MEL_PER_FRAME = 2  # the stride of Whisper's convolutions
-# Whisper limits the power of a mel band to 8 decades below the loudest. In recordings of speech, the loudest is 3.5
-# decades above the variance: the median of 177 clips, 90 % of which are between 3.1 and 3.8.
+# Whisper raises the power of a mel band to at least 8 decades below the loudest. In recordings of speech, the loudest
+# is 3.5 decades above the variance: the median of 177 clips, 90 % of which are between 3.1 and 3.8.
 LOUDEST, RANGE = 3.5, 8
 MIN_POWER = 1e-10
 
@@ -133,7 +133,8 @@ def _check_sizes(name: str, config: PretrainedConfig, extractor) -> None:
 class _LogMel:
     """Whisper's log-mel features, but with a limit that depends on the level of the whole signal.
 
-    Whisper limits the power to 80 dB below the loudest of its 30 s, so silence would depend on the window around it.
+    Whisper raises the power to at least 80 dB below the loudest of its 30 s, so silence would depend on the window
+    around it.
     """
 
     def __init__(self, extractor, device: torch.device):

@@ -70,7 +70,7 @@ def join_processes(device: torch.device) -> Iterator[tuple[Processes, torch.devi
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), count), device
-        # The first to leave would make others wait for ever, at times (torch 2.6, gloo).
+        # Otherwise the first process to leave sometimes makes the others wait for ever (torch 2.6, gloo).
         distributed.barrier()
     finally:
         distributed.destroy_process_group()

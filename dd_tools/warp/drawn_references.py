@@ -1,6 +1,7 @@
 """Choice of the references of a training sample: as in painting, or a single frame, as when a portrait is dubbed.
 
-A renderer that always sees references with nearly the wanted mouth makes only half of the motion when there is one.
+A renderer that always sees references whose mouth is nearly the wanted one makes only half of the motion when there is
+a single reference.
 """
 
 import numpy as np

@@ -21,7 +21,7 @@ from dd_tools.warp.latents import LANDMARK_VALUES, closed_mouth, latent_aperture
 # Standard deviation of noise that is added to standardised speech features in training. Without it, the voices of a few
 # dozen speakers are memorised.
 SPEECH_NOISE = 1.0
-LAYER_RATE = 10  # factor of the logits of the layer weights; so they learn faster and move in a short training, too
+LAYER_RATE = 10  # factor on the logits of the layer weights, so that they change even in a short training
 PRIOR_COUNT = 15  # weight of the training data's statistics, as a number of references
 
 

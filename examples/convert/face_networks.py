@@ -102,9 +102,8 @@ def _activated(converter: Converter, name: str, node: Node) -> str:
 
 
 def _padding(node: Node) -> dict:
-    return {
-        "auto_pad": "VALID" if node.options["padding"] == "VALID" else "SAME_UPPER"
-    }  # the latter is TensorFlow's SAME
+    # SAME_UPPER is TensorFlow's SAME.
+    return {"auto_pad": "VALID" if node.options["padding"] == "VALID" else "SAME_UPPER"}
 
 
 def _convolution(converter: Converter, node: Node) -> str:

