@@ -4,6 +4,7 @@ import contextlib
 import csv
 import math
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -118,11 +119,21 @@ class OfBothRanks:
         return {name: torch.cat([half[name] for half in halves]) for name in halves[0]}
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports below those that systems give to outgoing connections, which the processes open before they use these."""
+    free = []
+    for port in random.sample(range(20_000, 30_000), 1_000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            free.append(port)
+        if len(free) == count:
+            break
+    return free
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_model_and_write_it_once(clips, tmp_path):
     write_clips(tmp_path)
-    with contextlib.ExitStack() as sockets:
-        ports = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in TASKS]
+    ports = free_ports(len(TASKS))
     program = [Path(__file__).with_name("two_processes.py"), tmp_path, *map(str, ports)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
