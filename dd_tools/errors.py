@@ -11,3 +11,8 @@ class DataError(Exception):
 
 class UsageError(Exception):
     """Invalid or contradictory options. Commands exit with status 2."""
+
+
+def first_line(error: Exception) -> str:
+    """What another package's error says, shortened to its first line; its class if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -70,3 +70,10 @@ def test_a_tensor_that_does_not_fit_is_named_and_nothing_loaded():
     assert torch.equal(network["a"].bias, before)
     load_into(network, STATE | {"more": torch.zeros(1)}, "f", "a test")
     assert torch.equal(network["a"].bias, STATE["a.bias"])
+
+
+def test_an_empty_file_is_a_one_line_error(tmp_path):
+    """torch's error has no message."""
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(DataError, match=r"^cannot read 'empty.pth': not a weights file \(EOFError\)$"):
+        read_weights("empty.pth")

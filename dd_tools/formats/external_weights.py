@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, first_line
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
@@ -24,7 +24,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError:
         raise DataError(f"cannot read '{path}': not a plain state dict (pickled code is never run)") from None
     except Exception as error:  # every library has its own exceptions for a broken file
-        raise DataError(f"cannot read '{path}': not a weights file ({str(error).splitlines()[0]})") from None
+        raise DataError(f"cannot read '{path}': not a weights file ({first_line(error)})") from None
     if not (isinstance(state, Mapping) and state and all(isinstance(value, torch.Tensor) for value in state.values())):
         raise DataError(f"cannot use '{path}': not a state dict of named tensors")
     return dict(state)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import transformers
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, first_line
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.speech.features import SpeechModel
@@ -33,7 +33,7 @@ def open_pretrained(
     except OSError as error:
         if is_folder:
             raise DataError(
-                f"cannot open speech model '{source}': {_first_line(error)}; expected {NEEDED_FILES}"
+                f"cannot open speech model '{source}': {first_line(error)}; expected {NEEDED_FILES}"
             ) from None
     if Path(source).is_absolute() or source.startswith(".") or source.count("/") > 1:
         raise DataError(f"cannot open speech model '{source}': no such folder")
@@ -60,7 +60,7 @@ def _load(source: str, name: str, device: str, *, local_files_only: bool) -> Spe
     except (OSError, DataError):
         raise
     except Exception as error:  # safetensors, pickle and configuration errors have no common class
-        raise DataError(f"cannot open speech model '{source}': {_first_line(error)}") from None
+        raise DataError(f"cannot open speech model '{source}': {first_line(error)}") from None
     _check_weights(source, set(loading["missing_keys"]))
     return model_class(name, network.float().to(device), extractor)
 
@@ -93,7 +93,3 @@ def _check_weights(source: str, missing: set[str]) -> None:
         raise DataError(
             f"cannot open speech model '{source}': {len(missing)} of its weights are missing, such as '{min(missing)}'"
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, first_line
 from dd_tools.face.landmarks import LANDMARK_COUNT, extent
 from dd_tools.reporting import Reporter
 
@@ -81,6 +81,5 @@ def _loading_weights(urls: list[str], report: Reporter) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except Exception as error:  # the network, the disk and a damaged file raise different classes
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         advice = f"put {' and '.join(urls)} into '{folder}', or use --detector mediapipe"
-        raise DataError(f"cannot load the weights of face-alignment ({reason}): {advice}") from error
+        raise DataError(f"cannot load the weights of face-alignment ({first_line(error)}): {advice}") from error

@@ -2,7 +2,7 @@
 
 import os
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, first_line
 from dd_tools.weights import shipped_file
 
 # onnxruntime (1.32 on Linux) collects telemetry and sends it to its makers, unless this is set before the import.
@@ -23,4 +23,4 @@ def open_network(name: str) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common class
-        raise DataError(f"cannot open '{path}': {str(error).splitlines()[0]}") from None
+        raise DataError(f"cannot open '{path}': {first_line(error)}") from None
