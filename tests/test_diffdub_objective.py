@@ -1,10 +1,12 @@
 """Eq. 2: the masked denoising loss, its gradients, and the loss of stage 2."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
-from dd_tools.diffdub.diffusion import signal_and_noise
+from dd_tools.diffdub.diffusion import keep_known, q_sample, signal_and_noise
 from dd_tools.diffdub.motion_loss import LatentLoss
 from dd_tools.diffdub.motion_network import MotionNetwork
 from dd_tools.diffdub.motion_training import PRESETS as MOTION_PRESETS
@@ -46,6 +48,21 @@ def test_the_loss_is_the_error_inside_the_mask_over_the_number_of_all_pixels(net
         error = (batch["eps"] - predicted)[inside]
         loss = MaskedDenoisingLoss(network)(batch)
     torch.testing.assert_close(loss, error.square().sum() / (2 * 3 * SIZE * SIZE))
+
+
+def test_a_network_that_predicts_v_is_compared_with_v(network):
+    """v is the derivative of x_t with respect to the angle whose cosine is sqrt(alpha_bar)."""
+    batch = dummy_batch()
+    signal, sigma = signal_and_noise(batch["t"])
+    noised = keep_known(q_sample(batch["image"], batch["t"], batch["eps"]), batch["image"], batch["mask"])
+    with torch.no_grad():
+        predicted = network(noised, batch["reference"], batch["t"], network.encode(batch["face"]))
+        network.config = replace(TINY, prediction="v")
+        loss = MaskedDenoisingLoss(network)(batch)
+    angle = torch.atan2(sigma, signal).double()
+    turned = [(angle + step).cos() * batch["image"] + (angle + step).sin() * batch["eps"] for step in (-1e-4, 1e-4)]
+    v = ((turned[1] - turned[0]) / 2e-4).float()
+    torch.testing.assert_close(loss, (batch["mask"] * (v - predicted)).square().mean())
 
 
 def test_the_loss_scales_with_the_area_of_the_mask():

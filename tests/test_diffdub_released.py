@@ -24,11 +24,11 @@ from released import (
 from torch import nn
 
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
-from dd_tools.diffdub.diffusion import ddim_sample
 from dd_tools.diffdub.motion_training import PRESETS as MOTION_PRESETS
 from dd_tools.diffdub.released import motion_config, renderer_config
 from dd_tools.diffdub.renderer import STEPS
 from dd_tools.diffdub.renderer_training import PRESETS
+from dd_tools.diffdub.sampling import ddim_sample
 from dd_tools.formats.clip import Clip
 from dd_tools.pipeline.models import load_motion_model, load_renderer
 
@@ -81,7 +81,11 @@ def test_the_renderer_gives_the_authors_numbers(folder, golden):
     np.testing.assert_allclose(z, golden["z"], atol=1e-4)
     eps = network(given["x0"], reference, torch.full((2,), 321), z)
     np.testing.assert_allclose(eps, golden["eps_at_321"], atol=1e-4)
-    painted = ddim_sample(lambda xt, t: network(xt, reference, t, z), given["xT"], given["x0"], given["mask"], STEPS)
+
+    def denoise(xt, t):
+        return network.denoise(xt, reference, t, z)
+
+    painted = ddim_sample(denoise, given["xT"], given["x0"], given["mask"], STEPS)
     np.testing.assert_allclose((painted + 1) / 2, golden["ddim_20"], atol=1e-4)
 
 

@@ -2,7 +2,7 @@
 
 Read section 2 of the paper with this folder open:
 
-- 2.1, Eq. 1 and the DDIM sampler with its shared x_T: `diffusion`
+- 2.1, Eq. 1 and the x_T that all frames share: `diffusion`; the DDIM sampler: `sampling`
 - 2.1, Eq. 2: `objective`
 - 2.1, inpainting renderer and semantic encoder: `unet`, `semantic_encoder`, joined in `autoencoder`
 - 2.1 and 3.1, eye guidance and augmentation of the face image: `renderer_data`, `augmentation`

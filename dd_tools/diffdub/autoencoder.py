@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from dd_tools.diffdub.diffusion import EPSILON, PREDICTIONS, estimate_image
 from dd_tools.diffdub.semantic_encoder import SemanticEncoder
 from dd_tools.diffdub.unet import UNet
 from dd_tools.errors import UsageError
@@ -24,6 +25,7 @@ class RendererConfig(Config):
     z_size: width of the semantic latent.
     embedding_size: width of the time embedding.
     dropout: in the U-Net's residual blocks.
+    prediction: what the U-Net predicts, see `PREDICTIONS`; the paper predicts epsilon.
     eyes: whether the face image holds the eyes' band (eye guidance; False is the ablation "w/o eye").
     crop, mask: framing and mask of the clips, values of dd-prep's --crop and --mask.
     """
@@ -38,12 +40,15 @@ class RendererConfig(Config):
     z_size: int = 512
     embedding_size: int = 512
     dropout: float = 0.1
+    prediction: str = EPSILON
     eyes: bool = True
     crop: str = "head"
     mask: str = "paper"
 
     def __post_init__(self):
         super().__post_init__()
+        if self.prediction not in PREDICTIONS:
+            raise UsageError(f"unknown prediction '{self.prediction}', expected {', '.join(PREDICTIONS)}")
         for name in ("multipliers", "encoder_multipliers"):
             divisor = 2 ** (len(getattr(self, name)) - 1)
             if self.size % divisor:
@@ -68,7 +73,10 @@ class RendererConfig(Config):
 
 
 class DiffusionAutoencoder(UNet):
-    """The inpainting U-Net with its semantic encoder: `encode` gives latents, `forward` predicts noise."""
+    """The inpainting U-Net with its semantic encoder.
+
+    `encode` gives latents, `forward` predicts noise (or v), `denoise` estimates images.
+    """
 
     def __init__(self, config: RendererConfig):
         super().__init__(
@@ -80,3 +88,7 @@ class DiffusionAutoencoder(UNet):
     def encode(self, face: Tensor) -> Tensor:
         """Face images (B, 3, S, S) in [−1, 1] to latents (B, Z)."""
         return self.encoder(face)
+
+    def denoise(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
+        """The estimate of the image x0, float32 (B, 3, S, S). The arguments are those of `forward`."""
+        return estimate_image(self.config.prediction, xt, t, self(xt, reference, t, z).float())

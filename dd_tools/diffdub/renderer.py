@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
-from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, ddim_sample, shared_noise
+from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, shared_noise
+from dd_tools.diffdub.sampling import ddim_sample
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.face_images import face_images
 from dd_tools.formats.checkpoint import Checkpoint, module_with
@@ -82,12 +83,12 @@ class Painter:
         z = torch.from_numpy(latents[span]).to(device)
         reference, xT = self.reference.expand_as(x0), self.xT.expand_as(x0)
 
-        def predict(xt: Tensor, t: Tensor) -> Tensor:
+        def denoise(xt: Tensor, t: Tensor) -> Tensor:
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                return network(xt, reference, t, z).float()
+                return network.denoise(xt, reference, t, z)
 
         # The released demo does not composite after the last step; known pixels then come out approximately.
-        return to_frames(composite(ddim_sample(predict, xT, x0, mask, self.num_steps), x0, mask))
+        return to_frames(composite(ddim_sample(denoise, xT, x0, mask, self.num_steps), x0, mask))
 
 
 def renderer_from(
