@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
 from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, shared_noise
-from dd_tools.diffdub.sampling import ddim_sample
+from dd_tools.diffdub.sampling import sample
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.face_images import face_images
 from dd_tools.formats.checkpoint import Checkpoint, module_with
@@ -88,7 +88,7 @@ class Painter:
                 return network.denoise(xt, reference, t, z)
 
         # The released demo does not composite after the last step; known pixels then come out approximately.
-        return to_frames(composite(ddim_sample(denoise, xT, x0, mask, self.num_steps), x0, mask))
+        return to_frames(composite(sample(denoise, xT, x0, mask, self.num_steps), x0, mask))
 
 
 def renderer_from(
