@@ -14,7 +14,7 @@ from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
 from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
 from dd_tools.diffdub.motion_training import PRESETS as MOTION_PRESETS
 from dd_tools.diffdub.renderer_training import PRESETS
-from dd_tools.diffdub.unet import DeepFeatures, timestep_embedding
+from dd_tools.diffdub.unet import SHALLOW_BLOCKS, DeepFeatures, timestep_embedding
 
 TINY = PRESETS["tiny"].config
 # A 64 px miniature of the authors' layout, which the golden files describe.
@@ -48,10 +48,10 @@ def gflop(config: RendererConfig, steps: int = 1, reuse: int = 1) -> float:
     return counter.get_total_flops() / 1e9
 
 
-@pytest.mark.parametrize(("preset", "share"), [("paper", 0.30), ("small", 0.41)])
-def test_a_step_that_reuses_deep_features_costs_less_than_half(preset, share):
+@pytest.mark.parametrize(("preset", "share"), [("paper", 0.115), ("small", 0.164)])
+def test_a_step_that_reuses_deep_features_costs_a_fraction(preset, share):
     config = PRESETS[preset].config
-    assert gflop(config, steps=2, reuse=2) / gflop(config) - 1 == pytest.approx(share, abs=0.005)
+    assert gflop(config, steps=2, reuse=2) / gflop(config) - 1 == pytest.approx(share, abs=0.001)
 
 
 def test_the_papers_renderer_has_the_published_size_and_cost():
@@ -170,7 +170,7 @@ def test_deep_features_that_do_not_change_can_be_shared_without_loss():
     network = shaken(DiffusionAutoencoder(TINY))
     changing = trajectory(network, DeepFeatures(2))
     assert not torch.equal(trajectory(network, None)[1], changing[1])
-    # The last block of the lower level; what it returns is all that the upper level sees of the lower.
-    network.output_blocks[1].register_forward_hook(lambda _, __, output: torch.ones_like(output))
+    # What the last deep block returns is all that the shallow ones see of the deep.
+    network.output_blocks[-1 - SHALLOW_BLOCKS].register_forward_hook(lambda _, __, output: torch.ones_like(output))
     pairs = zip(trajectory(network, None), trajectory(network, DeepFeatures(2)), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)

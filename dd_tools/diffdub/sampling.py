@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,20 +30,17 @@ def sampling_timesteps(num_steps: int) -> list[int]:
     return [step * NUM_TIMESTEPS // num_steps for step in reversed(range(num_steps))]
 
 
-def log_snr_timesteps(num_steps: int) -> list[int]:
-    """Descending timesteps from 999 to 0, evenly spaced in the log signal-to-noise ratio; only 999 for one step.
+def quadratic_timesteps(num_steps: int) -> list[int]:
+    """Descending timesteps from 999, ever closer to each other, such as 999, 562, 250, 62 for 4 steps.
 
-    Where neighbours would be the same integer, they are pushed apart by one. DPM-Solver calls this spacing logSNR.
+    They are 999 times the squares of num_steps / num_steps, …, 1 / num_steps, rounded, and pushed up where they would
+    otherwise repeat.
 
     Raises `ValueError` unless 1 ≤ num_steps ≤ `NUM_TIMESTEPS`.
     """
     _check_number(num_steps)
-    ratios = [half_log_snr(t) for t in range(NUM_TIMESTEPS)]
-    wanted = np.linspace(ratios[-1], ratios[0], num_steps)
-    timesteps = np.rint(np.interp(wanted, ratios[::-1], range(NUM_TIMESTEPS)[::-1])).astype(int)
-    from_zero = np.arange(num_steps)[::-1]  # strictly descending sequences lie at or above this one
-    timesteps = np.maximum.accumulate((timesteps - from_zero)[::-1])[::-1] + from_zero
-    return np.minimum(timesteps, NUM_TIMESTEPS - num_steps + from_zero).tolist()
+    left = range(num_steps, 0, -1)  # steps from each timestep on
+    return [max(round((NUM_TIMESTEPS - 1) * (steps / num_steps) ** 2), steps - 1) for steps in left]
 
 
 def _check_number(num_steps: int) -> None:
@@ -67,13 +63,13 @@ class Solver:
 
 
 # DDIM's timesteps are the authors'. Their first, 1000 − 1000 / num_steps, is 500 for 2 steps, where the network does
-# not expect the pure noise x_T, so the other solvers start at the last timestep. They assume an estimate that is a
+# not expect the pure noise x_T, so the other solvers start at the last timestep. These assume an estimate that is a
 # polynomial in lambda, half the log signal-to-noise ratio; steps of equal size in t would make the last ones so large
-# in lambda that they overshoot.
+# in lambda that they overshoot. They end above 0, as the network has next to nothing to do there.
 SOLVERS = {
     "ddim": Solver(sampling_timesteps, order=1, corrects=False),
-    "dpm-solver++": Solver(log_snr_timesteps, order=2, corrects=False),
-    "unipc": Solver(log_snr_timesteps, order=2, corrects=True),
+    "dpm-solver++": Solver(quadratic_timesteps, order=2, corrects=False),
+    "unipc": Solver(quadratic_timesteps, order=2, corrects=True),
 }
 DDIM = "ddim"
 
