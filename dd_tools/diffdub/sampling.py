@@ -1,7 +1,7 @@
 """Deterministic sampling from the masked diffusion process, with Eq. 1 at every step.
 
-The paper samples with DDIM (Song et al. 2020). DPM-Solver++(2M) (Lu et al. 2022) and UniPC (Zhao et al. 2023) need
-fewer calls of the network. All three share one step, which is exact if the estimate of the image stays the same on the
+The paper samples with DDIM (Song et al. 2020). DPM-Solver++(2M) (Lu et al. 2022) and UniPC (Zhao et al. 2023) are for
+few calls of the network. All three share one step, which is exact if the estimate of the image stays the same on the
 way from one timestep to the next. They differ in the estimate that they assume there.
 """
 
