@@ -28,7 +28,7 @@ from dd_tools.diffdub.motion_training import PRESETS as MOTION_PRESETS
 from dd_tools.diffdub.released import motion_config, renderer_config
 from dd_tools.diffdub.renderer import STEPS
 from dd_tools.diffdub.renderer_training import PRESETS
-from dd_tools.diffdub.sampling import ddim_sample
+from dd_tools.diffdub.sampling import sample
 from dd_tools.formats.clip import Clip
 from dd_tools.pipeline.models import load_motion_model, load_renderer
 
@@ -85,7 +85,7 @@ def test_the_renderer_gives_the_authors_numbers(folder, golden):
     def denoise(xt, t):
         return network.denoise(xt, reference, t, z)
 
-    painted = ddim_sample(denoise, given["xT"], given["x0"], given["mask"], STEPS)
+    painted = sample(denoise, given["xT"], given["x0"], given["mask"], STEPS)
     np.testing.assert_allclose((painted + 1) / 2, golden["ddim_20"], atol=1e-4)
 
 

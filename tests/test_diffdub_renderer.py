@@ -43,7 +43,7 @@ def clip(tmp_path):
 def seen(renderer, monkeypatch):
     """What the U-Net is given at every call: x'_t, reference, t and z."""
     calls, forward = [], renderer.network.forward
-    monkeypatch.setattr(renderer.network, "forward", lambda *given: calls.append(given) or forward(*given))
+    monkeypatch.setattr(renderer.network, "forward", lambda *given: calls.append(given[:4]) or forward(*given))
     return calls
 
 
@@ -96,10 +96,32 @@ def test_twenty_steps_are_taken_unless_others_are_asked_for(renderer, clip, seen
     assert [int(t) for _, _, t, _ in seen] == list(range(950, -1, -50))
 
 
-def test_a_span_equals_that_part_of_the_whole(renderer, clip):
-    whole = paint(renderer, clip).astype(int)
+OPTIONS = ({}, {"solver": "dpm-solver++"}, {"solver": "unipc", "reuse": 2})
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_span_equals_that_part_of_the_whole(renderer, clip, options):
+    whole = paint(renderer, clip, **options).astype(int)
     for span in (slice(0, 2), slice(2, 5), slice(4, 5)):
-        assert np.abs(paint(renderer, clip, span=span) - whole[span]).max() <= 1
+        assert np.abs(paint(renderer, clip, span=span, **options) - whole[span]).max() <= 1
+
+
+def test_a_painter_paints_a_batch_as_if_it_were_its_first(renderer, clip):
+    """An odd number of steps would end in the middle of shared features."""
+    painter, latents = renderer.painter(clip, steps=3, reuse=2), np.ones((2, renderer.z_size), np.float32)
+    latents[1] *= -1
+    arguments = np.array([1, 5]), np.arange(2) / 25, latents
+    first, other, again = (painter(*arguments, slice(index, index + 1)) for index in (0, 1, 0))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("solver", ["ddim", "dpm-solver++", "unipc"])
+def test_every_solver_calls_the_network_once_a_step_and_paints_something_of_its_own(renderer, clip, seen, solver):
+    painted = paint(renderer, clip, steps=4, solver=solver)
+    assert len(seen) == 4
+    if solver != "ddim":
+        assert not np.array_equal(painted, paint(renderer, clip, steps=4))
 
 
 def test_noise_comes_from_the_seed_or_from_a_file(renderer, clip):
@@ -117,6 +139,8 @@ def test_noise_comes_from_the_seed_or_from_a_file(renderer, clip):
     [
         ({"steps": 0}, UsageError, "steps must be from 1 to 1000, got 0"),
         ({"steps": 1001}, UsageError, "steps must be from 1 to 1000, got 1001"),
+        ({"solver": "x"}, UsageError, r"unknown solver 'x', expected ddim, dpm-solver\+\+, unipc"),
+        ({"reuse": 0}, UsageError, "reuse must be at least 1, got 0"),
         ({"x_t": np.zeros((3, 16, 16))}, DataError, r"x_T has shape \(3, 16, 16\), expected \(3, 32, 32\)"),
     ],
 )

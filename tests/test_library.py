@@ -127,6 +127,7 @@ def test_a_reporter_hears_of_frames_and_progress(studio, tmp_path):
         ({"output": "out.avi"}, (DataError, UsageError), r"out.avi"),
         ({"output": "video"}, UsageError, r"'.*video.mkv' is both input and output"),
         ({"steps": 4}, UsageError, "this renderer has no option --steps"),
+        ({"solver": "unipc"}, UsageError, "this renderer has no option --solver"),
         ({"renderer": "missing.safetensors"}, DataError, r"cannot read 'missing.safetensors': no such file"),
     ],
 )

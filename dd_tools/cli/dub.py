@@ -58,6 +58,8 @@ def dub_video(
         face=face,
         at=parse_point(at),
         steps=options.steps,
+        solver=options.solver,
+        reuse=options.reuse,
         seed=options.seed,
         settings=options.settings(),
         resume=options.resume,

@@ -31,7 +31,15 @@ class OutputOptions:
         typer.Option(metavar="RENDERER.safetensors", help="Renderer weights.  [default: the shipped ones]"),
     ] = None
     steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="DDIM steps, for diffdub renderers.  [default: 20]")
+        int | None, typer.Option(min=1, max=1000, help="Sampling steps, for diffdub renderers.  [default: 20]")
+    ] = None
+    solver: Annotated[
+        str | None,
+        typer.Option(metavar="ddim|dpm-solver++|unipc", help="Sampler, for diffdub renderers.  [default: ddim]"),
+    ] = None
+    reuse: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps that share deep U-Net features, for diffdub renderers.  [default: 1]"),
     ] = None
     seed: Annotated[int | None, typer.Option(help="Seed of the noise x_T, for diffdub renderers.  [default: 0]")] = None
     loop: Annotated[

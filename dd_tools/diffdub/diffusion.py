@@ -28,6 +28,11 @@ def signal_and_noise(t: Tensor) -> tuple[Tensor, Tensor]:
     return signal, noise
 
 
+def half_log_snr(t: int) -> float:
+    """lambda = log(sqrt(alpha_bar) / sqrt(1 − alpha_bar)) at a timestep, half the log signal-to-noise ratio."""
+    return float(_ALPHA_BAR[t].logit()) / 2
+
+
 def q_sample(x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     """x_t ~ q(x_t | x_0): the image x0 noised with eps to timestep t."""
     signal, noise = signal_and_noise(t)

@@ -1,4 +1,4 @@
-"""Runs a trained stage 1 on clips: encodes face images, and paints by DDIM from one shared x_T."""
+"""Runs a trained stage 1 on clips: encodes face images, and paints by sampling from one shared x_T."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ from torch import Tensor
 
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
 from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, shared_noise
-from dd_tools.diffdub.sampling import ddim_sample
+from dd_tools.diffdub.sampling import DDIM, SOLVERS, sample
+from dd_tools.diffdub.unet import DeepFeatures
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.face_images import face_images
 from dd_tools.formats.checkpoint import Checkpoint, module_with
@@ -16,7 +17,7 @@ from dd_tools.formats.clip import Clip
 from dd_tools.nn.device import AUTO, computing, memory_format, open_dtype
 from dd_tools.nn.images import composite, to_frames, to_images, to_masks
 
-STEPS = 20  # of DDIM, T in section 3.1
+STEPS = 20  # T in section 3.1
 
 
 class DiffDubRenderer:
@@ -25,7 +26,7 @@ class DiffDubRenderer:
     dtype: name of the floating-point format, see `open_dtype`.
     """
 
-    painting_options = ("steps", "seed", "x_t")
+    painting_options = ("steps", "solver", "reuse", "seed", "x_t")
 
     def __init__(
         self,
@@ -47,17 +48,32 @@ class DiffDubRenderer:
         """See `Renderer.encoder`."""
         return Encoder(self, clip)
 
-    def painter(self, clip: Clip, *, steps: int = STEPS, seed: int = 0, x_t: np.ndarray | None = None) -> "Painter":
+    def painter(
+        self,
+        clip: Clip,
+        *,
+        steps: int = STEPS,
+        solver: str = DDIM,
+        reuse: int = 1,
+        seed: int = 0,
+        x_t: np.ndarray | None = None,
+    ) -> "Painter":
         """See `Renderer.painter`.
 
-        steps: number of DDIM steps. seed: of the x_T that all frames share. x_t (3, S, S): this x_T, instead of a seed.
+        steps: number of sampling steps. solver: a key of `SOLVERS`. reuse: number of consecutive steps that share deep
+        features of the U-Net, see `DeepFeatures`. seed: of the x_T that all frames share. x_t (3, S, S): this x_T,
+        instead of a seed.
         """
         if not 1 <= steps <= NUM_TIMESTEPS:
             raise UsageError(f"steps must be from 1 to {NUM_TIMESTEPS}, got {steps}")
+        if solver not in SOLVERS:
+            raise UsageError(f"unknown solver '{solver}', expected {', '.join(SOLVERS)}")
+        if reuse < 1:
+            raise UsageError(f"reuse must be at least 1, got {reuse}")
         if x_t is not None and x_t.shape != (3, clip.size, clip.size):
             raise DataError(f"x_T has shape {x_t.shape}, expected {(3, clip.size, clip.size)}")
         xT = shared_noise(clip.size, seed) if x_t is None else torch.from_numpy(x_t.astype(np.float32))[None]
-        return Painter(self, clip, xT, steps)
+        return Painter(self, clip, xT, steps, solver, reuse)
 
 
 class Encoder:
@@ -78,8 +94,9 @@ class Encoder:
 class Painter:
     """Paints frames of one clip. The reference image of all frames is the first usable frame."""
 
-    def __init__(self, renderer: DiffDubRenderer, clip: Clip, xT: Tensor, num_steps: int):
-        self.renderer, self.clip, self.num_steps = renderer, clip, num_steps
+    def __init__(self, renderer: DiffDubRenderer, clip: Clip, xT: Tensor, num_steps: int, solver: str, reuse: int):
+        self.renderer, self.clip = renderer, clip
+        self.num_steps, self.solver, self.reuse = num_steps, solver, reuse
         self.xT = xT.to(renderer.device)
         self.reference = to_images(clip.frames[clip.usable[0]][None]).to(renderer.device)
 
@@ -96,12 +113,14 @@ class Painter:
         mask = to_masks(np.stack([self.clip.mask[frame] for frame in frames])).to(device)
         z = torch.from_numpy(latents).to(device)
         reference, xT = self.reference.expand_as(x0), self.xT.expand_as(x0)
+        deep = DeepFeatures(self.reuse)
 
         def denoise(xt: Tensor, t: Tensor) -> Tensor:
-            return network.denoise(xt, reference, t, z)
+            return network.denoise(xt, reference, t, z, deep)
 
         # The released demo does not composite after the last step; known pixels then come out approximately.
-        return to_frames(composite(ddim_sample(denoise, xT, x0, mask, self.num_steps), x0, mask))
+        painted = sample(denoise, xT, x0, mask, self.num_steps, self.solver)
+        return to_frames(composite(painted, x0, mask))
 
 
 def renderer_from(

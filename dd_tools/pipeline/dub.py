@@ -47,6 +47,8 @@ def dub(
     face: str = PROMINENT,
     at: tuple[float, float] | None = None,
     steps: int | None = None,
+    solver: str | None = None,
+    reuse: int | None = None,
     seed: int | None = None,
     settings: OutputSettings | None = None,
     resume: bool = False,
@@ -63,9 +65,9 @@ def dub(
 
     renderer, motion: weights files; None for those that ship. references: largest number of reference latents.
     expression, follow_syllables: options of a warp motion model; None is its default. adapt_minutes: how long to train
-    the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, seed: options of a diffdub
-    renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed run.
-    batch_size: frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and
+    the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, solver, reuse, seed: options
+    of a diffdub renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed
+    run. batch_size: frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and
     `open_dtype`. compiled: whether to compile the renderer. Raises `DataError` for files that cannot be used,
     `UsageError` for options that do not fit each other.
     """
@@ -87,21 +89,10 @@ def dub(
         raise UsageError(f"renderer has latents of {model.z_size} values, motion model of {motion_model.z_size}")
     generation = {"expression": expression, "follow_syllables": follow_syllables}
     check_options("this motion model", motion_model.generation_options, generation)
-    check_options("this renderer", model.painting_options, {"steps": steps, "seed": seed})
-    options = (
-        references,
-        expression,
-        follow_syllables,
-        adapt_minutes,
-        face,
-        at,
-        steps,
-        seed,
-        batch_size,
-        torch_device,
-        dtype,
-        compiled,
-    )
+    painting = {"steps": steps, "solver": solver, "reuse": reuse, "seed": seed}
+    check_options("this renderer", model.painting_options, painting)
+    arithmetic = (batch_size, torch_device, dtype, compiled)
+    options = (references, generation, adapt_minutes, face, at, painting, arithmetic)
     key = {
         "program": __version__,
         "files": [file_stamp(path) for path in (video, audio, renderer, motion)],
@@ -115,8 +106,7 @@ def dub(
             samples = _speech_samples(level.samples, clip, audio, settings, report)
             _extract_speech(audio, level, samples, folder, motion_model, str(torch_device), report)
             latents = _generate(clip, folder, model, motion_model, references, **generation)
-            painting = {"loop": settings.loop, "tail": settings.tail, "steps": steps, "seed": seed}
-            speaker = Speaker(clip, latents, model, report=report, **painting)
+            speaker = Speaker(clip, latents, model, loop=settings.loop, tail=settings.tail, report=report, **painting)
             if compiled:
                 compile_renderer(model, [speaker], batch_size, report)
             write_video(

@@ -20,7 +20,7 @@ import torch
 from dd_tools.diffdub.released import convert
 from dd_tools.diffdub.renderer import network_from
 from dd_tools.diffdub.renderer_training import KIND, PRESETS, new_network
-from dd_tools.diffdub.sampling import ddim_sample
+from dd_tools.diffdub.sampling import sample
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint, write_checkpoint
 from dd_tools.formats.released import read_released
 
@@ -59,7 +59,7 @@ def painting(path: Path, frames: int, steps: int, channels_last: bool) -> None:
     mask, z = torch.ones(frames, 1, size, size), torch.randn(frames, network.config.z_size)
     began, worked = time.monotonic(), time.process_time()
     with torch.inference_mode():
-        ddim_sample(lambda xt, t: network.denoise(xt, reference, t, z), xT, image.clamp(-1, 1), mask, steps)
+        sample(lambda xt, t: network.denoise(xt, reference, t, z), xT, image.clamp(-1, 1), mask, steps)
     seconds, work = (time.monotonic() - began) / frames, (time.process_time() - worked) / frames
     name = "channels last" if channels_last else "contiguous"
     print(f"{frames} per batch, {name}: {seconds:.1f} s per frame of {steps} steps ({work:.1f} s of CPU),", end=" ")
