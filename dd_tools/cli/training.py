@@ -55,6 +55,9 @@ class TrainingOptions:
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the saved training state, if there is one.")
     ] = False
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="With --resume: continue even if other options have changed.")
+    ] = False
     device: Device = "auto"
     dtype: Dtype = "fp32"
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
@@ -121,6 +124,7 @@ class TrainingOptions:
             device=open_device(self.device),
             dtype=self.dtype,
             resume=self.resume,
+            allow_changes=self.allow_changes,
             tensorboard=self.tensorboard,
             report=session,
         ):
