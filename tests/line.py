@@ -43,6 +43,9 @@ class Points:
             os.kill(os.getpid(), signal.SIGTERM)
         return {"x": torch.randn(size, 1, generator=generator)}
 
+    def prepare(self, batch):
+        return batch
+
 
 def run(output, data=None, settings=SETTINGS, checkpoint=None, **options) -> bool:
     task = TrainingTask(Line(), data or Points(), checkpoint or Checkpoint(RENDERER, "line", {"made": "up"}))

@@ -39,7 +39,7 @@ def masked_loss(path: Path, clip: Path) -> float:
     room = renderer_training(checkpoint.kind)
     task = room.renderer_task(room.network_from(checkpoint, path), [clip], speakers={}, augment=False)
     batches = [task.data.batch(torch.Generator().manual_seed(seed), 8) for seed in range(8)]
-    return sum(task.objective.eval()(batch).item() for batch in batches) / len(batches)
+    return sum(task.objective.eval()(task.data.prepare(batch)).item() for batch in batches) / len(batches)
 
 
 def test_adapting_does_not_raise_the_loss_and_leaves_the_latents_alone(renderer, clip, tmp_path):

@@ -7,11 +7,11 @@ from threading import Thread
 
 import pytest
 import torch
-from line import SETTINGS, Line, Points, rows, run
+from line import CPU, SETTINGS, Line, Points, rows, run
 
 from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint
-from dd_tools.training.loop import ema_update, step_seed
+from dd_tools.training.loop import ema_update, loading, step_seed
 from dd_tools.training.settings import TrainingSettings
 
 
@@ -54,6 +54,24 @@ def test_the_log_has_the_last_step_and_the_learning_rate_of_every_row(tmp_path):
     assert [row["step"] for row in rows(output)] == ["4", "8", "11"]
     rates = [float(row["learning_rate"]) for row in rows(output)]
     assert rates == pytest.approx([0.05 * share for share in (1, (11 - 7) / 5.5, (11 - 10) / 5.5)], rel=1e-5)
+
+
+class Threads(Points):
+    """Data that say how many threads they are loaded with."""
+
+    def batch(self, generator, size):
+        return {"threads": torch.tensor(torch.get_num_threads())}
+
+
+def test_loading_processes_use_one_thread_each():
+    loader = loading(Threads(), replace(SETTINGS, workers=2), range(4), 0, CPU)
+    assert [int(batch["threads"]) for batch in loader] == [1, 1, 1, 1]
+
+
+def test_batches_for_a_gpu_alone_are_pinned():
+    for device, is_pinned in (("cpu", False), ("cuda", True)):
+        loader = loading(Points(), SETTINGS, range(3), 0, torch.device(device))
+        assert loader.pin_memory is is_pinned and loader.num_workers == 0
 
 
 def test_two_loading_processes_change_nothing(tmp_path):

@@ -16,7 +16,7 @@ import torch
 from training_tasks import CPU, STEPS, TASKS, Watched, dummy_task, write_clips
 
 from dd_tools.formats.checkpoint import MOTION, RENDERER, read_checkpoint, read_training_state
-from dd_tools.training.loop import step_seed, train
+from dd_tools.training.loop import prepared, step_seed, train
 from dd_tools.training.state import state_path
 
 
@@ -105,6 +105,16 @@ def test_every_parameter_that_is_used_is_trained_and_the_log_is_finite(whole, cl
     assert all(math.isfinite(float(value)) for row in rows(output) for value in row.values())
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", TASKS)
+def test_a_batch_is_prepared_alike_on_a_gpu(name, clips):
+    task, _ = dummy_task(name, clips)
+    loaded = task.data.batch(torch.Generator().manual_seed(0), 16)
+    on_cpu, on_gpu = (prepared(task.data, loaded, torch.device(device)) for device in ("cpu", "cuda"))
+    for key, tensor in on_cpu.items():
+        torch.testing.assert_close(on_gpu[key].cpu(), tensor, atol=2e-4, rtol=0)
+
+
 class OfBothRanks:
     """What two processes draw together in every step, in one batch."""
 
@@ -116,6 +126,11 @@ class OfBothRanks:
         step = self.steps[generator.initial_seed()]
         seeds = [step_seed(self.settings.seed, step, rank) for rank in (0, 1)]
         halves = [self.data.batch(torch.Generator().manual_seed(seed), size // 2) for seed in seeds]
+        return {f"{name} {rank}": half[name] for rank, half in enumerate(halves) for name in half}
+
+    def prepare(self, batch):
+        parts = [{name[:-2]: batch[name] for name in batch if name.endswith(rank)} for rank in "01"]
+        halves = [self.data.prepare(part) for part in parts]
         return {name: torch.cat([half[name] for half in halves]) for name in halves[0]}
 
 

@@ -49,3 +49,6 @@ class Watched:
         self.calls += 1
         self.before(self.calls)
         return self.data.batch(generator, size)
+
+    def prepare(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return self.data.prepare(batch)

@@ -11,7 +11,7 @@ import torch
 from dd_tools.formats.checkpoint import RENDERER, read_checkpoint, read_metadata
 from dd_tools.pipeline.training import renderer_training
 from dd_tools.reporting import SILENT, Reporter
-from dd_tools.training.loop import new_state, train
+from dd_tools.training.loop import new_state, prepared, train
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.state import state_path
 from dd_tools.training.task import TrainingTask
@@ -60,6 +60,6 @@ def _seconds_per_step(task: TrainingTask, settings: TrainingSettings, device: to
     for step in range(1 + MEASURED_STEPS):
         start = time.monotonic()
         batch = task.data.batch(torch.Generator().manual_seed(step), settings.batch_size)
-        state.update(objective({name: tensor.to(device) for name, tensor in batch.items()}), 0.0, settings.clip)
+        state.update(objective(prepared(task.data, batch, device)), 0.0, settings.clip)
         seconds.append(time.monotonic() - start)
     return float(np.mean(seconds[1:]))

@@ -28,6 +28,7 @@ from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.state import TrainingState, state_path
 from dd_tools.training.task import TrainingData, TrainingTask
 
+PREFETCH = 4  # batches that each loading process keeps ready
 DROPOUT = 1  # purpose of a `step_seed`
 
 
@@ -62,10 +63,10 @@ def train(
             resume_from(state_file, state, checkpoint, processes, device, allow_changes=allow_changes)
         parallel = processes.wrap(objective, device)
         with _log(processes, output, state, tensorboard) as record:
-            for step, batch in _steps(task.data, settings, state, processes, report, record):
+            for step, batch in _steps(task, settings, state, processes, device, report, record):
                 torch.manual_seed(step_seed(settings.seed, step, processes.rank, DROPOUT))
                 with torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "fp32"):
-                    loss = parallel({name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()})
+                    loss = parallel(batch)
                 rate = settings.learning_rate_at(step)
                 norm = state.update(loss, rate, settings.clip)
                 stop = processes.any(stopped.is_set(), device)
@@ -130,14 +131,43 @@ class _Batches(Dataset):
         return self.data.batch(generator, self.settings.batch_size)
 
 
-def _steps(data: TrainingData, settings: TrainingSettings, state: TrainingState, processes: Processes, report, record):
-    """The numbers of the remaining steps, each with its batch."""
-    steps = range(state.step, settings.steps)
-    loader = DataLoader(
-        _Batches(data, settings, processes.rank), batch_size=None, sampler=steps, num_workers=settings.workers
+@torch.no_grad()
+def prepared(data: TrainingData, batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """A batch of `data`, on the device, as the objective takes it."""
+    return data.prepare({name: tensor.to(device, non_blocking=tensor.is_pinned()) for name, tensor in batch.items()})
+
+
+def loading(
+    data: TrainingData, settings: TrainingSettings, steps: range, rank: int, device: torch.device
+) -> DataLoader:
+    """The batches of `steps`, in pinned memory if they are for a GPU.
+
+    The loading processes live as long as the iteration, and compute with one thread each.
+    """
+    return DataLoader(
+        _Batches(data, settings, rank),
+        batch_size=None,
+        sampler=steps,
+        num_workers=settings.workers,
+        prefetch_factor=PREFETCH if settings.workers else None,
+        pin_memory=device.type == "cuda",
     )
+
+
+def _steps(
+    task: TrainingTask,
+    settings: TrainingSettings,
+    state: TrainingState,
+    processes: Processes,
+    device: torch.device,
+    report: Reporter,
+    record: "_Record",
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """The numbers of the remaining steps, each with its batch as the objective takes it."""
+    steps = range(state.step, settings.steps)
     reported = report.training(iter(steps), settings.steps, lambda: f"loss {record.latest:.4f}")
-    return zip(reported, loader, strict=False)
+    for step, batch in zip(reported, loading(task.data, settings, steps, processes.rank, device), strict=False):
+        yield step, prepared(task.data, batch, device)
 
 
 class _Record:
