@@ -149,8 +149,8 @@ def free_ports(count: int) -> list[int]:
 def test_two_processes_train_one_model_and_write_it_once(clips, tmp_path):
     """The second process of a resumed training knows nothing but what the first one tells it."""
     write_clips(tmp_path)
-    launch_two_processes(tmp_path, trainings=4 * len(TASKS))
-    outputs = {f"{name}{ending}" for name in TASKS for ending in ("", " resumed")}
+    launch_two_processes(tmp_path, trainings=4 * len(TASKS) + 1)
+    outputs = {f"{name}{ending}" for name in TASKS for ending in ("", " resumed")} | {"kept"}
     written = {f"{output}.{suffix}" for output in outputs for suffix in ("safetensors", "csv", "pt")}
     assert {path.name for path in (tmp_path / "0").iterdir()} == written
     assert {path.name for path in (tmp_path / "1").iterdir()} == {f"{output}.pt" for output in outputs}
@@ -166,13 +166,22 @@ def test_two_processes_train_one_model_and_write_it_once(clips, tmp_path):
         assert all(math.isfinite(float(row["loss"])) for row in rows(whole))
 
     # Without statistics of batches, two processes with a batch each are one with both batches.
-    name = "tiny renderer"
-    task, settings = dummy_task(name, clips)
-    task.data = OfBothRanks(task.data, settings)
-    assert train(task, settings, tmp_path / "one.safetensors", device=CPU)
-    for one, two in zip(rows(tmp_path / "one.safetensors"), rows(tmp_path / "0" / f"{name}.safetensors"), strict=True):
-        for column in ("loss", "gradient_norm", "learning_rate"):
-            assert float(two[column]) == pytest.approx(float(one[column]), rel=2e-3)
+    for name, output, options in (
+        ("tiny renderer", "tiny renderer", {}),
+        ("tiny-warp renderer", "kept", {"keep_encoder": True}),
+    ):
+        task, settings = dummy_task(name, clips, **options)
+        task.data = OfBothRanks(task.data, settings)
+        assert train(task, settings, tmp_path / "one.safetensors", device=CPU)
+        pairs = zip(rows(tmp_path / "one.safetensors"), rows(tmp_path / "0" / f"{output}.safetensors"), strict=True)
+        for one, two in pairs:
+            for column in ("loss", "gradient_norm", "learning_rate"):
+                assert float(two[column]) == pytest.approx(float(one[column]), rel=2e-3)
+        one, two = (read_checkpoint(path, RENDERER).tensors for path in (
+            tmp_path / "one.safetensors", tmp_path / "0" / f"{output}.safetensors",
+        ))  # fmt: skip
+        for key in one:
+            torch.testing.assert_close(two[key], one[key], atol=1e-3, rtol=0)
 
 
 def launch_two_processes(folder: Path, trainings: int) -> None:

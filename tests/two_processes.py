@@ -39,10 +39,10 @@ folder.mkdir()
 os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
 
 
-def run(name: str, output: str, seed: int = 0, **options) -> bool:
+def run(name: str, output: str, seed: int = 0, kept: dict | None = None, **options) -> bool:
     """Train a task once, with half a batch in each process."""
     os.environ["MASTER_PORT"] = next(ports)
-    task, settings = dummy_task(name, clips)
+    task, settings = dummy_task(name, clips, **kept or {})
     settings = replace(settings, batch_size=settings.batch_size // 2, seed=seed)
     finished = train(task, settings, folder / f"{output}.safetensors", device=CPU, **options)
     torch.save(task.objective.model.state_dict(), folder / f"{output}.pt")
@@ -55,6 +55,7 @@ for name in TASKS:
     with pytest.raises(UsageError, match="seed was 0 and is 1"):  # in both processes, so that neither waits
         run(name, f"{name} resumed", seed=1, resume=True)
     assert run(name, f"{name} resumed", resume=True)
+run("tiny-warp renderer", "kept", kept={"keep_encoder": True})
 
 left = [thread.joinpath("comm").read_text() for thread in Path("/proc/self/task").glob("*")]
 assert not [comm for comm in left if "gloo" in comm], left  # they could abort the interpreter's end
