@@ -60,6 +60,7 @@ def _seconds_per_step(task: TrainingTask, settings: TrainingSettings, device: to
     for step in range(1 + MEASURED_STEPS):
         start = time.monotonic()
         batch = task.data.batch(torch.Generator().manual_seed(step), settings.batch_size)
-        state.update(objective(prepared(task.data, batch, device)), 0.0, settings.clip)
+        norm = state.update(objective(prepared(task.data, batch, device)), 0.0, settings.clip)
+        norm.item()  # waits for a GPU
         seconds.append(time.monotonic() - start)
     return float(np.mean(seconds[1:]))

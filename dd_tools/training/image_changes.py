@@ -54,7 +54,7 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
         torch.where(value == green, (blue - red) * scale + 2, (red - green) * scale + 4),
     )
     # A component is largest within one sixth of its own hue, and smallest beyond two; it changes linearly between.
-    places = torch.tensor([0.0, 2, 4], device=images.device)[None, :, None, None]
+    places = torch.arange(0, 6, 2, device=images.device)[None, :, None, None]
     distance = ((sixths + 6 * turns[:, None, None])[:, None] - places + 3).remainder(6).sub(3).abs()
     return value[:, None] - chroma[:, None] * (distance - 1).clamp(0, 1)
 
@@ -77,7 +77,8 @@ def _weighted(padded: Tensor, weights: Tensor, axis: int, side: int) -> Tensor:
 
 def gaussian_weights(sigma: Tensor, radius: int) -> Tensor:
     """Weights (N, 2 radius + 1) of a Gaussian for `blur`. sigma: standard deviations (N,), in pixels."""
-    weights = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma[:, None]).square())
+    pixels = torch.arange(-radius, radius + 1, device=sigma.device)
+    weights = torch.exp(-0.5 * (pixels / sigma[:, None]).square())
     return weights / weights.sum(1, keepdim=True)
 
 

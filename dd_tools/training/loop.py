@@ -71,7 +71,7 @@ def train(
                 norm = state.update(loss, rate, settings.clip)
                 stop = processes.any(stopped.is_set(), device)
                 if state.step % settings.log_every == 0 or state.step == settings.steps:
-                    record(state.step, processes.mean(loss), rate, norm)
+                    record(state.step, processes.mean(loss), rate, norm.item())
                 if processes.is_first and (state.step % settings.save_every == 0 or stop):
                     state.seconds = record.seconds
                     state.save(state_file, _after(state, checkpoint))

@@ -34,10 +34,11 @@ class TrainingState:
     step: int = 0
     seconds: float = 0.0
 
-    def update(self, loss: torch.Tensor, learning_rate: float, clip: float) -> float:
+    def update(self, loss: torch.Tensor, learning_rate: float, clip: float) -> torch.Tensor:
         """Take one optimiser step and update the moving average.
 
-        clip: norm to which gradients are clipped. Returns their norm before clipping.
+        clip: norm to which gradients are clipped. Returns their norm before clipping, a scalar on the device, for which
+        a GPU need not be waited for.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
@@ -49,7 +50,7 @@ class TrainingState:
         self.scaler.update()
         self.average.update_parameters(self.model)
         self.step += 1
-        return norm.item()
+        return norm
 
     def save(self, path: Path, checkpoint: Checkpoint) -> None:
         """Write to `path` atomically. `checkpoint` describes the model, so that the file can also serve as weights."""

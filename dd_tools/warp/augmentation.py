@@ -62,9 +62,9 @@ def recolour_lips(images: Tensor, areas: Tensor, gains: Tensor) -> Tensor:
 def soft_lips(areas: Tensor) -> Tensor:
     """Soft masks float32 (n, M, 2, S, S) of the lips, and of what they enclose, from areas uint8 of `draw_lips`."""
     sigma = areas.shape[-1] / 96  # pixels
-    weights = gaussian_weights(torch.tensor([sigma]), math.ceil(3 * sigma)).to(areas.device)
     flat = areas.flatten(0, 1).float() / 255
-    mouth, inside = blur(flat, weights.expand(len(flat), -1)).view(areas.shape).unbind(2)
+    weights = gaussian_weights(flat.new_full((len(flat),), sigma), math.ceil(3 * sigma))
+    mouth, inside = blur(flat, weights).view(areas.shape).unbind(2)
     return torch.stack([(mouth - inside).clamp(min=0), inside], 2)
 
 
