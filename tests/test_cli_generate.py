@@ -102,6 +102,8 @@ def test_speech_comes_and_motion_goes_through_pipes(kind):
         (["text.npy"], 1, "cannot read 'text.npy': not an NPY array file, or truncated"),
         (["half.npy"], 1, "cannot read 'half.npy': not an NPY array file, or truncated"),
         (["no.npy"], 1, "cannot read 'no.npy': no such file"),
+        (["speech.npy", "--dtype", "fp8"], 2, "unknown dtype 'fp8', expected auto, fp32, bf16, fp16"),
+        (["speech.npy", "--device", "gpu"], 2, "unknown device 'gpu', expected auto, cpu, cuda, mps or cuda:N"),
         (
             ["speech.npy", "--reference", "other.npy"], 1,
             "'other.npy' holds latents of 8 values, '{weights}' takes {z}: " + OTHER,

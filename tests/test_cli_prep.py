@@ -151,6 +151,12 @@ def test_an_interrupted_run_is_continued(talk, tmp_path, monkeypatch, face):
         (["talk.mp4", "sub/talk.mkv", "-o", "."], 2, "'talk.mp4' and 'sub/talk.mkv' would both write 'talk.h5'"),
         (["talk.mp4", "-o", "a.h5", "--size", "7"], 2, "size 7 is out of range, expected 16 to 2048 pixels"),
         (["talk.mp4", "-o", "a.h5", "--crop", "tight"], 2, "unknown crop 'tight', expected face or head"),
+        (["talk.mp4", "-o", "a.h5", "--device", "cuda"], 2, "only --detector face-alignment computes on a GPU"),
+        (
+            ["talk.mp4", "-o", "a.h5", "--detector", "face-alignment", "--device", "gpu"],
+            2,
+            "unknown device 'gpu', expected auto, cpu, cuda, mps or cuda:N",
+        ),
         (["talk.mp4", "-o", "a.h5", "--mask", "no"], 2, "unknown mask 'no', expected steady or paper"),
         (["talk.mp4", "-o", "a.h5", "--fps", "fast"], 2, "unknown frame rate 'fast', expected source or a number"),
         (["talk.mp4", "card.mp4", "-o", ".", "--landmarks", "l.npy"], 2, "--landmarks needs exactly one video, got 2"),

@@ -193,7 +193,9 @@ def test_the_source_is_followed_and_the_result_is_marked(studio, tmp_path):
         ("diffdub", ("--frames", "40:"), 1, "no frames to render"),
         ("diffdub", ("--frames", "1-2"), 2, "frames must be A:B with whole numbers, got '1-2'"),
         ("diffdub", ("--frames", "0:2", "--audio", "audio.wav"), 2, "--frames renders a part without audio"),
-        ("diffdub", ("--dtype", "int8"), 2, "unknown dtype 'int8', expected fp32, bf16, fp16"),
+        ("diffdub", ("--dtype", "int8"), 2, "unknown dtype 'int8', expected auto, fp32, bf16, fp16"),
+        ("warp", ("--device", "cuda:99"), 2, "on this machine"),
+        ("warp", ("--device", "gpu"), 2, "unknown device 'gpu', expected auto, cpu, cuda, mps or cuda:N"),
         ("diffdub", ("--x-t", "left-diffdub.npy"), 1, "'left-diffdub.npy': shape (26, 16), expected (3, S, S)"),
         ("diffdub", ("--steps", "0"), 2, "invalid value for '--steps'"),
         # A renderer that paints in one forward pass has neither noise nor steps.

@@ -126,6 +126,6 @@ def test_impossible_options_are_refused(renderer, clip, options, error, complain
 
 
 def test_halves_paint_nearly_the_same(renderer, clip):
-    halves = DiffDubRenderer(tiny_network(), dtype=torch.bfloat16)
+    halves = DiffDubRenderer(tiny_network(), dtype="bf16")
     difference = np.abs(paint(renderer, clip).astype(int) - paint(halves, clip))
     assert 0 < difference.mean() < 3

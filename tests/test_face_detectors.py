@@ -205,7 +205,7 @@ class FakeNetwork:
     searched: list[tuple[int, ...]]
 
     def __init__(self, kind, **options):
-        self.searched = []
+        self.searched, self.options = [], options
         self.face_detector = SimpleNamespace(detect_from_image=self.boxes)
 
     def boxes(self, image):
@@ -253,6 +253,10 @@ class TestFaceAlignment:
         assert detector._network.searched == [(201, 201, 3)]
         assert detector.follow(self.frame(), before + np.float32([500, 0])) is None
         assert detector.follow(self.frame(), before + np.float32([5000, 5000])) is None
+
+    def test_the_network_is_on_the_chosen_device(self, network):
+        assert open_detector("face-alignment")._network.options["device"] == "cpu"
+        assert open_detector("face-alignment", device="cuda:1")._network.options["device"] == "cuda:1"
 
     def test_downloads_are_announced(self, network, tmp_path):
         report = RecordingReporter()

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from both_kinds import of_both_kinds, tiny_renderer
 from factories import dummy_clip
+from reporters import RecordingReporter
+from torch import nn
 
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.clip import Clip, Framing, Status
-from dd_tools.pipeline.painting import PaintedFrame, Speaker
+from dd_tools.nn.device import OutOfMemory
+from dd_tools.pipeline.painting import PaintedFrame, Speaker, compile_renderer
+from dd_tools.warp.network import WarpNetwork
 
 OPTIONS = {"diffdub": {"steps": 2}, "warp": {}}
 
@@ -137,3 +142,72 @@ def test_latents_and_clips_that_do_not_fit_are_refused(kind, clip, tmp_path):
         pytest.raises(DataError, match=r"--size 48.*takes --size 32"),
     ):
         paint(kind, large)
+
+
+class LittleMemory(Echo):
+    """Paints no more than two frames at once."""
+
+    def painter(self, clip):
+        paint = super().painter(clip)
+
+        def paint_two(frames, pts, latents, span):
+            if span.stop - span.start > 2:
+                raise OutOfMemory("out of memory")
+            return paint(frames, pts, latents, span)
+
+        return paint_two
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_painted_in_parts(clip):
+    latents, recorder = np.arange(11, dtype=np.float32)[:, None], RecordingReporter()
+    crops = [
+        [
+            item.painted
+            for item in Speaker(clip, latents, renderer, loop="stop", tail="silence", **report).paint(slice(0, 11), 8)
+        ]
+        for renderer, report in ((Echo(), {}), (LittleMemory(), {"report": recorder}))
+    ]
+    assert np.array_equal(*crops)
+    assert recorder.messages[-1] == "out of memory with --batch-size 4, continuing with 2"
+
+
+@pytest.fixture
+def compiled_graphs(monkeypatch):
+    """The graphs that were compiled. They run as they are, since real compilation takes a minute."""
+    graphs = []
+
+    def keep(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    for network in (DiffusionAutoencoder, WarpNetwork):
+        monkeypatch.setattr(
+            network, "compile", lambda self, **options: nn.Module.compile(self, backend=keep, **options)
+        )
+    return graphs
+
+
+@of_both_kinds
+def test_a_compiled_renderer_paints_the_same(kind, clip, compiled_graphs):
+    expected, renderer, recorder = paint(kind, clip), tiny_renderer(kind), RecordingReporter()
+    speaker = Speaker(clip, random_latents(renderer), renderer, loop="stop", tail="silence", **OPTIONS[kind])
+    compile_renderer(renderer, [speaker], 4, recorder)
+    count = len(compiled_graphs)
+    assert count > 0 and recorder.loops == [(1, "compiling")]
+    painted = list(speaker.paint(slice(0, len(speaker.timeline)), 4))
+    assert len(compiled_graphs) == count, "batches of other sizes are not compiled"
+    assert difference(painted, expected) <= 1
+
+
+def test_a_failed_compilation_is_one_line(clip, monkeypatch):
+    def fail(graph, inputs):
+        raise RuntimeError("no C++ compiler\nand much more")
+
+    monkeypatch.setattr(
+        WarpNetwork, "compile", lambda self, **options: nn.Module.compile(self, backend=fail, **options)
+    )
+    renderer = tiny_renderer("warp")
+    speaker = Speaker(clip, random_latents(renderer), renderer, loop="stop", tail="silence")
+    with pytest.raises(DataError, match=r"^cannot compile the renderer \(.*\); leave out --compile$") as caught:
+        compile_renderer(renderer, [speaker], 4, RecordingReporter())
+    assert "\n" not in str(caught.value)

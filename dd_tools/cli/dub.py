@@ -63,6 +63,8 @@ def dub_video(
         resume=options.resume,
         batch_size=options.batch_size,
         device=options.device,
+        dtype=options.dtype,
+        compiled=options.compile,
         report=session,
     )
 

@@ -7,7 +7,7 @@ import typer
 
 from dd_tools.cli.command import console_command
 from dd_tools.cli.files import is_up_to_date, plan_outputs
-from dd_tools.cli.options import Device, Resume
+from dd_tools.cli.options import Device, Dtype, Resume
 from dd_tools.cli.session import Session
 
 Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Clips to encode.")]
@@ -35,6 +35,7 @@ def encode(
     batch_size: BatchSize = 32,
     resume: Resume = False,
     device: Device = "auto",
+    dtype: Dtype = "auto",
 ) -> None:
     """Encode the face images of clips as latents, 25 per second.
 
@@ -50,7 +51,7 @@ def encode(
 
     pairs = plan_outputs(clips, output, ".npy")
     weights = renderer or default_weights("renderer")
-    model = load_renderer(weights, open_device(device))
+    model = load_renderer(weights, open_device(device), dtype)
 
     def encode_one(pair: tuple[Path, Path]) -> None:
         source, target = pair
@@ -58,12 +59,7 @@ def encode(
             session.say(f"'{target}' is up to date")
             return
         with Clip(source) as clip:
-            latents = encode_clip(
-                model,
-                clip,
-                batch_size=batch_size,
-                progress=lambda starts: session.progress(starts, len(starts), source.name),
-            )
+            latents = encode_clip(model, clip, batch_size=batch_size, report=session)
         write_array(target, latents)
 
     session.for_each(pairs, encode_one)

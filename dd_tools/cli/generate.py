@@ -7,7 +7,7 @@ import typer
 
 from dd_tools.cli.command import console_command
 from dd_tools.cli.files import check_not_input
-from dd_tools.cli.options import Device, Expression, FollowSyllables
+from dd_tools.cli.options import Device, Dtype, Expression, FollowSyllables
 from dd_tools.cli.session import Session
 
 Speech = Annotated[str, typer.Argument(metavar="SPEECH.npy|-", help="Speech features; - is standard input.")]
@@ -32,6 +32,7 @@ def generate(
     expression: Expression = None,
     follow_syllables: FollowSyllables = None,
     device: Device = "auto",
+    dtype: Dtype = "auto",
 ) -> None:
     """Generate motion, 25 latents per second, from speech features of any length."""
     from dd_tools.formats.arrays import PIPE, read_latents, read_speech, write_array
@@ -46,7 +47,7 @@ def generate(
         check_output_path(output)
     weights = motion or default_weights("motion")
     latents = generate_motion(
-        load_motion_model(weights, open_device(device)),
+        load_motion_model(weights, open_device(device), dtype),
         read_speech(speech),
         read_latents(reference),
         references=references,

@@ -27,9 +27,14 @@ NoHistory = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Skip outputs that are newer than their inputs.")]
 Device = Annotated[
-    str, typer.Option(metavar="auto|cpu|cuda|mps", help="Device to compute on; auto uses a GPU if there is one.")
+    str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Device to compute on; auto uses a GPU if there is one.")
 ]
-Dtype = Annotated[str, typer.Option(metavar="fp32|bf16|fp16", help="Floating-point format to compute in.")]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|fp32|bf16|fp16", help="Floating-point format to compute in; auto is fp32, on a GPU bf16 to paint."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 Expression = Annotated[
     float | None, typer.Option(min=0, max=5, help="Scale of the lip motion.  [default: the motion model's]")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dd_tools.cli.options import Device
+from dd_tools.cli.options import Device, Dtype
 from dd_tools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +69,10 @@ class OutputOptions:
     resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run.")] = False
     batch_size: Annotated[int, typer.Option(min=1, help="Frames per batch.")] = 8
     device: Device = "auto"
+    dtype: Dtype = "auto"
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the renderer, which takes a minute, to paint faster.")
+    ] = False
 
     def settings(self, frames: slice = slice(None)) -> "OutputSettings":
         """The options on timing and encoding. frames: range of the output frames to render."""

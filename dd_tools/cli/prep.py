@@ -7,7 +7,7 @@ import typer
 
 from dd_tools.cli.command import console_command
 from dd_tools.cli.files import check_not_input, is_up_to_date, plan_outputs
-from dd_tools.cli.options import NoHistory
+from dd_tools.cli.options import Device, NoHistory
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
 from dd_tools.face.settings import ALL, PrepSettings
@@ -70,6 +70,7 @@ def prep(
     mask: Mask = PrepSettings.mask,
     landmarks: Landmarks = None,
     detector: DetectorName = "mediapipe",
+    device: Device = "auto",
     resume: Resume = False,
     no_history: NoHistory = False,
 ) -> None:
@@ -77,16 +78,15 @@ def prep(
 
     An image becomes a clip of one frame. Frames without a usable face are listed; they later pass through unchanged.
     """
-    from dd_tools.face.detectors.registry import open_detector
     from dd_tools.face.preparation import prepare_video, report_lines
 
     settings = PrepSettings(size=size, crop=crop, mask=mask, fps=_parse_fps(fps), face=face, at=parse_point(at))
     if list_faces:
         _check_listing(videos, output, list_faces, landmarks)
-        _list_faces(session, videos[0], list_faces, settings.fps, open_detector(detector, report=session))
+        _list_faces(session, videos[0], list_faces, settings.fps, _open_detector(detector, device, session))
         return
     pairs = _plan(videos, output, settings, landmarks)
-    opened = None if landmarks else open_detector(detector, report=session)
+    opened = None if landmarks else _open_detector(detector, device, session)
     landmark_files = [landmarks] if landmarks else []
 
     def prepare_one(pair: tuple[Path, Path]) -> None:
@@ -104,6 +104,19 @@ def prep(
                 session.say(line)
 
     session.for_each(pairs, prepare_one)
+
+
+def _open_detector(name: str, device: str, session: Session):
+    """The detector. Raises `UsageError` for a GPU and a detector that cannot use one."""
+    from dd_tools.face.detectors.registry import FACE_ALIGNMENT, open_detector
+
+    if name != FACE_ALIGNMENT:
+        if device not in ("auto", "cpu"):
+            raise UsageError("only --detector face-alignment computes on a GPU; leave out --device")
+        return open_detector(name, report=session)
+    from dd_tools.nn.device import open_device
+
+    return open_detector(name, device=str(open_device(device)), report=session)
 
 
 def _plan(

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.options import Dtype, check_choice
 from dd_tools.cli.output import Output, OutputOptions
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
@@ -39,7 +38,6 @@ def render_clips(
     source: Source = None,
     x_t: NoiseFile = None,
     frames: Frames = None,
-    dtype: Dtype = "fp32",
 ) -> None:
     """Paint motion into clips and write the video.
 
@@ -47,14 +45,12 @@ def render_clips(
     pasted into one output. The metadata of the output says that it was altered by AI.
     """
     from dd_tools.formats.arrays import read_array, read_latents
-    from dd_tools.nn.device import DTYPES
     from dd_tools.pipeline.output import check_target
     from dd_tools.pipeline.render import render
 
     part = parse_range(frames)
     if frames and audio:
         raise UsageError("--frames renders a part without audio; add it when the parts are joined")
-    check_choice("dtype", dtype, DTYPES)
     check_target(output)
     render(
         clip_files,
@@ -66,7 +62,8 @@ def render_clips(
         settings=options.settings(part),
         batch_size=options.batch_size,
         device=options.device,
-        dtype=dtype,
+        dtype=options.dtype,
+        compiled=options.compile,
         resume=options.resume,
         report=session,
         steps=options.steps,

@@ -7,6 +7,7 @@ import torch
 
 from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
 from dd_tools.formats.checkpoint import Checkpoint, module_with
+from dd_tools.nn.device import AUTO, computing, open_dtype
 from dd_tools.nn.overlap import in_windows
 from dd_tools.reporting import Progress
 
@@ -15,12 +16,16 @@ WINDOW = 1500  # latents generated at once, a minute; the memory of attention gr
 
 
 class DiffDubMotionModel:
-    """Implements `dd_tools.pipeline.interfaces.MotionModel` with a `MotionNetwork`."""
+    """Implements `dd_tools.pipeline.interfaces.MotionModel` with a `MotionNetwork`.
+
+    dtype: name of the floating-point format, see `open_dtype`.
+    """
 
     generation_options = ()
 
-    def __init__(self, network: MotionNetwork, device: torch.device | str = "cpu"):
+    def __init__(self, network: MotionNetwork, device: torch.device | str = "cpu", dtype: str = AUTO):
         self.network, self.device = network.to(device).eval(), torch.device(device)
+        self.dtype = open_dtype(dtype, self.device)
         config = network.config
         self.speech_model, self.speech_layers, self.speech_width, self.z_size = (
             config.speech_model,
@@ -47,14 +52,17 @@ class DiffDubMotionModel:
 
         def compute(start: int, stop: int) -> np.ndarray:
             features = torch.from_numpy(np.array(speech[:, 2 * start : 2 * stop], np.float32)).to(self.device)
-            return self.network(features[None], latents)[0].cpu().numpy()
+            with computing(self.device, self.dtype):
+                return self.network(features[None], latents)[0].float().cpu().numpy()
 
         return in_windows(compute, -(-speech.shape[1] // 2), WINDOW, progress)
 
 
-def motion_model_from(checkpoint: Checkpoint, path: str | Path, device: torch.device | str) -> DiffDubMotionModel:
+def motion_model_from(
+    checkpoint: Checkpoint, path: str | Path, device: torch.device | str, dtype: str = AUTO
+) -> DiffDubMotionModel:
     """The motion model in a checkpoint. path: its file, for error messages. Raises `DataError` if it does not fit."""
-    return DiffDubMotionModel(network_from(checkpoint, path), device)
+    return DiffDubMotionModel(network_from(checkpoint, path), device, dtype)
 
 
 def network_from(checkpoint: Checkpoint, path: str | Path) -> MotionNetwork:

@@ -13,6 +13,7 @@ from dd_tools.errors import DataError, UsageError
 from dd_tools.face.face_images import face_images
 from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.formats.clip import Clip
+from dd_tools.nn.device import AUTO, computing, memory_format, open_dtype
 from dd_tools.nn.images import composite, to_frames, to_images, to_masks
 
 STEPS = 20  # of DDIM, T in section 3.1
@@ -21,7 +22,7 @@ STEPS = 20  # of DDIM, T in section 3.1
 class DiffDubRenderer:
     """Implements `dd_tools.pipeline.interfaces.Renderer` with a `DiffusionAutoencoder`.
 
-    dtype: floating-point type in which the U-Net computes; the encoder always uses float32.
+    dtype: name of the floating-point format, see `open_dtype`.
     """
 
     painting_options = ("steps", "seed", "x_t")
@@ -30,11 +31,17 @@ class DiffDubRenderer:
         self,
         network: DiffusionAutoencoder,
         device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
+        dtype: str = AUTO,
     ):
-        self.network = network.to(device, memory_format=torch.channels_last).eval()
-        self.device, self.dtype = torch.device(device), dtype
+        self.device = torch.device(device)
+        self.network = network.to(self.device, memory_format=memory_format(self.device)).eval()
+        self.encoding_dtype = open_dtype(dtype, self.device)
+        self.painting_dtype = open_dtype(dtype, self.device, painting=True)
         self.framing, self.z_size = network.config.framing, network.config.z_size
+
+    def compile(self) -> None:
+        """See `Renderer.compile`."""
+        self.network.compile(dynamic=False)
 
     def encoder(self, clip: Clip) -> "Encoder":
         """See `Renderer.encoder`."""
@@ -62,8 +69,10 @@ class Encoder:
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """See `ClipEncoder`."""
-        faces = face_images(self.clip, frames, self.renderer.network.config.eyes)
-        return self.renderer.network.encode(to_images(faces).to(self.renderer.device)).cpu().numpy()
+        network, device = self.renderer.network, self.renderer.device
+        with computing(device, self.renderer.encoding_dtype):
+            faces = to_images(face_images(self.clip, frames, network.config.eyes)).to(device)
+            return network.encode(faces).float().cpu().numpy()
 
 
 class Painter:
@@ -77,22 +86,26 @@ class Painter:
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray, pts: np.ndarray, latents: np.ndarray, span: slice) -> np.ndarray:
         """See `ClipPainter`."""
-        device, dtype, network = self.renderer.device, self.renderer.dtype, self.renderer.network
-        x0 = to_images(np.stack([self.clip.frames[frame] for frame in frames[span]])).to(device)
-        mask = to_masks(np.stack([self.clip.mask[frame] for frame in frames[span]])).to(device)
-        z = torch.from_numpy(latents[span]).to(device)
+        with computing(self.renderer.device, self.renderer.painting_dtype):
+            return self._paint(frames[span], latents[span])
+
+    def _paint(self, frames: np.ndarray, latents: np.ndarray) -> np.ndarray:
+        """Painted crops uint8 (N, S, S, 3) of `frames` (N,) with latents (N, Z)."""
+        device, network = self.renderer.device, self.renderer.network
+        x0 = to_images(np.stack([self.clip.frames[frame] for frame in frames])).to(device)
+        mask = to_masks(np.stack([self.clip.mask[frame] for frame in frames])).to(device)
+        z = torch.from_numpy(latents).to(device)
         reference, xT = self.reference.expand_as(x0), self.xT.expand_as(x0)
 
         def denoise(xt: Tensor, t: Tensor) -> Tensor:
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                return network.denoise(xt, reference, t, z)
+            return network.denoise(xt, reference, t, z)
 
         # The released demo does not composite after the last step; known pixels then come out approximately.
         return to_frames(composite(ddim_sample(denoise, xT, x0, mask, self.num_steps), x0, mask))
 
 
 def renderer_from(
-    checkpoint: Checkpoint, path: str | Path, device: torch.device | str, dtype: torch.dtype = torch.float32
+    checkpoint: Checkpoint, path: str | Path, device: torch.device | str, dtype: str = AUTO
 ) -> DiffDubRenderer:
     """The renderer in a checkpoint. path: its file, for error messages. Raises `DataError` if it does not fit."""
     return DiffDubRenderer(network_from(checkpoint, path), device, dtype)

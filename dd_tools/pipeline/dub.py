@@ -15,13 +15,13 @@ from dd_tools.formats.clip import Clip, Framing
 from dd_tools.formats.parts import file_stamp, parts_folder
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.media.images import is_image_sequence
-from dd_tools.nn.device import open_device
+from dd_tools.nn.device import AUTO, open_device
 from dd_tools.pipeline.encode import encode_references
 from dd_tools.pipeline.generate import generate_from
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
 from dd_tools.pipeline.models import check_options, load_motion_model, load_renderer
 from dd_tools.pipeline.output import OutputSettings, check_target, write_video
-from dd_tools.pipeline.painting import Speaker
+from dd_tools.pipeline.painting import Speaker, compile_renderer
 from dd_tools.pipeline.timing import SILENCE, STOP
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.speech.extraction import usable_level, write_features
@@ -51,7 +51,9 @@ def dub(
     settings: OutputSettings | None = None,
     resume: bool = False,
     batch_size: int = 8,
-    device: str = "auto",
+    device: str = AUTO,
+    dtype: str = AUTO,
+    compiled: bool = False,
     report: Reporter = SILENT,
 ) -> None:
     """Make the speaker of `video` (a video or a portrait) say what is said in `audio`, and write it to `output`.
@@ -63,7 +65,8 @@ def dub(
     expression, follow_syllables: options of a warp motion model; None is its default. adapt_minutes: how long to train
     the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, seed: options of a diffdub
     renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed run.
-    batch_size: frames painted at once. device: see `open_device`. Raises `DataError` for files that cannot be used,
+    batch_size: frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and
+    `open_dtype`. compiled: whether to compile the renderer. Raises `DataError` for files that cannot be used,
     `UsageError` for options that do not fit each other.
     """
     video, audio, output = Path(video), Path(audio), Path(output)
@@ -79,13 +82,26 @@ def dub(
     level = usable_level(audio)
     torch_device = open_device(device)
     renderer, motion = renderer or default_weights("renderer"), motion or default_weights("motion")
-    model, motion_model = load_renderer(renderer, torch_device), load_motion_model(motion, torch_device)
+    model, motion_model = load_renderer(renderer, torch_device, dtype), load_motion_model(motion, torch_device, dtype)
     if model.z_size != motion_model.z_size:
         raise UsageError(f"renderer has latents of {model.z_size} values, motion model of {motion_model.z_size}")
     generation = {"expression": expression, "follow_syllables": follow_syllables}
     check_options("this motion model", motion_model.generation_options, generation)
     check_options("this renderer", model.painting_options, {"steps": steps, "seed": seed})
-    options = (references, expression, follow_syllables, adapt_minutes, face, at, steps, seed, batch_size, torch_device)
+    options = (
+        references,
+        expression,
+        follow_syllables,
+        adapt_minutes,
+        face,
+        at,
+        steps,
+        seed,
+        batch_size,
+        torch_device,
+        dtype,
+        compiled,
+    )
     key = {
         "program": __version__,
         "files": [file_stamp(path) for path in (video, audio, renderer, motion)],
@@ -94,12 +110,15 @@ def dub(
     with parts_folder(output, key, resume=resume, report=report) as folder:
         _prepare(video, folder, model.framing, face, at, report)
         if adapt_minutes:
-            model = _adapted(renderer, folder, adapt_minutes, seed or 0, torch_device, report)
+            model = _adapted(renderer, folder, adapt_minutes, seed or 0, torch_device, dtype, report)
         with Clip(folder / CLIP) as clip:
             samples = _speech_samples(level.samples, clip, audio, settings, report)
             _extract_speech(audio, level, samples, folder, motion_model, str(torch_device), report)
             latents = _generate(clip, folder, model, motion_model, references, **generation)
-            speaker = Speaker(clip, latents, model, loop=settings.loop, tail=settings.tail, steps=steps, seed=seed)
+            painting = {"loop": settings.loop, "tail": settings.tail, "steps": steps, "seed": seed}
+            speaker = Speaker(clip, latents, model, report=report, **painting)
+            if compiled:
+                compile_renderer(model, [speaker], batch_size, report)
             write_video(
                 [speaker], output, settings, folder, source=source, audio=audio, batch_size=batch_size, report=report
             )
@@ -119,7 +138,7 @@ def _prepare(
         report.say(line)
 
 
-def _adapted(weights: Path, folder: Path, minutes: float, seed: int, device, report: Reporter) -> Renderer:
+def _adapted(weights: Path, folder: Path, minutes: float, seed: int, device, dtype: str, report: Reporter) -> Renderer:
     """The renderer, trained on the clip unless an earlier run did so."""
     from dd_tools.pipeline.adapt import adapt  # training imports torchvision, a second and 150 MB
 
@@ -128,7 +147,7 @@ def _adapted(weights: Path, folder: Path, minutes: float, seed: int, device, rep
         weights, folder / CLIP, output, minutes, device=device, seed=seed, resume=True, report=report
     ):
         raise KeyboardInterrupt
-    return load_renderer(output, device)
+    return load_renderer(output, device, dtype)
 
 
 def _speech_samples(samples: int, clip: Clip, audio: Path, settings: OutputSettings, report: Reporter) -> int:

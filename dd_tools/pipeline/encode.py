@@ -4,18 +4,19 @@ import numpy as np
 
 from dd_tools.formats.arrays import LATENT_RATE
 from dd_tools.formats.clip import Clip
+from dd_tools.nn.batches import Batches
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
 from dd_tools.pipeline.timing import interpolation
-from dd_tools.reporting import Progress
+from dd_tools.reporting import SILENT, Reporter
 
 
-def encode_clip(renderer: Renderer, clip: Clip, *, batch_size: int = 32, progress: Progress = iter) -> np.ndarray:
+def encode_clip(renderer: Renderer, clip: Clip, *, batch_size: int = 32, report: Reporter = SILENT) -> np.ndarray:
     """Latents float32 (T, Z), 25 per second from time 0 to the last usable frame; one latent for a still image.
 
-    Latents at times without a usable frame are interpolated linearly. progress: wraps the starts of batches. Raises
-    `DataError` if the clip does not fit the renderer or no frame is usable.
+    Latents at times without a usable frame are interpolated linearly. Raises `DataError` if the clip does not fit
+    the renderer or no frame is usable.
     """
-    return encode_on_grid(renderer, clip, np.arange(grid_length(clip)), batch_size=batch_size, progress=progress)
+    return encode_on_grid(renderer, clip, np.arange(grid_length(clip)), batch_size=batch_size, report=report)
 
 
 def encode_references(
@@ -35,7 +36,7 @@ def grid_length(clip: Clip) -> int:
 
 
 def encode_on_grid(
-    renderer: Renderer, clip: Clip, indices: np.ndarray, *, batch_size: int = 32, progress: Progress = iter
+    renderer: Renderer, clip: Clip, indices: np.ndarray, *, batch_size: int = 32, report: Reporter = SILENT
 ) -> np.ndarray:
     """Latents float32 (N, Z) number `indices` (N,) of those 25 per second, interpolated between usable frames."""
     clip.check_usable(renderer.framing)
@@ -45,9 +46,10 @@ def encode_on_grid(
     right = np.where(weight > 0, right, left)  # so that no frame of weight zero is encoded
     needed, places = np.unique(np.concatenate([left, right]), return_inverse=True)
     latents = np.empty((len(needed), renderer.z_size), np.float32)
-    for start in progress(range(0, len(needed), batch_size)):
-        part = slice(start, start + batch_size)
-        latents[part] = encoder(usable[needed[part]])
+    batches, starts = Batches(report), range(0, len(needed), batch_size)
+    for start in report.progress(starts, len(starts), clip.path.name):
+        batch = slice(start, min(start + batch_size, len(needed)))
+        latents[batch] = batches.compute(lambda part: encoder(usable[needed[part]]), batch)
     before, after = np.split(latents[places], 2)
     weight = weight[:, None].astype(np.float32)
     return before * (1 - weight) + after * weight

@@ -42,6 +42,12 @@ class Renderer(Protocol):
     z_size: int
     painting_options: tuple[str, ...]
 
+    def compile(self) -> None:
+        """Compile the network for painting. The first painting then takes long, and others of that size are faster.
+
+        Raises `RuntimeError` if this installation of PyTorch cannot compile; the first painting may raise it, too.
+        """
+
     def encoder(self, clip: Clip) -> ClipEncoder:
         """An encoder for frames of `clip`."""
 

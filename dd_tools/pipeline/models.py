@@ -10,7 +10,7 @@ from dd_tools.diffdub import motion as diffdub_motion
 from dd_tools.diffdub import renderer as diffdub_renderer
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.checkpoint import MOTION, RENDERER, read_checkpoint
-from dd_tools.nn.device import DTYPES
+from dd_tools.nn.device import AUTO
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
 from dd_tools.warp import motion as warp_motion
 from dd_tools.warp import renderer as warp_renderer
@@ -20,21 +20,24 @@ _RENDERERS = {diffdub.KIND: diffdub_renderer.renderer_from, warp.KIND: warp_rend
 _MOTION_MODELS = {diffdub.KIND: diffdub_motion.motion_model_from, warp.KIND: warp_motion.motion_model_from}
 
 
-def load_renderer(path: Path | None, device: torch.device | str = "cpu", dtype: str = "fp32") -> Renderer:
-    """Load the renderer in a weights file; None for the one that ships. dtype: type to compute in, one of `DTYPES`.
+def load_renderer(path: Path | None, device: torch.device | str = "cpu", dtype: str = AUTO) -> Renderer:
+    """Load the renderer in a weights file; None for the one that ships. dtype: see `open_dtype`.
 
     Raises `DataError` for any other file.
     """
     path = path or default_weights("renderer")
     checkpoint = read_checkpoint(path, RENDERER)
-    return _of_kind(_RENDERERS, checkpoint.kind, path)(checkpoint, path, device, DTYPES[dtype])
+    return _of_kind(_RENDERERS, checkpoint.kind, path)(checkpoint, path, device, dtype)
 
 
-def load_motion_model(path: Path | None, device: torch.device | str = "cpu") -> MotionModel:
-    """Load the motion model in a weights file; None for the one that ships. Raises `DataError` for any other file."""
+def load_motion_model(path: Path | None, device: torch.device | str = "cpu", dtype: str = AUTO) -> MotionModel:
+    """Load the motion model in a weights file; None for the one that ships. dtype: see `open_dtype`.
+
+    Raises `DataError` for any other file.
+    """
     path = path or default_weights("motion")
     checkpoint = read_checkpoint(path, MOTION)
-    return _of_kind(_MOTION_MODELS, checkpoint.kind, path)(checkpoint, path, device)
+    return _of_kind(_MOTION_MODELS, checkpoint.kind, path)(checkpoint, path, device, dtype)
 
 
 def _of_kind(table: Mapping[str, object], kind: str, path: Path):

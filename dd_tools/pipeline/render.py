@@ -12,10 +12,10 @@ from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.clip import Clip
 from dd_tools.formats.parts import file_stamp, parts_folder
 from dd_tools.media.audio import has_audio
-from dd_tools.nn.device import open_device
+from dd_tools.nn.device import AUTO, open_device
 from dd_tools.pipeline.models import load_renderer
 from dd_tools.pipeline.output import OutputSettings, check_target, find_source, write_video
-from dd_tools.pipeline.painting import Speaker
+from dd_tools.pipeline.painting import Speaker, compile_renderer
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.weights import default_weights
 
@@ -31,7 +31,8 @@ def render(
     settings: OutputSettings | None = None,
     batch_size: int = 8,
     device: str = "auto",
-    dtype: str = "fp32",
+    dtype: str = AUTO,
+    compiled: bool = False,
     resume: bool = False,
     report: Reporter = SILENT,
     **options: object,
@@ -41,7 +42,8 @@ def render(
     clips: one per speaker. latents: the motion (T, Z) for each clip, 25 latents per second. audio: audio track of the
     output; None for no audio. renderer: weights file; None for the one that ships. source: the video that the clips
     were cut from; None to look for it where it was. settings: timing and encoding of the output. batch_size: frames
-    painted at once. device, dtype: see `open_device` and `DTYPES`. resume: continue a killed run. options: of the
+    painted at once, fewer if the memory is too small. device, dtype: see `open_device`
+    and `open_dtype`. compiled: whether to compile the renderer. resume: continue a killed run. options: of the
     renderer, such as steps; None is its default. Raises `DataError` for files that cannot be used, `UsageError` for
     options that do not fit.
     """
@@ -57,7 +59,7 @@ def render(
     with ExitStack() as stack:
         opened = [stack.enter_context(Clip(path)) for path in clips]
         speakers = [
-            Speaker(clip, motion, model, loop=settings.loop, tail=settings.tail, **options)
+            Speaker(clip, motion, model, loop=settings.loop, tail=settings.tail, report=report, **options)
             for clip, motion in zip(opened, latents, strict=True)
         ]
         background = None if settings.crop_only else find_source(opened[0], source)
@@ -67,9 +69,11 @@ def render(
             "program": __version__,
             "files": [file_stamp(path) for path in (*clips, weights, background)],
             "motion": [sha256(motion.tobytes()).hexdigest() for motion in latents],
-            "settings": repr((settings, _hashable(options), batch_size, torch_device, dtype)),
+            "settings": repr((settings, _hashable(options), batch_size, torch_device, dtype, compiled)),
         }
         folder = stack.enter_context(parts_folder(output, key, resume=resume, report=report))
+        if compiled:
+            compile_renderer(model, speakers, batch_size, report)
         write_video(
             speakers, output, settings, folder, source=background, audio=audio, batch_size=batch_size, report=report
         )

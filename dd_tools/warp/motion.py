@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.checkpoint import Checkpoint, module_with
+from dd_tools.nn.device import AUTO, computing, open_dtype
 from dd_tools.nn.overlap import in_windows
 from dd_tools.reporting import Progress
 from dd_tools.speech.features import MODELS_WITH_LOUDNESS
@@ -18,12 +19,16 @@ from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 
 
 class WarpMotionModel:
-    """Implements `dd_tools.pipeline.interfaces.MotionModel` with a `MotionNetwork`."""
+    """Implements `dd_tools.pipeline.interfaces.MotionModel` with a `MotionNetwork`.
+
+    dtype: name of the floating-point format, see `open_dtype`.
+    """
 
     generation_options = ("expression", "follow_syllables")
 
-    def __init__(self, network: MotionNetwork, device: torch.device | str = "cpu"):
+    def __init__(self, network: MotionNetwork, device: torch.device | str = "cpu", dtype: str = AUTO):
         self.network, self.device = network.to(device).eval(), torch.device(device)
+        self.dtype = open_dtype(dtype, self.device)
         config = network.config
         self.speech_model, self.speech_layers, self.speech_width, self.z_size = (
             config.speech_model,
@@ -74,17 +79,21 @@ class WarpMotionModel:
 
         def compute(start: int, stop: int) -> np.ndarray:
             features = torch.from_numpy(np.array(speech[:, 2 * start : 2 * stop], np.float32)).to(self.device)
-            motion = self.network(features[None], reference)
-            return torch.cat([motion.base, motion.movement, motion.speech_probability], dim=2)[0].cpu().numpy()
+            with computing(self.device, self.dtype):
+                motion = self.network(features[None], reference)
+            tracks = motion.base, motion.movement, motion.speech_probability
+            return torch.cat([track.float() for track in tracks], dim=2)[0].cpu().numpy()
 
         tracks = in_windows(compute, -(-speech.shape[1] // 2), self.network.config.window, progress)
         base, movement, probability = np.split(tracks, [self.z_size, 2 * self.z_size], axis=1)
         return base, movement, probability
 
 
-def motion_model_from(checkpoint: Checkpoint, path: str | Path, device: torch.device | str) -> WarpMotionModel:
+def motion_model_from(
+    checkpoint: Checkpoint, path: str | Path, device: torch.device | str, dtype: str = AUTO
+) -> WarpMotionModel:
     """The motion model in a checkpoint. path: its file, for error messages. Raises `DataError` if it does not fit."""
-    return WarpMotionModel(network_from(checkpoint, path), device)
+    return WarpMotionModel(network_from(checkpoint, path), device, dtype)
 
 
 def network_from(checkpoint: Checkpoint, path: str | Path) -> MotionNetwork:

@@ -9,6 +9,7 @@ from dd_tools.face.face_images import face_images
 from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.formats.clip import Clip
+from dd_tools.nn.device import AUTO, computing, memory_format, open_dtype
 from dd_tools.nn.images import composite, to_frames, to_images, to_masks
 from dd_tools.warp.latents import LANDMARK_VALUES, HeadCameras
 from dd_tools.warp.network import RendererConfig, WarpNetwork
@@ -20,15 +21,21 @@ CANDIDATE_BATCH = 32  # reference candidates that are encoded at once
 class WarpRenderer:
     """Implements `dd_tools.pipeline.interfaces.Renderer` with a `WarpNetwork`.
 
-    dtype: floating-point type in which the U-Net computes; the encoder always uses float32.
+    dtype: name of the floating-point format, see `open_dtype`.
     """
 
     painting_options = ()
 
-    def __init__(self, network: WarpNetwork, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
-        self.network = network.to(device, memory_format=torch.channels_last).eval()
-        self.device, self.dtype = torch.device(device), dtype
+    def __init__(self, network: WarpNetwork, device: torch.device | str = "cpu", dtype: str = AUTO):
+        self.device = torch.device(device)
+        self.network = network.to(self.device, memory_format=memory_format(self.device)).eval()
+        self.encoding_dtype = open_dtype(dtype, self.device)
+        self.painting_dtype = open_dtype(dtype, self.device, painting=True)
         self.framing, self.z_size = network.config.framing, network.config.z_size
+
+    def compile(self) -> None:
+        """See `Renderer.compile`."""
+        self.network.compile(dynamic=False)
 
     def encoder(self, clip: Clip) -> "Encoder":
         """See `Renderer.encoder`."""
@@ -49,9 +56,10 @@ class Encoder:
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """See `ClipEncoder`."""
         network, device = self.renderer.network, self.renderer.device
-        faces = to_images(face_images(self.clip, frames, network.config.eyes)).to(device)
         landmarks = self.cameras.to_frontal(self.clip.landmarks[frames][:, MOUTH_REGION], frames)
-        return network.encode(faces, torch.from_numpy(landmarks).float().to(device)).cpu().numpy()
+        with computing(device, self.renderer.encoding_dtype):
+            faces = to_images(face_images(self.clip, frames, network.config.eyes)).to(device)
+            return network.encode(faces, torch.from_numpy(landmarks).float().to(device)).cpu().numpy()
 
 
 class Painter:
@@ -74,7 +82,8 @@ class Painter:
         z = self.cameras.to_crop(latents[context], frames[context])
         mouths = z[:, -LANDMARK_VALUES:].reshape(len(z), len(MOUTH_REGION), 2)
         chosen = self.references.choose(frames[context], pts[context], mouths)
-        return self._paint(frames[span], z[inside], chosen[inside])
+        with computing(self.renderer.device, self.renderer.painting_dtype):
+            return self._paint(frames[span], z[inside], chosen[inside])
 
     @torch.inference_mode()
     def _paint(self, frames: np.ndarray, z: np.ndarray, references: np.ndarray) -> np.ndarray:
@@ -82,18 +91,17 @@ class Painter:
 
         z (N, Z): latents in crop coordinates. references (N, K): indices into the candidates.
         """
-        device, dtype = self.renderer.device, self.renderer.dtype
+        device = self.renderer.device
         image = to_images(np.stack([self.clip.frames[frame] for frame in frames])).to(device)
         mask = to_masks(np.stack([self.clip.mask[frame] for frame in frames])).to(device)
         images = to_images(self.references.images[references.ravel()]).to(device).unflatten(0, references.shape)
         z = np.concatenate([z[:, None], self.reference_latents[references]], axis=1)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            painted = self.renderer.network(image, mask, images, torch.from_numpy(z).to(device))
+        painted = self.renderer.network(image, mask, images, torch.from_numpy(z).to(device))
         return to_frames(composite(painted.float().clamp(-1, 1), image, mask))
 
 
 def renderer_from(
-    checkpoint: Checkpoint, path: str | Path, device: torch.device | str, dtype: torch.dtype = torch.float32
+    checkpoint: Checkpoint, path: str | Path, device: torch.device | str, dtype: str = AUTO
 ) -> WarpRenderer:
     """The renderer in a checkpoint. path: its file, for error messages. Raises `DataError` if it does not fit."""
     return WarpRenderer(network_from(checkpoint, path), device, dtype)

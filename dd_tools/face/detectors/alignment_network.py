@@ -22,17 +22,16 @@ FOLLOW_REGION = 2.0  # side of the square searched around a face's last position
 
 
 class AlignmentNetworkDetector:
-    """The `Detector` built on the S3FD face detector and the 2-D FAN of face-alignment."""
+    """The `Detector` built on the S3FD face detector and the 2-D FAN of face-alignment. device: torch device."""
 
     name = "face-alignment"
 
-    def __init__(self, report: Reporter):
+    def __init__(self, device: str, report: Reporter):
         import face_alignment
         from face_alignment.api import models_urls as network_urls
         from face_alignment.detection.sfd.sfd_detector import models_urls as detector_urls
 
         self.version = face_alignment.__version__
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         with _loading_weights([detector_urls["s3fd"], network_urls["2DFAN-4"]], report):
             self._network = face_alignment.FaceAlignment(
                 face_alignment.LandmarksType.TWO_D, device=device, compile=False

@@ -8,11 +8,12 @@ MEDIAPIPE, FACE_ALIGNMENT = DETECTORS = ("mediapipe", "face-alignment")
 DEFAULT_DETECTOR = MEDIAPIPE
 
 
-def open_detector(name: str = DEFAULT_DETECTOR, *, report: Reporter = SILENT) -> Detector:
+def open_detector(name: str = DEFAULT_DETECTOR, *, device: str = "cpu", report: Reporter = SILENT) -> Detector:
     """Load a detector.
 
     name: one of `DETECTORS`; ``mediapipe`` ships with this package, ``face-alignment`` downloads its weights once.
-    report: receives a message before a download. Raises `UsageError` for another name and `DataError` if the weights
+    device: torch device of face-alignment; mediapipe always runs on the CPU. report: receives a message before a
+    download. Raises `UsageError` for another name and `DataError` if the weights
     cannot be loaded.
     """
     if name not in DETECTORS:
@@ -20,7 +21,7 @@ def open_detector(name: str = DEFAULT_DETECTOR, *, report: Reporter = SILENT) ->
     if name == FACE_ALIGNMENT:
         from dd_tools.face.detectors.alignment_network import AlignmentNetworkDetector
 
-        return AlignmentNetworkDetector(report)
+        return AlignmentNetworkDetector(device, report)
     from dd_tools.face.detectors.mesh_detector import MeshDetector
 
     return MeshDetector()

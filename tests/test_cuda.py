@@ -1,0 +1,120 @@
+"""A GPU computes what the CPU computes. Without a CUDA device, all of this skips; `test_fake_gpu` runs anywhere."""
+
+import numpy as np
+import pytest
+import torch
+from both_kinds import fitting_latents, of_both_kinds, tiny_motion_model, tiny_renderer
+from factories import dummy_clip, dummy_speech
+from reporters import RecordingReporter
+from training_tasks import CPU, TASKS, dummy_task, write_clips
+
+from dd_tools.formats.checkpoint import read_checkpoint
+from dd_tools.formats.clip import Clip
+from dd_tools.pipeline.encode import encode_clip
+from dd_tools.pipeline.generate import generate_motion
+from dd_tools.pipeline.painting import Speaker, compile_renderer
+from dd_tools.speech.registry import open_speech_model
+from dd_tools.training.loop import train
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+GPU = torch.device("cuda")
+OPTIONS = {"diffdub": {"steps": 4}, "warp": {}}
+
+
+@pytest.fixture
+def clip(tmp_path):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=11)) as clip:
+        yield clip
+
+
+def moved(model, device: torch.device, dtype: str = "fp32"):
+    """The renderer or motion model on another device."""
+    return type(model)(model.network, device, dtype)
+
+
+def paint(renderer, clip, kind, *, batch_size=8, **options) -> np.ndarray:
+    latents = np.random.default_rng(0).normal(size=(11, renderer.z_size)).astype(np.float32)
+    speaker = Speaker(clip, latents, renderer, loop="stop", tail="silence", **OPTIONS[kind] | options)
+    return np.stack([item.crop for item in speaker.paint(slice(0, 11), batch_size)]).astype(int)
+
+
+@of_both_kinds
+def test_latents_are_those_of_the_cpu(kind, clip):
+    expected, found = (encode_clip(moved(tiny_renderer(kind), device), clip) for device in (CPU, GPU))
+    assert np.abs(found - expected).max() <= 1e-3 * np.abs(expected).max()
+
+
+@of_both_kinds
+def test_motion_is_that_of_the_cpu(kind):
+    speech, latents = dummy_speech(60), fitting_latents(kind, 30)
+    expected, found = (
+        generate_motion(moved(tiny_motion_model(kind), device), speech, latents) for device in (CPU, GPU)
+    )
+    assert np.abs(found - expected).max() <= 1e-3 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [("fp32", 0.01), ("auto", 2), ("bf16", 2), ("fp16", 2)])
+@of_both_kinds
+def test_painted_crops_are_those_of_the_cpu(kind, dtype, limit, clip):
+    """limit: of the mean difference of pixel values, 0 to 255."""
+    expected = paint(moved(tiny_renderer(kind), CPU), clip, kind)
+    assert np.abs(paint(moved(tiny_renderer(kind), GPU, dtype), clip, kind) - expected).mean() <= limit
+
+
+@of_both_kinds
+def test_painting_can_be_repeated(kind, clip):
+    renderer = moved(tiny_renderer(kind), GPU, "bf16")
+    assert np.array_equal(paint(renderer, clip, kind), paint(renderer, clip, kind))
+
+
+@pytest.mark.slow
+@of_both_kinds
+def test_a_compiled_renderer_paints_the_same(kind, clip):
+    expected, renderer = paint(moved(tiny_renderer(kind), GPU), clip, kind), moved(tiny_renderer(kind), GPU)
+    speaker = Speaker(clip, np.zeros((11, renderer.z_size), np.float32), renderer, loop="stop", tail="silence")
+    compile_renderer(renderer, [speaker], 8, RecordingReporter())
+    assert np.abs(paint(renderer, clip, kind) - expected).max() <= 1
+
+
+def test_a_batch_that_does_not_fit_is_halved(clip):
+    """The memory of the GPU is really used up, but for so much that one frame fits and eight do not."""
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    expected = paint(moved(tiny_renderer("diffdub"), GPU), clip, "diffdub", batch_size=1)
+    fits_one = 1.5 * torch.cuda.max_memory_reserved()
+    renderer, recorder = moved(tiny_renderer("diffdub"), GPU), RecordingReporter()
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(fits_one / torch.cuda.get_device_properties(GPU).total_memory)
+    try:
+        found = paint(renderer, clip, "diffdub", batch_size=11, report=recorder)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert np.abs(found - expected).max() <= 1
+    if not recorder.messages:
+        pytest.skip("this GPU reserves memory in blocks so large that eleven frames fit")
+
+
+def test_speech_features_are_those_of_the_cpu():
+    samples = np.random.default_rng(0).normal(size=16000).astype(np.float32)
+    expected, found = (open_speech_model("whisper", device=device).features(samples) for device in ("cpu", "cuda:0"))
+    assert np.abs(found.astype(np.float32) - expected).max() <= 1e-2 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("name", TASKS)
+def test_training_goes_the_way_of_the_cpu(name, dtype, tmp_path):
+    """After five steps, the weights are those of the CPU, as far as the format allows."""
+    write_clips(tmp_path)
+    weights = []
+    for device in (CPU, GPU):
+        task, settings = dummy_task(name, tmp_path)
+        output = tmp_path / f"{device.type}.safetensors"
+        assert train(task, settings, output, device=device, dtype="fp32" if device == CPU else dtype)
+        weights.append(read_checkpoint(output, task.checkpoint.stage).tensors)
+    for key, expected in weights[0].items():
+        if expected.is_floating_point():
+            limit = 1e-3 if dtype == "fp32" else 2e-2
+            assert (weights[1][key] - expected).abs().max() <= limit, key

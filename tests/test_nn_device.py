@@ -1,0 +1,105 @@
+"""Names of devices and floating-point formats, and computing on them, on machines with and without GPUs."""
+
+import pytest
+import torch
+
+from dd_tools.errors import UsageError
+from dd_tools.nn.device import OutOfMemory, computing, open_device, open_dtype
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Pretend that this machine has so many CUDA devices, and whether it has MPS, and whether they have bfloat16."""
+
+    def pretend(cuda: int = 0, mps: bool = False, bf16: bool = True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "name", "expected"),
+    [
+        (0, False, "auto", "cpu"),
+        (0, False, "cpu", "cpu"),
+        (2, False, "auto", "cuda"),
+        (2, False, "cuda", "cuda"),
+        (2, False, "cuda:0", "cuda:0"),
+        (2, False, "cuda:1", "cuda:1"),
+        (2, False, "cpu", "cpu"),
+        (0, True, "auto", "mps"),
+        (0, True, "mps", "mps"),
+    ],
+)
+def test_devices_have_the_names_of_pytorch(machine, cuda, mps, name, expected):
+    machine(cuda, mps)
+    assert open_device(name) == torch.device(expected)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "name", "complaint"),
+    [
+        (0, "cuda", "no cuda device on this machine; use --device auto or cpu"),
+        (0, "cuda:1", "no cuda device on this machine"),
+        (0, "mps", "no mps device on this machine"),
+        (1, "cuda:1", "no device 'cuda:1' on this machine, which has 1 CUDA devices"),
+        (2, "cuda:2", "no device 'cuda:2'"),
+        (2, "cuda:-1", "unknown device 'cuda:-1', expected auto, cpu, cuda, mps or cuda:N"),
+        (2, "cuda:x", "unknown device"),
+        (2, "cpu:0", "unknown device"),
+        (2, "gpu", "unknown device 'gpu'"),
+        (2, "", "unknown device ''"),
+    ],
+)
+def test_other_devices_are_refused(machine, cuda, name, complaint):
+    machine(cuda)
+    with pytest.raises(UsageError, match=complaint):
+        open_device(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "painting", "bf16", "expected"),
+    [
+        ("auto", CPU, False, True, torch.float32),
+        ("auto", CPU, True, True, torch.float32),
+        ("auto", CUDA, False, True, torch.float32),
+        ("auto", CUDA, True, True, torch.bfloat16),
+        ("auto", CUDA, True, False, torch.float32),
+        ("fp32", CUDA, True, True, torch.float32),
+        ("bf16", CPU, False, False, torch.bfloat16),
+        ("fp16", CUDA, True, True, torch.float16),
+    ],
+)
+def test_painting_is_in_bfloat16_where_the_gpu_has_it(machine, name, device, painting, bf16, expected):
+    machine(cuda=1, bf16=bf16)
+    assert open_dtype(name, device, painting=painting) == expected
+
+
+def test_an_unknown_dtype_is_refused():
+    with pytest.raises(UsageError, match="unknown dtype 'fp8', expected auto, fp32, bf16, fp16"):
+        open_dtype("fp8", CPU)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_sums_are_computed_in_the_dtype_and_settings_are_restored(dtype):
+    before = torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32
+    with computing(CPU, dtype):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+        assert torch.backends.cudnn.deterministic and torch.backends.cudnn.enabled
+        assert torch.backends.cudnn.allow_tf32 == (dtype != torch.float32)
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32) == before
+
+
+def test_a_failed_allocation_is_an_error_of_its_own():
+    with pytest.raises(OutOfMemory, match="out of memory on device 'cpu'"), computing(CPU, torch.float32):
+        torch.empty(1 << 48)
+
+
+def test_other_errors_pass_through():
+    with pytest.raises(RuntimeError, match="size"), computing(CPU, torch.float32):
+        torch.ones(2) + torch.ones(3)
