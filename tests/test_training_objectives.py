@@ -16,7 +16,7 @@ import torch
 from training_tasks import CPU, STEPS, TASKS, Watched, dummy_task, write_clips
 
 from dd_tools.formats.checkpoint import MOTION, RENDERER, read_checkpoint, read_training_state
-from dd_tools.training.loop import prepared, step_seed, train
+from dd_tools.training.loop import step_seed, train
 from dd_tools.training.state import state_path
 
 
@@ -103,16 +103,6 @@ def test_every_parameter_that_is_used_is_trained_and_the_log_is_finite(whole, cl
     assert changed == {key for key, _ in start.named_parameters()} - unused
     assert [row["step"] for row in rows(output)] == ["1", "2", "3", "4", "5"]
     assert all(math.isfinite(float(value)) for row in rows(output) for value in row.values())
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("name", TASKS)
-def test_a_batch_is_prepared_alike_on_a_gpu(name, clips):
-    task, _ = dummy_task(name, clips)
-    loaded = task.data.batch(torch.Generator().manual_seed(0), 16)
-    on_cpu, on_gpu = (prepared(task.data, loaded, torch.device(device)) for device in ("cpu", "cuda"))
-    for key, tensor in on_cpu.items():
-        torch.testing.assert_close(on_gpu[key].cpu(), tensor, atol=2e-4, rtol=0)
 
 
 class OfBothRanks:
