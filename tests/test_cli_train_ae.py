@@ -41,24 +41,42 @@ def test_a_renderer_of_either_kind_is_trained(clips, tmp_path, preset, kind):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clips", "r.csv", "r.safetensors"]
 
 
-def test_a_terminated_training_says_how_to_continue_and_does(clips, tmp_path, monkeypatch):
-    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
-    assert train(clips, whole).status == 0
-    draw, calls = RendererData.batch, []
+def terminating(draw):
+    """A method that draws batches, but the process gets SIGTERM before the third."""
+    calls = []
 
-    def terminate_at_the_third(self, generator, size):
+    def draw_or_terminate(self, generator, size):
         calls.append(size)
         if len(calls) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
         return draw(self, generator, size)
 
-    monkeypatch.setattr(RendererData, "batch", terminate_at_the_third)
-    stopped = train(clips, cut)
+    return draw_or_terminate
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_terminated_training_says_how_to_continue_and_does(clips, tmp_path, monkeypatch, is_new):
+    """Also one that started from other weights."""
+    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
+    start = [] if is_new else ["--init", dummy_renderer(tmp_path / "start.safetensors")]
+    assert train(clips, whole, *start).status == 0
+    monkeypatch.setattr(RendererData, "batch", terminating(RendererData.batch))
+    stopped = train(clips, cut, *start)
     assert stopped.status == 143 and "the training state is saved, continue with --resume\n" in stopped.errors
     assert state_path(cut).exists() and not cut.exists()
-    assert train(clips, cut, "--resume").status == 0
+    refused = train(clips, cut, *start, "--resume", "--keep-encoder", "--seed", 1)
+    assert refused.status == 2 and "seed was 0 and is 1, keep encoder was none and is true;" in refused.errors
+    assert train(clips, cut, *start, "--resume").status == 0
     first, second = (read_checkpoint(path, RENDERER) for path in (whole, cut))
     assert all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
+
+
+def test_changed_options_are_allowed_if_asked_for(clips, tmp_path, monkeypatch):
+    output = tmp_path / "r.safetensors"
+    monkeypatch.setattr(RendererData, "batch", terminating(RendererData.batch))
+    assert train(clips, output).status == 143
+    assert train(clips, output, "--resume", "--allow-changes", "--seed", 1, "--dtype", "bf16").status == 0
+    assert read_checkpoint(output, RENDERER).training["dtype"] == "bf16"
 
 
 def test_the_ablations_reach_the_weights_file(clips, tmp_path):

@@ -14,7 +14,7 @@ from dd_tools.pipeline.encode import encode_clip
 from dd_tools.pipeline.generate import generate_motion
 from dd_tools.pipeline.painting import Speaker, compile_renderer
 from dd_tools.speech.registry import open_speech_model
-from dd_tools.training.loop import train
+from dd_tools.training.loop import prepared, train
 
 pytestmark = [
     pytest.mark.cuda,
@@ -118,3 +118,13 @@ def test_training_goes_the_way_of_the_cpu(name, dtype, tmp_path):
         if expected.is_floating_point():
             limit = 1e-3 if dtype == "fp32" else 2e-2
             assert (weights[1][key] - expected).abs().max() <= limit, key
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_batch_is_prepared_as_on_the_cpu(name, tmp_path):
+    write_clips(tmp_path)
+    task, _ = dummy_task(name, tmp_path)
+    loaded = task.data.batch(torch.Generator().manual_seed(0), 16)
+    expected, found = (prepared(task.data, loaded, device) for device in (CPU, GPU))
+    for key, tensor in expected.items():
+        torch.testing.assert_close(found[key].cpu(), tensor, atol=2e-4, rtol=0)

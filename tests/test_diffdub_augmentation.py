@@ -2,20 +2,39 @@
 
 import colorsys
 import math
+from collections import Counter
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2 import functional as F
 
-from dd_tools.diffdub import augmentation
-from dd_tools.diffdub.augmentation import augment_face, box_blur, jitter_colour, shift_scale_rotate
+from dd_tools.diffdub.augmentation import (
+    BRIGHTNESS,
+    CONTRAST,
+    SATURATION,
+    augment_faces,
+    box_weights,
+    draw_changes,
+    draw_jitter,
+    jitter_colour,
+)
+from dd_tools.training.image_changes import blur, sample_black
 
 
-def draws(function, image: torch.Tensor, count: int) -> list[torch.Tensor]:
-    """Results of one generator's draws, one after the other."""
-    generator = torch.Generator().manual_seed(0)
-    return [function(image, generator) for _ in range(count)]
+def augmented(image: torch.Tensor, count: int) -> torch.Tensor:
+    """The image, augmented `count` times."""
+    return augment_faces(image.repeat(count, 1, 1, 1), draw_changes(count, torch.Generator().manual_seed(0)))
+
+
+def jittered(image: torch.Tensor, count: int) -> torch.Tensor:
+    return jitter_colour(image.repeat(count, 1, 1, 1), **jitter_arguments(count))
+
+
+def jitter_arguments(count: int) -> dict[str, torch.Tensor]:
+    drawn = draw_jitter(count, torch.Generator().manual_seed(0))
+    return {name.removeprefix("jitter_"): tensor for name, tensor in drawn.items()}
 
 
 def two_halves(left, right, side: int = 32) -> torch.Tensor:
@@ -34,7 +53,7 @@ def test_each_operator_happens_as_often_as_in_the_released_code():
     dark, bright = (0.3, 0.25, 0.2), (0.5, 0.7, 0.6)
     original = torch.tensor([dark, bright]) * 2 - 1
     moved, flipped, recoloured, blurred = [], [], [], []
-    for image in draws(augment_face, two_halves(dark, bright), 2000):
+    for image in augmented(two_halves(dark, bright), 2000):
         row = image[:, 21]
         sides = row[:, [14, 27]].T
         moved.append(bool((image[:, 0, 0] == -1).all()))
@@ -54,7 +73,7 @@ def test_hue_turns_by_up_to_a_fifth_of_the_circle_either_way():
     image = torch.tensor(colour)[:, None, None].expand(3, 8, 8) * 2 - 1
     before = colorsys.rgb_to_hsv(*colour)[0]
     turns = []
-    for result in draws(jitter_colour, image, 500):
+    for result in jittered(image, 500):
         after = colorsys.rgb_to_hsv(*((result[:, 0, 0] + 1) / 2).tolist())[0]
         turns.append((after - before + 0.5) % 1 - 0.5)
     assert -0.201 < min(turns) < -0.19 and 0.19 < max(turns) < 0.201
@@ -64,7 +83,7 @@ def test_hue_turns_by_up_to_a_fifth_of_the_circle_either_way():
 def test_brightness_and_contrast_are_scaled_by_up_to_a_fifth():
     """Grey has no hue or saturation: the mean of two greys tells the brightness, their difference also the contrast."""
     brightness, contrast = [], []
-    for result in draws(jitter_colour, two_halves([0.3] * 3, [0.5] * 3), 500):
+    for result in jittered(two_halves([0.3] * 3, [0.5] * 3), 500):
         first, second = ((result[0, 0, column].item() + 1) / 2 for column in (0, -1))
         brightness.append((first + second) / 0.8)
         contrast.append((second - first) / 0.2 / brightness[-1])
@@ -77,40 +96,77 @@ def test_brightness_and_contrast_are_scaled_by_up_to_a_fifth():
 def test_saturation_is_scaled_as_well():
     """Of one colour, all three factors scale what lies between its largest and its smallest component."""
     image = torch.tensor([0.45, 0.35, 0.4])[:, None, None].expand(3, 8, 8) * 2 - 1
-    spans = [float(np.ptp(((result[:, 0, 0] + 1) / 2).numpy())) / 0.1 for result in draws(jitter_colour, image, 1000)]
+    spans = [float(np.ptp(((result[:, 0, 0] + 1) / 2).numpy())) / 0.1 for result in jittered(image, 1000)]
     assert 0.8**3 < min(spans) < 0.6 and 1.5 < max(spans) < 1.2**3
     one = np.log(np.random.default_rng(0).uniform(0.8, 1.2, (3, 100_000)))
     assert np.log(spans).std() == pytest.approx(one.sum(0).std(), rel=0.1)
 
 
-def test_colours_are_changed_in_every_order(monkeypatch):
-    orders, order = set(), []
+def test_colours_are_changed_in_every_order():
+    """Of the four operators, each image has each once, in one of 24 orders, by an amount of its own."""
+    drawn, orders = jitter_arguments(400), []
+    for operators, factors in zip(drawn["operators"].tolist(), drawn["factors"].tolist(), strict=True):
+        used = [place for place in range(6) if factors[place] != 1]
+        assert sorted(operators[place] for place in used) == [BRIGHTNESS, CONTRAST, SATURATION]
+        orders.append((tuple(operators[place] for place in used), sum(place < 3 for place in used)))
+    counts = Counter(orders)
+    assert len(counts) == 24 and max(counts.values()) < 400 / 24 + 4 * math.sqrt(400 / 24)
 
-    def recorder(name):
-        return lambda image, factor: order.append(name) or image
 
-    monkeypatch.setattr(augmentation, "_COLOUR", tuple(map(recorder, "bcs")))
-    monkeypatch.setattr(augmentation.F, "adjust_hue", recorder("h"))
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(300):
-        order.clear()
-        jitter_colour(torch.zeros(3, 2, 2), generator)
-        orders.add("".join(order))
-    assert len(orders) == 24 and all(sorted(names) == sorted("bcsh") for names in orders)
+def test_colours_are_changed_as_by_torchvision_in_the_same_order():
+    faces = torch.rand(60, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    drawn = jitter_arguments(60)
+    adjust = {BRIGHTNESS: F.adjust_brightness, CONTRAST: F.adjust_contrast, SATURATION: F.adjust_saturation}
+    for face, result, operators, factors, turns in zip(
+        faces, jitter_colour(faces, **drawn), *(tensor.tolist() for tensor in drawn.values()), strict=True
+    ):
+        image = (face + 1) / 2
+        for place in range(6):
+            image = F.adjust_hue(image, turns) if place == 3 else image
+            image = adjust[operators[place]](image, factors[place])
+        torch.testing.assert_close(result, image * 2 - 1, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 def test_blur_is_the_box_filter_of_opencv(kernel):
     image = torch.rand(3, 20, 20) * 2 - 1
     expected = cv2.blur(image.permute(1, 2, 0).numpy(), (kernel, kernel), borderType=cv2.BORDER_REFLECT_101)
-    np.testing.assert_allclose(box_blur(image, kernel).permute(1, 2, 0), expected, atol=1e-5)
+    blurred = blur(image[None], box_weights(torch.tensor([kernel])))[0]
+    np.testing.assert_allclose(blurred.permute(1, 2, 0), expected, atol=1e-5)
 
 
-def test_every_kernel_of_the_blur_is_used(monkeypatch):
-    kernels = []
-    monkeypatch.setattr(augmentation, "box_blur", lambda image, kernel: kernels.append(kernel) or image)
-    draws(augment_face, torch.zeros(3, 8, 8), 500)
-    assert set(kernels) == {3, 5, 7}
+def test_every_kernel_of_the_blur_is_used():
+    weights = draw_changes(2000, torch.Generator().manual_seed(0))["blur_weights"]
+    kernels, counts = np.unique((weights > 0).sum(1), return_counts=True)
+    assert kernels.tolist() == [3, 5, 7] and counts.min() > 0.7 * counts.max()
+
+
+def test_operators_follow_each_other_as_in_the_released_code():
+    """Flip, colours, blur, then the move, each as the library does it to one image alone."""
+    faces = torch.rand(200, 3, 32, 32, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    changes = draw_changes(200, torch.Generator().manual_seed(3))
+    results = augment_faces(faces.clone(), changes)
+    for number in range(200):
+        face = faces[number]
+        for name in ("flipped", "jittered", "blurred", "moved"):
+            for row in np.flatnonzero(changes[name] == number):
+                face = one_by_one(name, face, {key: changes[key][row] for key in changes if len(changes[key]) > row})
+        torch.testing.assert_close(results[number], face, atol=1e-4, rtol=0)
+
+
+def one_by_one(name: str, face: torch.Tensor, amounts: dict[str, torch.Tensor]) -> torch.Tensor:
+    """One operator on one image (3, S, S) in [−1, 1]."""
+    if name == "flipped":
+        return F.horizontal_flip(face)
+    if name == "jittered":
+        return jitter_colour(
+            face[None], *(amounts[f"jitter_{key}"][None] for key in ("operators", "factors", "turns"))
+        )[0]
+    if name == "blurred":
+        kernel = int((amounts["blur_weights"] > 0).sum())
+        blurred = cv2.blur(face.permute(1, 2, 0).numpy(), (kernel, kernel), borderType=cv2.BORDER_REFLECT_101)
+        return torch.from_numpy(blurred).permute(2, 0, 1)
+    return sample_black(face[None], amounts["maps"][None])[0]
 
 
 def moves(count: int, side: int = 64) -> list[tuple[np.ndarray, torch.Tensor]]:
@@ -121,7 +177,10 @@ def moves(count: int, side: int = 64) -> list[tuple[np.ndarray, torch.Tensor]]:
     places = (torch.arange(side) + 0.5 - side / 2) / side
     image = torch.stack([places.expand(side, side), places[:, None].expand(side, side), torch.ones(side, side)])
     found = []
-    for result in draws(shift_scale_rotate, image, count):
+    generator, maps = torch.Generator().manual_seed(0), []
+    while sum(map(len, maps)) < count:
+        maps.append(draw_changes(count, generator)["maps"])
+    for result in sample_black(image.repeat(count, 1, 1, 1), torch.cat(maps)[:count]):
         inside = (result[2] == 1).numpy()
         ones = np.ones_like(result[0])
         outputs = np.stack([*image[:2].numpy(), ones], -1)[inside]
@@ -158,8 +217,7 @@ def test_what_comes_in_from_outside_is_black():
 
 def test_augmented_faces_stay_in_range_and_follow_the_generator():
     face = torch.rand(3, 32, 32) * 2 - 1
-    first, again = draws(augment_face, face, 40), draws(augment_face, face, 40)
-    for image, other in zip(first, again, strict=True):
-        assert image.shape == face.shape and image.min() >= -1 and image.max() <= 1
-        assert torch.equal(image, other)
+    first, again = augmented(face, 40), augmented(face, 40)
+    assert torch.equal(first, again)
+    assert first.shape == (40, 3, 32, 32) and first.min() >= -1 and first.max() <= 1
     assert len({round(image.sum().item(), 3) for image in first}) > 20

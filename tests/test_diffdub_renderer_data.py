@@ -20,7 +20,7 @@ LARGER = replace(TINY, size=64)  # where frames of a dummy clip differ
 
 def draw(paths, size: int, *, seed: int = 0, config=TINY, speakers=None, augment: bool = False):
     data = RendererData(paths, config, speakers=speakers or {}, augment=augment)
-    return data.batch(torch.Generator().manual_seed(seed), size)
+    return data.prepare(data.batch(torch.Generator().manual_seed(seed), size))
 
 
 def indices(images: torch.Tensor, clip: Clip) -> list[int]:

@@ -96,14 +96,18 @@ def test_encoding_keeps_to_the_device(kind):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_losses_keep_to_the_device(name, tmp_path, monkeypatch):
-    """The loss of a real batch, but batch norm ignores padding: otherwise its shapes would depend on values."""
+    """The loss of a real batch with its augmentation, in 64 samples of which each operator meets some.
+
+    Batch norm ignores padding: otherwise its shapes would depend on values.
+    """
     monkeypatch.setattr(Convolution, "_normalise", lambda self, x, valid: self.norm(x))
     write_clips(tmp_path)
-    task, settings = dummy_task(name, tmp_path)
-    batch = task.data.batch(torch.Generator().manual_seed(0), settings.batch_size)
+    task, _ = dummy_task(name, tmp_path)
+    batch = task.data.batch(torch.Generator().manual_seed(0), 64)
+    assert all(len(tensor) for tensor in batch.values())
     model = task.objective.model
     with fake_gpu():
         with torch.device(GPU):
             task.objective.model = type(model)(model.config)
-        loss = task.objective({key: tensor.to(GPU) for key, tensor in batch.items()})
+        loss = task.objective(task.data.prepare({key: tensor.to(GPU) for key, tensor in batch.items()}))
         assert (loss.device, loss.dtype, loss.shape) == (GPU, torch.float32, ())

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dd_tools.errors import UsageError
-from dd_tools.nn.device import OutOfMemory, computing, open_device, open_dtype
+from dd_tools.nn.device import OutOfMemory, choose_dtype, computing, open_device
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -63,26 +63,26 @@ def test_other_devices_are_refused(machine, cuda, name, complaint):
 
 
 @pytest.mark.parametrize(
-    ("name", "device", "painting", "bf16", "expected"),
+    ("name", "device", "fast", "bf16", "expected"),
     [
-        ("auto", CPU, False, True, torch.float32),
-        ("auto", CPU, True, True, torch.float32),
-        ("auto", CUDA, False, True, torch.float32),
-        ("auto", CUDA, True, True, torch.bfloat16),
-        ("auto", CUDA, True, False, torch.float32),
-        ("fp32", CUDA, True, True, torch.float32),
-        ("bf16", CPU, False, False, torch.bfloat16),
-        ("fp16", CUDA, True, True, torch.float16),
+        ("auto", CPU, False, True, "fp32"),
+        ("auto", CPU, True, True, "fp32"),
+        ("auto", CUDA, False, True, "fp32"),
+        ("auto", CUDA, True, True, "bf16"),
+        ("auto", CUDA, True, False, "fp32"),
+        ("fp32", CUDA, True, True, "fp32"),
+        ("bf16", CPU, False, False, "bf16"),
+        ("fp16", CUDA, True, True, "fp16"),
     ],
 )
-def test_painting_is_in_bfloat16_where_the_gpu_has_it(machine, name, device, painting, bf16, expected):
+def test_what_must_be_fast_is_in_bfloat16_where_the_gpu_has_it(machine, name, device, fast, bf16, expected):
     machine(cuda=1, bf16=bf16)
-    assert open_dtype(name, device, painting=painting) == expected
+    assert choose_dtype(name, device, fast=fast) == expected
 
 
 def test_an_unknown_dtype_is_refused():
     with pytest.raises(UsageError, match="unknown dtype 'fp8', expected auto, fp32, bf16, fp16"):
-        open_dtype("fp8", CPU)
+        choose_dtype("fp8", CPU)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

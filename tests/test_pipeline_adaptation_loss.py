@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from factories import dummy_clip
+from line import Stopping
 
 from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
 from dd_tools.pipeline.adapt import adapt
@@ -38,7 +39,7 @@ def masked_loss(path: Path, clip: Path) -> float:
     room = renderer_training(checkpoint.kind)
     task = room.renderer_task(room.network_from(checkpoint, path), [clip], speakers={}, augment=False)
     batches = [task.data.batch(torch.Generator().manual_seed(seed), 8) for seed in range(8)]
-    return sum(task.objective.eval()(batch).item() for batch in batches) / len(batches)
+    return sum(task.objective.eval()(task.data.prepare(batch)).item() for batch in batches) / len(batches)
 
 
 def test_adapting_does_not_raise_the_loss_and_leaves_the_latents_alone(renderer, clip, tmp_path):
@@ -49,3 +50,16 @@ def test_adapting_does_not_raise_the_loss_and_leaves_the_latents_alone(renderer,
     assert masked_loss(adapted, clip) <= masked_loss(renderer, clip)
     changed = {name for name, tensor in before.tensors.items() if not torch.equal(tensor, after.tensors[name])}
     assert changed and not [name for name in changed if name.startswith(("encoder.", "normalise."))]
+
+
+def test_a_stopped_adaptation_goes_on_to_the_number_of_steps_that_it_was_going_to_do(
+    renderer, clip, tmp_path, monkeypatch
+):
+    """Whatever the speed of the machine is now."""
+    output = tmp_path / "adapted.safetensors"
+    monkeypatch.setattr("dd_tools.pipeline.adapt._seconds_per_step", lambda *_: 60 * MINUTES / 6)
+    assert not adapt(renderer, clip, output, MINUTES, device=CPU, report=Stopping(3))
+    monkeypatch.setattr("dd_tools.pipeline.adapt._seconds_per_step", lambda *_: 60 * MINUTES / 60)
+    assert adapt(renderer, clip, output, MINUTES, device=CPU, resume=True)
+    notes = read_checkpoint(output, RENDERER).training
+    assert notes["settings"]["steps"] == notes["steps done"] == 6

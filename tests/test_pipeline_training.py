@@ -119,7 +119,9 @@ def test_options_of_the_other_kind_are_refused(tmp_path, clip):
 
 def test_what_was_chosen_is_noted(clip):
     task, _ = set_up_renderer_training([clip], preset="tiny", eyes=False, augment=False)
-    assert task.checkpoint.training == {"clips": ["a"], "augment": False, "init": None}
+    assert task.checkpoint.training == {
+        "clips": ["a"], "speakers": {}, "augment": False, "keep_encoder": False, "init": None,
+    }  # fmt: skip
     assert task.checkpoint.config["eyes"] is False and task.objective.model.config.eyes is False
 
 

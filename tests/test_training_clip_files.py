@@ -2,17 +2,104 @@
 
 import pickle
 
+import h5py
 import numpy as np
+import pytest
+import torch
 from factories import dummy_clip
 
-from dd_tools.formats.clip import Framing
-from dd_tools.training.clip_files import ClipFiles
+from dd_tools.errors import DataError
+from dd_tools.face.face_images import face_images
+from dd_tools.formats.clip import Clip, Framing
+from dd_tools.training.clip_files import FACE, FRAMES, MASK, ClipFiles
+from dd_tools.training.open_files import OpenFiles
+
+FRAMING = Framing(32, "face", "steady")
 
 
 def test_open_clips_are_opened_again_in_a_loader_process_that_is_not_forked(tmp_path):
     paths = [dummy_clip(tmp_path / "a.h5", 3), dummy_clip(tmp_path / "b.h5", 5)]
-    clips = ClipFiles(paths, Framing(32, "face", "steady"))
-    frames = [clips[index].frames[:] for index in (0, 1)]
+    clips, all_frames = ClipFiles(paths, FRAMING), [(0, 0), (0, 2), (1, 4), (1, 1)]
+    frames = clips.read(FRAMES, all_frames)
     sent = pickle.loads(pickle.dumps(clips))
-    for index in (0, 1):
-        np.testing.assert_array_equal(sent[index].frames[:], frames[index])
+    assert torch.equal(sent.read(FRAMES, all_frames), frames)
+
+
+def contents(path, dataset: str) -> np.ndarray:
+    with h5py.File(path) as file:
+        return file[dataset][:]
+
+
+def stored_differently(path):
+    """The same clip as another program may write it: several frames a chunk, and masks that are not compressed."""
+    with h5py.File(path, "r+") as file:
+        for name, options in (("frames", {"chunks": (2, 32, 32, 3), "compression": "gzip"}), ("mask", {})):
+            values = file[name][:]
+            del file[name]
+            file.create_dataset(name, data=values, **options)
+    return path
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 10_000, 10**9])
+@pytest.mark.parametrize("change", [lambda path: path, stored_differently])
+def test_frames_are_those_of_the_files_whatever_is_kept_in_memory(tmp_path, change, cache_bytes):
+    paths = [dummy_clip(tmp_path / "a.h5", 3), change(dummy_clip(tmp_path / "b.h5", 5))]
+    clips = ClipFiles(paths, FRAMING, cache_bytes=cache_bytes)
+    frames = [(1, 4), (0, 2), (1, 0), (1, 4)]
+    for dataset in (FRAMES, MASK, FACE):
+        expected = np.stack([contents(paths[clip], dataset)[frame] for clip, frame in frames])
+        for _ in range(2):
+            np.testing.assert_array_equal(clips.read(dataset, frames), expected)
+
+
+def test_no_more_than_the_limit_is_kept_in_memory(tmp_path):
+    clips = ClipFiles([dummy_clip(tmp_path / "a.h5", 8)], FRAMING, cache_bytes=3 * 32 * 32 * 3 + 100)
+    clips.read(FRAMES, [(0, index) for index in range(8)])
+    assert set(clips._cache) == {("frames", 0, 0), ("frames", 0, 1), ("frames", 0, 2)}
+
+
+def test_a_frame_that_is_kept_is_not_read_again(tmp_path):
+    path = dummy_clip(tmp_path / "a.h5", 2)
+    clips = ClipFiles([path], FRAMING)
+    before = clips.read(FRAMES, [(0, 1)])
+    path.write_bytes(b"")
+    assert torch.equal(clips.read(FRAMES, [(0, 1)]), before)
+
+
+def test_more_clips_than_may_be_open_are_read(tmp_path):
+    """A process may have few open files: the one that was used longest ago is closed."""
+    paths = [dummy_clip(tmp_path / f"{index}.h5", 1) for index in range(6)]
+    clips = ClipFiles(paths, FRAMING, cache_bytes=0)
+    clips._files = OpenFiles(clips._open, limit=2)
+    opened = []
+    for clip in (0, 1, 0, 2, 3, 4, 5):
+        np.testing.assert_array_equal(clips.read(MASK, [(clip, 0)])[0], contents(paths[clip], "mask")[0])
+        opened.append(list(clips._files._files))
+    assert opened == [[0], [0, 1], [1, 0], [0, 2], [2, 3], [3, 4], [4, 5]]
+
+
+def test_files_that_are_closed_are_closed_at_once(tmp_path):
+    path = dummy_clip(tmp_path / "a.h5", 1)
+    files = OpenFiles(lambda number: path.open("rb"), limit=1)
+    first = files[0]
+    assert files[0] is first and not first.closed
+    assert files[1] is not first and first.closed and len(files) == 1
+
+
+def test_without_eyes_face_images_are_made_of_the_frames(tmp_path):
+    path = dummy_clip(tmp_path / "a.h5", 3)
+    faces = ClipFiles([path], FRAMING, eyes=False).read(FACE, [(0, 2), (0, 0)])
+    with Clip(path) as clip:
+        np.testing.assert_array_equal(faces, face_images(clip, [2, 0], eyes=False))
+
+
+def test_a_damaged_frame_is_named_with_its_file(tmp_path):
+    path = dummy_clip(tmp_path / "a.h5", 3)
+    clips = ClipFiles([path], FRAMING)
+    stored = clips._stored[0]["frames"]
+    content = bytearray(path.read_bytes())
+    content[stored.offsets[1] + 10 : stored.offsets[1] + 40] = bytes(30)
+    path.write_bytes(content)
+    clips.read(FRAMES, [(0, 0), (0, 2)])
+    with pytest.raises(DataError, match=r"cannot read '.*a.h5': damaged clip file \(frame 1: "):
+        clips.read(FRAMES, [(0, 1)])

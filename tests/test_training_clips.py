@@ -76,12 +76,17 @@ def test_a_broken_table_is_named_with_its_line(tmp_path, read, content, complain
         read(table)
 
 
-def test_clip_files_open_on_first_use_and_know_their_usable_frames(tmp_path):
+def test_clips_are_drawn_alike_one_by_one_and_together():
+    balance = SpeakerBalance(["a", "b", "c", "d"], {"a": "x", "b": "x", "c": "x"}, power=0.5)
+    drawn = np.bincount(balance.draw_many(6000, torch.Generator().manual_seed(0)), minlength=4) / 6000
+    np.testing.assert_allclose(drawn, balance.probabilities, atol=0.02)
+
+
+def test_clip_files_know_their_usable_frames(tmp_path):
     paths = [dummy_clip(tmp_path / "a.h5"), dummy_clip(tmp_path / "b.h5", unusable=[0, 3])]
     files = ClipFiles(paths, Framing(32, "face", "steady"))
-    assert len(files) == 2 and not files._open
+    assert len(files) == 2
     assert [usable.tolist() for usable in files.usable] == [[0, 1, 2, 3, 4, 5], [1, 2, 4, 5]]
     assert files.summarise(lambda clip: clip.path.stem) == ["a", "b"]
-    assert files[1] is files[1] and files[1].path == paths[1]
     with pytest.raises(DataError, match=r"'.*a.h5': prepared with --size 32.*, the renderer takes --size 96"):
         ClipFiles(paths, Framing(96, "face", "steady"))

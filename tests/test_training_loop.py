@@ -1,61 +1,18 @@
 """The training loop on a problem of one line: what it learns, writes, refuses, and what its functions compute."""
 
-import csv
-import os
 import signal
 import sys
 from dataclasses import replace
+from threading import Thread
 
 import pytest
 import torch
-from torch import nn
+from line import CPU, SETTINGS, Line, Points, rows, run
 
 from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint
-from dd_tools.training.loop import ema_update, step_seed, train
+from dd_tools.training.loop import ema_update, loading, step_seed
 from dd_tools.training.settings import TrainingSettings
-from dd_tools.training.state import state_path
-from dd_tools.training.task import TrainingTask
-
-CPU = torch.device("cpu")
-SETTINGS = TrainingSettings(
-    steps=12, batch_size=4, learning_rate=0.05, warmup=2, decay=0.5, ema=0.9, save_every=5, log_every=4
-)
-
-
-class Line(nn.Module):
-    """Fits y = 2x with dropout on the way, so that unseeded randomness would show."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(1)
-        self.model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.3), nn.BatchNorm1d(8), nn.Linear(8, 1))
-
-    def forward(self, batch):
-        return (self.model(batch["x"]) - 2 * batch["x"]).square().mean()
-
-
-class Points:
-    """Random numbers; `stop_at`: the batch before which the process is asked to stop."""
-
-    def __init__(self, stop_at=None):
-        self.calls, self.stop_at = 0, stop_at
-
-    def batch(self, generator, size):
-        self.calls += 1
-        if self.calls == self.stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return {"x": torch.randn(size, 1, generator=generator)}
-
-
-def run(output, data=None, settings=SETTINGS, checkpoint=None, **options) -> bool:
-    task = TrainingTask(Line(), data or Points(), checkpoint or Checkpoint(RENDERER, "line", {"made": "up"}))
-    return train(task, settings, output, device=CPU, **options)
-
-
-def rows(output) -> list[dict]:
-    with open(output.with_suffix(".csv"), newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def test_training_learns(tmp_path):
@@ -99,6 +56,24 @@ def test_the_log_has_the_last_step_and_the_learning_rate_of_every_row(tmp_path):
     assert rates == pytest.approx([0.05 * share for share in (1, (11 - 7) / 5.5, (11 - 10) / 5.5)], rel=1e-5)
 
 
+class Threads(Points):
+    """Data that say how many threads they are loaded with."""
+
+    def batch(self, generator, size):
+        return {"threads": torch.tensor(torch.get_num_threads())}
+
+
+def test_loading_processes_use_one_thread_each():
+    loader = loading(Threads(), replace(SETTINGS, workers=2), range(4), 0, CPU)
+    assert [int(batch["threads"]) for batch in loader] == [1, 1, 1, 1]
+
+
+def test_batches_for_a_gpu_alone_are_pinned():
+    for device, is_pinned in (("cpu", False), ("cuda", True)):
+        loader = loading(Points(), SETTINGS, range(3), 0, torch.device(device))
+        assert loader.pin_memory is is_pinned and loader.num_workers == 0
+
+
 def test_two_loading_processes_change_nothing(tmp_path):
     one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
     run(one)
@@ -115,43 +90,23 @@ def test_in_halves_the_weights_stay_in_single_precision(tmp_path, dtype):
     assert tensors["0.weight"].dtype == torch.float32 and all(tensor.isfinite().all() for tensor in tensors.values())
 
 
-def test_a_finished_training_that_is_resumed_starts_anew_as_its_state_is_gone(tmp_path):
-    output, data = tmp_path / "x.safetensors", Points()
-    run(output)
-    assert run(output, data, resume=True) and data.calls == 12
-
-
-def test_without_resume_a_saved_state_is_not_used(tmp_path):
-    output, data = tmp_path / "x.safetensors", Points()
-    assert not run(output, Points(stop_at=7))
-    assert run(output, data) and data.calls == 12
-    assert [row["step"] for row in rows(output)] == ["4", "8", "12"]
-
-
-def test_a_stopped_training_may_be_prolonged(tmp_path):
-    output, data = tmp_path / "x.safetensors", Points()
-    assert not run(output, Points(stop_at=7))
-    assert run(output, data, settings=replace(SETTINGS, steps=20), resume=True)
-    assert data.calls == 20 - 7 and read_checkpoint(output, RENDERER).training["steps done"] == 20
-
-
-@pytest.mark.parametrize(
-    "other", [Checkpoint(RENDERER, "line", {"made": "differently"}), Checkpoint(RENDERER, "curve", {"made": "up"})]
-)
-def test_resuming_another_model_is_refused(tmp_path, other):
-    output = tmp_path / "x.safetensors"
-    run(output, Points(stop_at=3))
-    with pytest.raises(
-        DataError, match=r"x.state.safetensors': it belongs to a renderer of another configuration; remove it"
-    ):
-        run(output, checkpoint=other, resume=True)
-    assert state_path(output).exists()
-
-
 def test_without_tensorboard_the_option_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(DataError, match="not installed; pip install tensorboard"):
         run(tmp_path / "x.safetensors", tensorboard=tmp_path / "board")
+
+
+def test_training_from_another_thread_leaves_signals_alone(tmp_path):
+    before, finished = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)], []
+
+    def training():
+        finished.append(run(tmp_path / "x.safetensors"))
+        finished.append([signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before)
+
+    thread = Thread(target=training)
+    thread.start()
+    thread.join()
+    assert finished == [True, True] and (tmp_path / "x.safetensors").exists()
 
 
 def test_signals_are_handled_as_before_when_the_training_is_over(tmp_path):

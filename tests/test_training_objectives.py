@@ -116,6 +116,11 @@ class OfBothRanks:
         step = self.steps[generator.initial_seed()]
         seeds = [step_seed(self.settings.seed, step, rank) for rank in (0, 1)]
         halves = [self.data.batch(torch.Generator().manual_seed(seed), size // 2) for seed in seeds]
+        return {f"{name} {rank}": half[name] for rank, half in enumerate(halves) for name in half}
+
+    def prepare(self, batch):
+        parts = [{name[:-2]: batch[name] for name in batch if name.endswith(rank)} for rank in "01"]
+        halves = [self.data.prepare(part) for part in parts]
         return {name: torch.cat([half[name] for half in halves]) for name in halves[0]}
 
 
@@ -132,35 +137,52 @@ def free_ports(count: int) -> list[int]:
 
 @pytest.mark.slow
 def test_two_processes_train_one_model_and_write_it_once(clips, tmp_path):
+    """The second process of a resumed training knows nothing but what the first one tells it."""
     write_clips(tmp_path)
-    ports = free_ports(len(TASKS))
-    program = [Path(__file__).with_name("two_processes.py"), tmp_path, *map(str, ports)]
+    launch_two_processes(tmp_path, trainings=4 * len(TASKS) + 1)
+    outputs = {f"{name}{ending}" for name in TASKS for ending in ("", " resumed")} | {"kept"}
+    written = {f"{output}.{suffix}" for output in outputs for suffix in ("safetensors", "csv", "pt")}
+    assert {path.name for path in (tmp_path / "0").iterdir()} == written
+    assert {path.name for path in (tmp_path / "1").iterdir()} == {f"{output}.pt" for output in outputs}
+    for name in TASKS:
+        parameters = [key for key, _ in dummy_task(name, clips)[0].objective.model.named_parameters()]
+        for output in (name, f"{name} resumed"):
+            first, second = (torch.load(tmp_path / rank / f"{output}.pt", weights_only=True) for rank in "01")
+            assert all(torch.equal(first[key], second[key]) for key in parameters), name
+        whole, resumed = tmp_path / "0" / f"{name}.safetensors", tmp_path / "0" / f"{name} resumed.safetensors"
+        assert read_checkpoint(whole, stage(name)).training["processes"] == 2
+        assert resumed.read_bytes() == whole.read_bytes() and rows(resumed) == rows(whole)
+        assert [row["step"] for row in rows(whole)] == ["1", "2", "3", "4", "5"]
+        assert all(math.isfinite(float(row["loss"])) for row in rows(whole))
+
+    # Without statistics of batches, two processes with a batch each are one with both batches.
+    for name, output, options in (
+        ("tiny renderer", "tiny renderer", {}),
+        ("tiny-warp renderer", "kept", {"keep_encoder": True}),
+    ):
+        task, settings = dummy_task(name, clips, **options)
+        task.data = OfBothRanks(task.data, settings)
+        assert train(task, settings, tmp_path / "one.safetensors", device=CPU)
+        pairs = zip(rows(tmp_path / "one.safetensors"), rows(tmp_path / "0" / f"{output}.safetensors"), strict=True)
+        for one, two in pairs:
+            for column in ("loss", "gradient_norm", "learning_rate"):
+                assert float(two[column]) == pytest.approx(float(one[column]), rel=2e-3)
+        one, two = (read_checkpoint(path, RENDERER).tensors for path in (
+            tmp_path / "one.safetensors", tmp_path / "0" / f"{output}.safetensors",
+        ))  # fmt: skip
+        for key in one:
+            torch.testing.assert_close(two[key], one[key], atol=1e-3, rtol=0)
+
+
+def launch_two_processes(folder: Path, trainings: int) -> None:
+    """Run `two_processes.py` on the clips in a folder. trainings: that it runs, each with a port of its own."""
+    program = [Path(__file__).with_name("two_processes.py"), folder, *map(str, free_ports(trainings))]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*launch, *program],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=480,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    files = {path.name for path in tmp_path.iterdir()}
-    expected = {f"{name}.{suffix}" for name in TASKS for suffix in ("safetensors", "csv", "0.pt", "1.pt")}
-    assert files == expected | {"a.h5", "b.h5"}
-    for name in TASKS:
-        first, second = (torch.load(tmp_path / f"{name}.{rank}.pt", weights_only=True) for rank in (0, 1))
-        parameters = [key for key, _ in dummy_task(name, clips)[0].objective.model.named_parameters()]
-        assert all(torch.equal(first[key], second[key]) for key in parameters), name
-        output = tmp_path / f"{name}.safetensors"
-        assert read_checkpoint(output, stage(name)).training["processes"] == 2
-        assert [row["step"] for row in rows(output)] == ["1", "2", "3", "4", "5"]
-        assert all(math.isfinite(float(row["loss"])) for row in rows(output))
-
-    # Without statistics of batches, two processes with a batch each are one with both batches.
-    name = "tiny renderer"
-    task, settings = dummy_task(name, clips)
-    task.data = OfBothRanks(task.data, settings)
-    assert train(task, settings, tmp_path / "one.safetensors", device=CPU)
-    for one, two in zip(rows(tmp_path / "one.safetensors"), rows(tmp_path / f"{name}.safetensors"), strict=True):
-        for column in ("loss", "gradient_norm", "learning_rate"):
-            assert float(two[column]) == pytest.approx(float(one[column]), rel=2e-3)

@@ -16,7 +16,7 @@ from dd_tools.warp.renderer_loss import PaintingLoss
 
 def draw(paths, seed: int = 0, size: int = 8, *, augment: bool = False, speakers=None) -> dict[str, torch.Tensor]:
     data = RendererData(paths, RENDERER, speakers=speakers or {}, augment=augment)
-    return data.batch(torch.Generator().manual_seed(seed), size)
+    return data.prepare(data.batch(torch.Generator().manual_seed(seed), size))
 
 
 def test_a_batch_has_these_tensors_and_can_be_learnt_from(tmp_path):

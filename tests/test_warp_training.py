@@ -77,7 +77,7 @@ def test_a_renderer_is_trained_on_clips_of_its_framing(tmp_path):
     assert (task.checkpoint.stage, task.checkpoint.kind) == ("renderer", "warp")
     assert type(RENDERER).from_json(task.checkpoint.config) == RENDERER
     assert not any(parameter.requires_grad for parameter in network.encoder.parameters())
-    assert task.objective(task.data.batch(torch.Generator().manual_seed(0), 2)) > 0
+    assert task.objective(task.data.prepare(task.data.batch(torch.Generator().manual_seed(0), 2))) > 0
 
 
 @pytest.mark.parametrize("preset", ["warp", "tiny-warp"])

@@ -23,11 +23,14 @@ def write_clips(folder: Path) -> None:
         dummy_clip(folder / f"{name}.h5")
 
 
-def dummy_task(name: str, folder: Path) -> tuple[TrainingTask, TrainingSettings]:
-    """A new training of `TASKS` on the clips in `folder`: always the same start, 5 steps with warm-up and decay."""
+def dummy_task(name: str, folder: Path, **options: bool) -> tuple[TrainingTask, TrainingSettings]:
+    """A new training of `TASKS` on the clips in `folder`: always the same start, 5 steps with warm-up and decay.
+
+    options: of a renderer's training.
+    """
     preset, _, stage = name.partition(" ")
     if stage == "renderer":
-        task, settings = set_up_renderer_training([folder / "a.h5", folder / "b.h5"], preset=preset)
+        task, settings = set_up_renderer_training([folder / "a.h5", folder / "b.h5"], preset=preset, **options)
     else:
         task, settings = set_up_motion_training([dummy_sequences(preset, clip) for clip in "ab"], preset=preset)
     return task, replace(settings, steps=STEPS, warmup=2, decay=0.4, save_every=2, log_every=1)
@@ -49,3 +52,6 @@ class Watched:
         self.calls += 1
         self.before(self.calls)
         return self.data.batch(generator, size)
+
+    def prepare(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return self.data.prepare(batch)

@@ -1,24 +1,61 @@
-"""What `test_training_objectives` starts under torchrun: two_processes.py FOLDER PORT... trains every task there is."""
+"""What `test_training_objectives` starts under torchrun: two_processes.py FOLDER PORT... trains every task there is.
+
+Each is trained without an interruption, and once more with one. Each process has a folder of its own, as on machines
+without a shared disk, so only the first process finds the state that it saved.
+"""
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from training_tasks import CPU, TASKS, dummy_task
 
+from dd_tools.errors import UsageError
+from dd_tools.reporting import Silent
 from dd_tools.training.loop import train
 
-folder, ports, rank = Path(sys.argv[1]), sys.argv[2:], os.environ["RANK"]
+LAST = 2  # number of the step before an interruption
+
+
+class Interruption(Silent):
+    """Stops the second process, and with it the first."""
+
+    def training(self, steps: Iterator[int], total: int, describe: object) -> Iterator[int]:
+        for step in steps:
+            if step == LAST and rank == "1":
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield step
+
+
+clips, ports, rank = Path(sys.argv[1]), iter(sys.argv[2:]), os.environ["RANK"]
+folder = clips / rank
+folder.mkdir()
 # The store of torchrun serves one training; here are several.
 os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
-for name, port in zip(TASKS, ports, strict=True):
-    os.environ["MASTER_PORT"] = port
-    task, settings = dummy_task(name, folder)
-    settings = replace(settings, batch_size=settings.batch_size // 2)
-    assert train(task, settings, folder / f"{name}.safetensors", device=CPU)
-    torch.save(task.objective.model.state_dict(), folder / f"{name}.{rank}.pt")
+
+
+def run(name: str, output: str, seed: int = 0, kept: dict | None = None, **options) -> bool:
+    """Train a task once, with half a batch in each process."""
+    os.environ["MASTER_PORT"] = next(ports)
+    task, settings = dummy_task(name, clips, **kept or {})
+    settings = replace(settings, batch_size=settings.batch_size // 2, seed=seed)
+    finished = train(task, settings, folder / f"{output}.safetensors", device=CPU, **options)
+    torch.save(task.objective.model.state_dict(), folder / f"{output}.pt")
+    return finished
+
+
+for name in TASKS:
+    assert run(name, name)
+    assert not run(name, f"{name} resumed", report=Interruption())
+    with pytest.raises(UsageError, match="seed was 0 and is 1"):  # in both processes, so that neither waits
+        run(name, f"{name} resumed", seed=1, resume=True)
+    assert run(name, f"{name} resumed", resume=True)
+run("tiny-warp renderer", "kept", kept={"keep_encoder": True})
 
 left = [thread.joinpath("comm").read_text() for thread in Path("/proc/self/task").glob("*")]
 assert not [comm for comm in left if "gloo" in comm], left  # they could abort the interpreter's end

@@ -1,14 +1,12 @@
 """Options that several commands share, declared once."""
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dd_tools import __version__
-from dd_tools.errors import UsageError
 
 
 def _print_version(wanted: bool) -> None:
@@ -47,10 +45,3 @@ FollowSyllables = Annotated[
         help="Minimum correlation of lip aperture and syllables, 0 for none.  [default: the motion model's]",
     ),
 ]
-
-
-def check_choice(name: str, value: str, allowed: Iterable[str]) -> None:
-    """Raise `UsageError` unless the option `name` has one of the `allowed` values."""
-    allowed = list(allowed)
-    if value not in allowed:
-        raise UsageError(f"unknown {name} '{value}', expected {', '.join(allowed)}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.files import expand_folders
-from dd_tools.cli.options import Device, Dtype, NoHistory, Seed, check_choice
+from dd_tools.cli.options import Device, Dtype, NoHistory, Seed
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
@@ -55,6 +55,9 @@ class TrainingOptions:
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the saved training state, if there is one.")
     ] = False
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="With --resume: continue even if other options have changed.")
+    ] = False
     device: Device = "auto"
     dtype: Dtype = "fp32"
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
@@ -63,11 +66,10 @@ class TrainingOptions:
     def check(self, output: Path) -> None:
         """Raise an error before any work if the output cannot be written or an option is wrong."""
         from dd_tools.formats.atomic import check_output_path
-        from dd_tools.nn.device import DTYPES, open_device
+        from dd_tools.nn.device import choose_dtype, open_device
 
         check_output_path(output)
-        check_choice("dtype", self.dtype, DTYPES)
-        open_device(self.device)
+        choose_dtype(self.dtype, open_device(self.device))
 
     def speakers_by_clip(self) -> dict[str, str]:
         """Clip name to speaker, empty without ``--speakers``."""
@@ -121,6 +123,7 @@ class TrainingOptions:
             device=open_device(self.device),
             dtype=self.dtype,
             resume=self.resume,
+            allow_changes=self.allow_changes,
             tensorboard=self.tensorboard,
             report=session,
         ):

@@ -7,7 +7,7 @@ import torch
 
 from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
 from dd_tools.formats.checkpoint import Checkpoint, module_with
-from dd_tools.nn.device import AUTO, computing, open_dtype
+from dd_tools.nn.device import AUTO, DTYPES, choose_dtype, computing
 from dd_tools.nn.overlap import in_windows
 from dd_tools.reporting import Progress
 
@@ -18,14 +18,14 @@ WINDOW = 1500  # latents generated at once, a minute; the memory of attention gr
 class DiffDubMotionModel:
     """Implements `dd_tools.pipeline.interfaces.MotionModel` with a `MotionNetwork`.
 
-    dtype: name of the floating-point format, see `open_dtype`.
+    dtype: name of the floating-point format, see `choose_dtype`.
     """
 
     generation_options = ()
 
     def __init__(self, network: MotionNetwork, device: torch.device | str = "cpu", dtype: str = AUTO):
         self.network, self.device = network.to(device).eval(), torch.device(device)
-        self.dtype = open_dtype(dtype, self.device)
+        self.dtype = DTYPES[choose_dtype(dtype, self.device)]
         config = network.config
         self.speech_model, self.speech_layers, self.speech_width, self.z_size = (
             config.speech_model,

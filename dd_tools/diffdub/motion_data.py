@@ -43,6 +43,10 @@ class MotionData:
             "target": pad_sequences(target)[0],
         }
 
+    def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The batch as it is."""
+        return batch
+
     def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Speech (L, 2 T, D), reference (N, Z) and target (T, Z) of one clip."""
         clip = self.clips[self.balance.draw(generator)]

@@ -14,7 +14,7 @@ from dd_tools.errors import DataError, UsageError
 from dd_tools.face.face_images import face_images
 from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.formats.clip import Clip
-from dd_tools.nn.device import AUTO, computing, memory_format, open_dtype
+from dd_tools.nn.device import AUTO, DTYPES, choose_dtype, computing, memory_format
 from dd_tools.nn.images import composite, to_frames, to_images, to_masks
 
 STEPS = 20  # T in section 3.1
@@ -23,7 +23,7 @@ STEPS = 20  # T in section 3.1
 class DiffDubRenderer:
     """Implements `dd_tools.pipeline.interfaces.Renderer` with a `DiffusionAutoencoder`.
 
-    dtype: name of the floating-point format, see `open_dtype`.
+    dtype: name of the floating-point format, see `choose_dtype`.
     """
 
     painting_options = ("steps", "solver", "reuse", "seed", "x_t")
@@ -36,8 +36,8 @@ class DiffDubRenderer:
     ):
         self.device = torch.device(device)
         self.network = network.to(self.device, memory_format=memory_format(self.device)).eval()
-        self.encoding_dtype = open_dtype(dtype, self.device)
-        self.painting_dtype = open_dtype(dtype, self.device, painting=True)
+        self.encoding_dtype = DTYPES[choose_dtype(dtype, self.device)]
+        self.painting_dtype = DTYPES[choose_dtype(dtype, self.device, fast=True)]
         self.framing, self.z_size = network.config.framing, network.config.z_size
 
     def compile(self) -> None:

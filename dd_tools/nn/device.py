@@ -8,8 +8,7 @@ import torch
 from dd_tools.errors import DataError, UsageError
 
 AUTO = "auto"
-HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-DTYPES = {"fp32": torch.float32, **HALVES}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class OutOfMemory(DataError):
@@ -34,18 +33,19 @@ def open_device(name: str = AUTO) -> torch.device:
     return torch.device(name)
 
 
-def open_dtype(name: str, device: torch.device, *, painting: bool = False) -> torch.dtype:
-    """The floating-point format `name`: of `DTYPES`, or ``auto``. Raises `UsageError` for another name.
+def choose_dtype(name: str, device: torch.device, *, fast: bool = False) -> str:
+    """The name in `DTYPES` that `name` stands for: itself, or for ``auto`` bf16 or fp32.
 
-    ``auto`` is float32, except for painting on a GPU that computes in bfloat16, which is twice as fast there. Latents
-    and motion take little of the time. Differences between latents matter, which rounding would drown.
+    fast: ``auto`` is bf16 on a GPU that has it, which takes half the time of fp32. It is for painting and training.
+    Latents and motion take little time, and small differences between latents matter. Raises `UsageError` for another
+    name.
     """
     if name not in (AUTO, *DTYPES):
         raise UsageError(f"unknown dtype '{name}', expected {', '.join((AUTO, *DTYPES))}")
     if name != AUTO:
-        return DTYPES[name]
-    fast = painting and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if fast else torch.float32
+        return name
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if fast and has_bf16 else "fp32"
 
 
 def memory_format(device: torch.device) -> torch.memory_format:

@@ -7,7 +7,12 @@ from torch import Tensor
 
 def to_images(frames: np.ndarray) -> Tensor:
     """Frames uint8 (B, S, S, 3) to images float32 (B, 3, S, S) in [−1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return as_images(torch.from_numpy(np.ascontiguousarray(frames)))
+
+
+def as_images(frames: Tensor) -> Tensor:
+    """Frames uint8 (..., S, S, 3) to images float32 (..., 3, S, S) in [−1, 1], on the device of the frames."""
+    return frames.movedim(-1, -3).contiguous().float().div_(127.5).sub_(1)
 
 
 def to_masks(masks: np.ndarray) -> Tensor:

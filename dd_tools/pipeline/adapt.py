@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
+from dd_tools.formats.checkpoint import RENDERER, read_checkpoint, read_metadata
 from dd_tools.pipeline.training import renderer_training
 from dd_tools.reporting import SILENT, Reporter
-from dd_tools.training.loop import new_state, train
+from dd_tools.training.loop import new_state, prepared, train
 from dd_tools.training.settings import TrainingSettings
+from dd_tools.training.state import state_path
 from dd_tools.training.task import TrainingTask
 
 MEASURED_STEPS = 5  # of which the mean duration is taken, to see how many steps fit into the time
@@ -40,9 +41,16 @@ def adapt(
     network = module.network_from(checkpoint, renderer).to(device)
     task = module.renderer_task(network, [clip], speakers={}, augment=False, keep_encoder=True)
     task.checkpoint.training = {"clips": [clip.stem], "adapted from": renderer.name}
-    seconds = _seconds_per_step(task, module.ADAPTATION, device)
-    settings = replace(module.ADAPTATION, steps=max(1, int(60 * minutes / seconds)), seed=seed)
+    steps = _steps_of_state(state_path(output)) if resume else None
+    if steps is None:
+        steps = max(1, int(60 * minutes / _seconds_per_step(task, module.ADAPTATION, device)))
+    settings = replace(module.ADAPTATION, steps=steps, seed=seed)
     return train(task, settings, output, device=device, resume=resume, report=report)
+
+
+def _steps_of_state(path: Path) -> int | None:
+    """The number of steps that a stopped training was going to do in all, as the learning rate depends on it."""
+    return read_metadata(path)["training"]["settings"]["steps"] if path.exists() else None
 
 
 def _seconds_per_step(task: TrainingTask, settings: TrainingSettings, device: torch.device) -> float:
@@ -52,6 +60,7 @@ def _seconds_per_step(task: TrainingTask, settings: TrainingSettings, device: to
     for step in range(1 + MEASURED_STEPS):
         start = time.monotonic()
         batch = task.data.batch(torch.Generator().manual_seed(step), settings.batch_size)
-        state.update(objective({name: tensor.to(device) for name, tensor in batch.items()}), 0.0, settings.clip)
+        norm = state.update(objective(prepared(task.data, batch, device)), 0.0, settings.clip)
+        norm.item()  # waits for a GPU
         seconds.append(time.monotonic() - start)
     return float(np.mean(seconds[1:]))

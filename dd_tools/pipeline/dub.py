@@ -68,7 +68,7 @@ def dub(
     the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, solver, reuse, seed: options
     of a diffdub renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed
     run. batch_size: frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and
-    `open_dtype`. compiled: whether to compile the renderer. Raises `DataError` for files that cannot be used,
+    `choose_dtype`. compiled: whether to compile the renderer. Raises `DataError` for files that cannot be used,
     `UsageError` for options that do not fit each other.
     """
     video, audio, output = Path(video), Path(audio), Path(output)

@@ -21,7 +21,7 @@ _MOTION_MODELS = {diffdub.KIND: diffdub_motion.motion_model_from, warp.KIND: war
 
 
 def load_renderer(path: Path | None, device: torch.device | str = "cpu", dtype: str = AUTO) -> Renderer:
-    """Load the renderer in a weights file; None for the one that ships. dtype: see `open_dtype`.
+    """Load the renderer in a weights file; None for the one that ships. dtype: see `choose_dtype`.
 
     Raises `DataError` for any other file.
     """
@@ -31,7 +31,7 @@ def load_renderer(path: Path | None, device: torch.device | str = "cpu", dtype: 
 
 
 def load_motion_model(path: Path | None, device: torch.device | str = "cpu", dtype: str = AUTO) -> MotionModel:
-    """Load the motion model in a weights file; None for the one that ships. dtype: see `open_dtype`.
+    """Load the motion model in a weights file; None for the one that ships. dtype: see `choose_dtype`.
 
     Raises `DataError` for any other file.
     """

@@ -73,7 +73,9 @@ def set_up_renderer_training(
     )
     task.checkpoint.training |= {
         "clips": [path.stem for path in clips],
+        "speakers": _known(speakers, [path.stem for path in clips]),
         "augment": augment,
+        "keep_encoder": keep_encoder,
         "init": init.name if init else None,
         **{name: bool(value) for name, value in given.items()},
     }
@@ -119,10 +121,16 @@ def set_up_motion_training(
     )
     task.checkpoint.training |= {
         "clips": [clip.name for clip in clips],
+        "speakers": _known(speakers, [clip.name for clip in clips]),
         "augment": augment,
         "init": init.name if init else None,
     }
     return task, chosen.settings
+
+
+def _known(speakers: Mapping[str, str] | None, names: Sequence[str]) -> dict[str, str]:
+    """The speakers of the clips that are trained on."""
+    return {name: speakers[name] for name in names if name in speakers} if speakers else {}
 
 
 def _start(

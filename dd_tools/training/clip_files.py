@@ -1,24 +1,40 @@
-"""Clip files as training data: checked at the start, opened on first use."""
+"""Clip files as training data: checked at the start, read frame by frame."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import get_worker_info
+
+from dd_tools.errors import DataError
+from dd_tools.face.geometry import face_image
 from dd_tools.formats.clip import Clip, Framing
+from dd_tools.formats.stored_frames import StoredFrames, locate_frames
+from dd_tools.training.open_files import OpenFiles
 
 Summary = TypeVar("Summary")
+
+CACHE_BYTES = 1 << 30  # of decoded frames that a training process keeps, its loader processes together
+FRAMES, MASK, FACE = "frames", "mask", "face"
 
 
 class ClipFiles:
     """The clips at `paths`, by index. Raises `DataError` for a clip with another framing or without a usable frame.
 
     usable: indices of the usable frames of every clip.
+    eyes: whether face images show the band of the eyes. cache_bytes: size of the decoded frames to keep in memory. They
+    are kept until there is no more room: the frames that are drawn most often come first.
     """
 
-    def __init__(self, paths: Sequence[Path], framing: Framing):
+    def __init__(self, paths: Sequence[Path], framing: Framing, *, eyes: bool = True, cache_bytes: int = CACHE_BYTES):
         self.paths, self._framing = list(paths), framing
-        self._open: dict[int, Clip] = {}
-        self.usable = self.summarise(lambda clip: clip.usable)
+        self._files: OpenFiles[BinaryIO | Clip] = OpenFiles(self._open)
+        self._cache, self._room = {}, cache_bytes
+        self.usable, self._stored = map(list, zip(*self.summarise(_usable_and_stored), strict=True))
+        self._landmarks = None if eyes else self.summarise(lambda clip: clip.landmarks)
 
     def summarise(self, function: Callable[[Clip], Summary]) -> list[Summary]:
         """Call `function` on every clip and return the results."""
@@ -33,11 +49,46 @@ class ClipFiles:
         return len(self.paths)
 
     def __getstate__(self) -> dict:
-        """For loader processes that are not forked, as on macOS and Windows: open files cannot be sent to them."""
-        return self.__dict__ | {"_open": {}}
+        """For loader processes that are not forked, as on macOS and Windows."""
+        return self.__dict__ | {"_cache": {}}
 
-    def __getitem__(self, index: int) -> Clip:
-        """The open clip. It is opened on first use, since no HDF5 file may be open when loader processes are forked."""
-        if index not in self._open:
-            self._open[index] = Clip(self.paths[index])
-        return self._open[index]
+    def read(self, dataset: str, frames: Sequence[tuple[int, int]]) -> Tensor:
+        """`FRAMES`, `MASK` or `FACE` images, uint8 (N, ...), of N frames, each a clip's index and a frame's.
+
+        Raises `DataError` if a file is damaged.
+        """
+        pixels = {frame: self._cached(dataset, *frame) for frame in dict.fromkeys(frames)}  # each decoded once
+        return torch.from_numpy(np.stack([pixels[frame] for frame in frames]))
+
+    def _cached(self, dataset: str, clip: int, frame: int) -> np.ndarray:
+        key = dataset, clip, frame
+        if key in self._cache:
+            return self._cache[key]
+        pixels = self._decode(dataset, clip, frame)
+        loader = get_worker_info()
+        size = pixels.nbytes * (loader.num_workers if loader else 1)  # as every loader process keeps frames
+        if size <= self._room:
+            self._cache[key] = pixels
+            self._room -= size
+        return pixels
+
+    def _decode(self, dataset: str, clip: int, frame: int) -> np.ndarray:
+        if dataset == FACE and self._landmarks is not None:
+            crop, landmarks = self._decode(FRAMES, clip, frame), self._landmarks[clip][frame]
+            return face_image(crop, landmarks, self._framing.size, eyes=False)
+        stored, file = self._stored[clip], self._files[clip]
+        try:
+            return getattr(file, dataset)[frame] if stored is None else stored[dataset].read(file, frame)
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot read '{self.paths[clip]}': damaged clip file ({error})") from None
+
+    def _open(self, clip: int) -> BinaryIO | Clip:
+        if self._stored[clip] is None:
+            return Clip(self.paths[clip])
+        return open(self.paths[clip], "rb", buffering=0)
+
+
+def _usable_and_stored(clip: Clip) -> tuple[np.ndarray, dict[str, StoredFrames] | None]:
+    """Indices of the usable frames, and where frames lie in the file; None if they must be read through HDF5."""
+    stored = {name: locate_frames(getattr(clip, name)) for name in (FRAMES, MASK, FACE)}
+    return clip.usable, stored if all(stored.values()) else None

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.training.chance import draw_below
 
 
 def read_speakers(path: str | Path) -> dict[str, str]:
@@ -90,6 +91,13 @@ class SpeakerBalance:
         """Index of a clip: a speaker is drawn, then one of the speaker's clips uniformly."""
         speaker = int(torch.multinomial(self._weights, 1, generator=generator))
         return draw_from(self._groups[speaker], generator)
+
+    def draw_many(self, count: int, generator: torch.Generator) -> list[int]:
+        """Indices of clips, drawn as by `draw`, but faster."""
+        speakers = torch.multinomial(self._weights, count, replacement=True, generator=generator)
+        groups = [self._groups[speaker] for speaker in speakers.tolist()]
+        places = draw_below(torch.tensor([len(group) for group in groups]), generator).tolist()
+        return [group[place] for group, place in zip(groups, places, strict=True)]
 
 
 def draw_from(items: Sequence, generator: torch.Generator):

@@ -2,12 +2,17 @@
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
+
+from dd_tools.errors import DataError, UsageError
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,44 @@ class Processes:
         if self.count > 1:
             distributed.all_reduce(value)
         return value.item() / self.count
+
+    def in_first(self, function: Callable[[], Value]) -> Value | None:
+        """What `function` returns in the first process, the only one that calls it; None in the others.
+
+        A `DataError` or `UsageError` that it raises is raised in all processes, so that none waits for another.
+        """
+        value = error = None
+        if self.is_first:
+            try:
+                value = function()
+            except (DataError, UsageError) as raised:
+                error = raised
+        if error := self._share(error):
+            raise error
+        return value
+
+    def share_tensors(self, tensors: dict[str, Tensor] | None, device: torch.device) -> dict[str, Tensor]:
+        """The first process's tensors by name, on the CPU in all processes. The others give None.
+
+        device: on which the processes exchange tensors.
+        """
+        if self.count == 1:
+            return tensors
+        described = self._share(tensors and {name: (one.shape, one.dtype) for name, one in tensors.items()})
+        shared = {}
+        for name, (shape, dtype) in (described or {}).items():
+            tensor = tensors[name].to(device) if self.is_first else torch.empty(shape, dtype=dtype, device=device)
+            distributed.broadcast(tensor, src=0)
+            shared[name] = tensor.cpu()
+        return shared
+
+    def _share(self, value: Value) -> Value:
+        """The first process's value, small and of plain types, in all processes."""
+        if self.count == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box, src=0)
+        return box[0]
 
 
 @contextmanager

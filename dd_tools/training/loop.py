@@ -18,15 +18,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
-from dd_tools.formats.checkpoint import write_checkpoint
-from dd_tools.nn.device import DTYPES
+from dd_tools.formats.checkpoint import Checkpoint, write_checkpoint
+from dd_tools.nn.device import DTYPES, choose_dtype, memory_errors
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.training.distributed import Processes, join_processes
 from dd_tools.training.log import TrainingLog
+from dd_tools.training.resuming import PROGRESS, resume_from
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.state import TrainingState, state_path
 from dd_tools.training.task import TrainingData, TrainingTask
 
+PREFETCH = 4  # batches that each loading process keeps ready
 DROPOUT = 1  # purpose of a `step_seed`
 
 
@@ -38,42 +40,53 @@ def train(
     device: torch.device,
     dtype: str = "fp32",
     resume: bool = False,
+    allow_changes: bool = False,
     tensorboard: Path | None = None,
     report: Reporter = SILENT,
 ) -> bool:
     """Train a model and write its exponential moving average to `output`.
 
     While training, the state is in `state_path(output)` and the log beside it as CSV; `output` appears after the last
-    step. dtype: one of `DTYPES`. resume: continue from the state, if there is one. tensorboard: folder for TensorBoard.
-    Returns whether the training finished: False after SIGTERM or SIGINT, which save the state first. Raises `DataError`
-    if the state is that of another model. Must be called from the main thread, which receives the signals.
+    step. dtype: see `choose_dtype`, fast. resume: continue from the state, if there is one. allow_changes: even if
+    settings or data have changed since. tensorboard: folder for TensorBoard.
+
+    Returns whether the training finished: False after SIGTERM or SIGINT, which save the state first. Only the main
+    thread receives these signals; in another thread, the training always runs to its end. Raises `DataError` if the
+    state is that of another model or the memory is too small, and `UsageError` if it is that of another training.
     """
     state_file = state_path(output)
-    with join_processes(device) as (processes, device), _stop_on_signals() as stopped:
+    with (
+        join_processes(device) as (processes, device),
+        memory_errors(device, "use a smaller --batch-size"),
+        _stop_on_signals() as stopped,
+    ):
+        dtype = choose_dtype(dtype, device, fast=True)
         objective = task.objective.to(device).train()
         state = new_state(objective, settings, device, dtype)
-        if resume and state_file.exists():
-            state.load(state_file, task.checkpoint)
+        checkpoint = _with_notes(task, settings, processes, dtype)
+        if resume:
+            resume_from(state_file, state, checkpoint, processes, device, allow_changes=allow_changes)
         parallel = processes.wrap(objective, device)
-        with _log(processes, output, state.step, tensorboard) as record:
-            for step, batch in _steps(task.data, settings, state, processes, report, record):
+        with _log(processes, output, state, tensorboard) as record:
+            for step, batch in _steps(task, settings, state, processes, device, report, record):
                 torch.manual_seed(step_seed(settings.seed, step, processes.rank, DROPOUT))
                 with torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "fp32"):
-                    loss = parallel({name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()})
+                    loss = parallel(batch)
                 rate = settings.learning_rate_at(step)
                 norm = state.update(loss, rate, settings.clip)
                 stop = processes.any(stopped.is_set(), device)
-                if state.step % settings.log_every == 0 or state.step == settings.steps or stop:
-                    record(state.step, processes.mean(loss), rate, norm)
+                if state.step % settings.log_every == 0 or state.step == settings.steps:
+                    record(state.step, processes.mean(loss), rate, norm.item())
                 if processes.is_first and (state.step % settings.save_every == 0 or stop):
-                    state.save(state_file, _with_notes(task, settings, processes, state))
+                    state.seconds = record.seconds
+                    state.save(state_file, _after(state, checkpoint))
                 if stop:
                     break
         del parallel  # nothing may hold the process group when it is left
         finished = state.step >= settings.steps
         if processes.is_first and finished:
-            checkpoint = _with_notes(task, settings, processes, state)
-            write_checkpoint(output, replace(checkpoint, tensors=state.average.module.state_dict()))
+            tensors = state.average.module.state_dict()
+            write_checkpoint(output, replace(_after(state, checkpoint), tensors=tensors))
             state_file.unlink(missing_ok=True)
     return finished
 
@@ -123,49 +136,93 @@ class _Batches(Dataset):
         return self.data.batch(generator, self.settings.batch_size)
 
 
-def _steps(data: TrainingData, settings: TrainingSettings, state: TrainingState, processes: Processes, report, record):
-    """The numbers of the remaining steps, each with its batch."""
-    steps = range(state.step, settings.steps)
-    loader = DataLoader(
-        _Batches(data, settings, processes.rank), batch_size=None, sampler=steps, num_workers=settings.workers
+@torch.no_grad()
+def prepared(data: TrainingData, batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """A batch of `data`, on the device, as the objective takes it."""
+    return data.prepare({name: tensor.to(device, non_blocking=tensor.is_pinned()) for name, tensor in batch.items()})
+
+
+def loading(
+    data: TrainingData, settings: TrainingSettings, steps: range, rank: int, device: torch.device
+) -> DataLoader:
+    """The batches of `steps`, in pinned memory if they are for a GPU.
+
+    The loading processes live as long as the iteration, and compute with one thread each.
+    """
+    return DataLoader(
+        _Batches(data, settings, rank),
+        batch_size=None,
+        sampler=steps,
+        num_workers=settings.workers,
+        prefetch_factor=PREFETCH if settings.workers else None,
+        pin_memory=device.type == "cuda",
     )
+
+
+def _steps(
+    task: TrainingTask,
+    settings: TrainingSettings,
+    state: TrainingState,
+    processes: Processes,
+    device: torch.device,
+    report: Reporter,
+    record: "_Record",
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """The numbers of the remaining steps, each with its batch as the objective takes it."""
+    steps = range(state.step, settings.steps)
     reported = report.training(iter(steps), settings.steps, lambda: f"loss {record.latest:.4f}")
-    return zip(reported, loader, strict=False)
+    for step, batch in zip(reported, loading(task.data, settings, steps, processes.rank, device), strict=False):
+        yield step, prepared(task.data, batch, device)
 
 
 class _Record:
-    """Writes rows of the log, if this process has one, and remembers the latest loss."""
+    """Writes rows of the log, if this process has one, and remembers the latest loss.
 
-    def __init__(self, log: TrainingLog | None):
-        self.log, self.latest, self._start = log, float("nan"), time.monotonic()
+    seconds: that the training took before.
+    """
+
+    def __init__(self, log: TrainingLog | None, seconds: float):
+        self.log, self.latest, self._start = log, float("nan"), time.monotonic() - seconds
+
+    @property
+    def seconds(self) -> float:
+        """That the training took so far, in all runs together."""
+        return time.monotonic() - self._start
 
     def __call__(self, step: int, loss: float, rate: float, norm: float) -> None:
         self.latest = loss
         if self.log:
-            seconds = time.monotonic() - self._start
-            self.log.write(step=step, loss=loss, learning_rate=rate, gradient_norm=norm, seconds=seconds)
+            self.log.write(step=step, loss=loss, learning_rate=rate, gradient_norm=norm, seconds=self.seconds)
 
 
 @contextmanager
-def _log(processes: Processes, output: Path, step: int, tensorboard: Path | None) -> Iterator[_Record]:
-    log = TrainingLog(output.with_suffix(".csv"), step, tensorboard) if processes.is_first else None
+def _log(processes: Processes, output: Path, state: TrainingState, tensorboard: Path | None) -> Iterator[_Record]:
+    log = TrainingLog(output.with_suffix(".csv"), state.step, tensorboard) if processes.is_first else None
     try:
-        yield _Record(log)
+        yield _Record(log, state.seconds)
     finally:
         if log:
             log.close()
 
 
-def _with_notes(task: TrainingTask, settings: TrainingSettings, processes: Processes, state: TrainingState):
-    """The task's checkpoint with the settings and the number of steps in its training notes."""
-    notes = {"settings": asdict(settings), "processes": processes.count, "steps done": state.step}
+def _with_notes(task: TrainingTask, settings: TrainingSettings, processes: Processes, dtype: str) -> Checkpoint:
+    """The task's checkpoint, with all that the result depends on in its training notes."""
+    notes = {"settings": asdict(settings), "processes": processes.count, "dtype": dtype}
     return replace(task.checkpoint, training=task.checkpoint.training | notes)
+
+
+def _after(state: TrainingState, checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with the number of steps in its training notes."""
+    return replace(checkpoint, training=checkpoint.training | {PROGRESS: state.step})
 
 
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
     """An event that SIGTERM or SIGINT (Ctrl-C) sets, so that the current step is finished and the state saved."""
     stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
+        yield stopped
+        return
     previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stopped

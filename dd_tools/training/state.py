@@ -7,8 +7,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from dd_tools.errors import DataError
-from dd_tools.formats.checkpoint import EMA_PREFIX, Checkpoint, read_training_state, write_training_state
+from dd_tools.formats.checkpoint import EMA_PREFIX, Checkpoint, write_training_state
 
 
 def state_path(output: Path) -> Path:
@@ -25,6 +24,7 @@ class TrainingState:
     optimizer: AdamW.
     scaler: of the gradients in fp16; disabled for other types.
     step: number of steps done.
+    seconds: that they took, in all runs together.
     """
 
     model: nn.Module
@@ -32,11 +32,13 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     step: int = 0
+    seconds: float = 0.0
 
-    def update(self, loss: torch.Tensor, learning_rate: float, clip: float) -> float:
+    def update(self, loss: torch.Tensor, learning_rate: float, clip: float) -> torch.Tensor:
         """Take one optimiser step and update the moving average.
 
-        clip: norm to which gradients are clipped. Returns their norm before clipping.
+        clip: norm to which gradients are clipped. Returns their norm before clipping, a scalar on the device, for which
+        a GPU need not be waited for.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
@@ -48,7 +50,7 @@ class TrainingState:
         self.scaler.update()
         self.average.update_parameters(self.model)
         self.step += 1
-        return norm.item()
+        return norm
 
     def save(self, path: Path, checkpoint: Checkpoint) -> None:
         """Write to `path` atomically. `checkpoint` describes the model, so that the file can also serve as weights."""
@@ -57,27 +59,22 @@ class TrainingState:
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
         tensors |= {f"scaler.{name}": torch.tensor(value) for name, value in self.scaler.state_dict().items()}
-        tensors["step"] = torch.tensor(self.step)
+        tensors |= {"step": torch.tensor(self.step), "seconds": torch.tensor(self.seconds, dtype=torch.float64)}
         write_training_state(path, replace(checkpoint, tensors=tensors))
 
-    def load(self, path: Path, checkpoint: Checkpoint) -> None:
-        """Continue from `path`. Raises `DataError` if it is the state of another model than `checkpoint` describes."""
-        saved = read_training_state(path)
-        if (saved.stage, saved.kind, saved.config) != (checkpoint.stage, checkpoint.kind, checkpoint.config):
-            raise DataError(
-                f"cannot resume from '{path}': it belongs to a {saved.stage} of another configuration; "
-                "remove it to start from the beginning"
-            )
+    def restore(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Continue from the tensors of a saved state of the same model."""
         groups: dict[str, dict] = {"model": {}, "ema": {}, "optimizer": {}, "scaler": {}}
-        for name, tensor in saved.tensors.items():
+        for name, tensor in tensors.items():
             group, _, rest = name.partition(".")
             if rest:
                 groups[group][rest] = tensor
         self.model.load_state_dict(groups["model"])
         self.average.module.load_state_dict(groups["ema"])
         self._load_optimizer(groups["optimizer"])
-        self.scaler.load_state_dict({name: tensor.item() for name, tensor in groups["scaler"].items()})
-        self.step = int(saved.tensors["step"])
+        if groups["scaler"]:  # absent if the state was saved by a training in another format
+            self.scaler.load_state_dict({name: tensor.item() for name, tensor in groups["scaler"].items()})
+        self.step, self.seconds = int(tensors["step"]), float(tensors.get("seconds", 0))
         self.average.n_averaged.fill_(self.step)
 
     def _load_optimizer(self, tensors: dict[str, torch.Tensor]) -> None:

@@ -15,7 +15,13 @@ class TrainingData(Protocol):
     """The training samples of a stage."""
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """`size` samples: all that the objective needs, noise included. Everything random comes from `generator`."""
+        """`size` samples, on the CPU, as compact as they can be sent: frames are uint8.
+
+        Everything random comes from `generator`, noise and the choices of augmentations included.
+        """
+
+    def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the objective takes, from a batch on the training device. Nothing here is random."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.checkpoint import Checkpoint, module_with
-from dd_tools.nn.device import AUTO, computing, open_dtype
+from dd_tools.nn.device import AUTO, DTYPES, choose_dtype, computing
 from dd_tools.nn.overlap import in_windows
 from dd_tools.reporting import Progress
 from dd_tools.speech.features import MODELS_WITH_LOUDNESS
@@ -21,14 +21,14 @@ from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 class WarpMotionModel:
     """Implements `dd_tools.pipeline.interfaces.MotionModel` with a `MotionNetwork`.
 
-    dtype: name of the floating-point format, see `open_dtype`.
+    dtype: name of the floating-point format, see `choose_dtype`.
     """
 
     generation_options = ("expression", "follow_syllables")
 
     def __init__(self, network: MotionNetwork, device: torch.device | str = "cpu", dtype: str = AUTO):
         self.network, self.device = network.to(device).eval(), torch.device(device)
-        self.dtype = open_dtype(dtype, self.device)
+        self.dtype = DTYPES[choose_dtype(dtype, self.device)]
         config = network.config
         self.speech_model, self.speech_layers, self.speech_width, self.z_size = (
             config.speech_model,

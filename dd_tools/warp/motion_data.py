@@ -104,6 +104,10 @@ class MotionData:
         }
         return batch if self.silence is None else batch | {"silence": pad_sequences(silence)[0]}
 
+    def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The batch as it is."""
+        return batch
+
     def _sample(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Speech (L, 2 T, D), reference (N, Z), target (T, Z) and degree of silence (T,) of one clip."""
         index = self.balance.draw(generator)

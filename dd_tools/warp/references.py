@@ -21,6 +21,7 @@ SMOOTHING = 0.08  # seconds, standard deviation of a Gaussian over the distances
 
 HEAD_POINTS = range(27, 48)  # nose and eyes, which speech moves little
 LIP_POINTS = MOUTH.stop - MOUTH.start
+MOUTH_POINTS = slice(len(HEAD_POINTS), len(HEAD_POINTS) + len(MOUTH_REGION))  # of the `comparison_points`
 LIP_SHAPE_WEIGHT = 2.0  # of the distance of lip shapes; that of head and mouth positions is 1
 UPPER_SHARE = 0.4  # of the crop, in which lighting is compared; it lies above a steady mask
 LIGHT_GRID = 6, 3  # cells across and down, whose mean colours are the lighting
@@ -83,7 +84,7 @@ def point_distance(target: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     lip shape. The lip shape has most weight, so that no open mouth is the reference of a closed one.
     """
     distance = np.linalg.norm(target[:, None] - candidates, axis=-1)
-    head, mouth, shape = np.split(distance, [len(HEAD_POINTS), len(HEAD_POINTS) + len(MOUTH_REGION)], axis=-1)
+    head, mouth, shape = np.split(distance, [MOUTH_POINTS.start, MOUTH_POINTS.stop], axis=-1)
     return head.mean(-1) + mouth.mean(-1) + LIP_SHAPE_WEIGHT * shape.mean(-1)
 
 

@@ -9,7 +9,7 @@ from dd_tools.face.face_images import face_images
 from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.formats.clip import Clip
-from dd_tools.nn.device import AUTO, computing, memory_format, open_dtype
+from dd_tools.nn.device import AUTO, DTYPES, choose_dtype, computing, memory_format
 from dd_tools.nn.images import composite, to_frames, to_images, to_masks
 from dd_tools.warp.latents import LANDMARK_VALUES, HeadCameras
 from dd_tools.warp.network import RendererConfig, WarpNetwork
@@ -21,7 +21,7 @@ CANDIDATE_BATCH = 32  # reference candidates that are encoded at once
 class WarpRenderer:
     """Implements `dd_tools.pipeline.interfaces.Renderer` with a `WarpNetwork`.
 
-    dtype: name of the floating-point format, see `open_dtype`.
+    dtype: name of the floating-point format, see `choose_dtype`.
     """
 
     painting_options = ()
@@ -29,8 +29,8 @@ class WarpRenderer:
     def __init__(self, network: WarpNetwork, device: torch.device | str = "cpu", dtype: str = AUTO):
         self.device = torch.device(device)
         self.network = network.to(self.device, memory_format=memory_format(self.device)).eval()
-        self.encoding_dtype = open_dtype(dtype, self.device)
-        self.painting_dtype = open_dtype(dtype, self.device, painting=True)
+        self.encoding_dtype = DTYPES[choose_dtype(dtype, self.device)]
+        self.painting_dtype = DTYPES[choose_dtype(dtype, self.device, fast=True)]
         self.framing, self.z_size = network.config.framing, network.config.z_size
 
     def compile(self) -> None:

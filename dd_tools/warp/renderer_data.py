@@ -7,17 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dd_tools.face.face_images import face_images
-from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.formats.clip import Clip
-from dd_tools.nn.images import to_images, to_masks
-from dd_tools.training.clip_files import ClipFiles
+from dd_tools.nn.images import as_images
+from dd_tools.training.chance import draw_below
+from dd_tools.training.clip_files import FACE, FRAMES, MASK, ClipFiles
 from dd_tools.training.clips import SpeakerBalance
-from dd_tools.warp.augmentation import augment_face, augment_sample
+from dd_tools.warp.augmentation import augment
+from dd_tools.warp.drawn_changes import draw_changes
 from dd_tools.warp.drawn_references import draw_references
-from dd_tools.warp.latents import relative_to_crop
 from dd_tools.warp.network import RendererConfig
-from dd_tools.warp.references import comparison_points
+from dd_tools.warp.references import MOUTH_POINTS, comparison_points
 
 
 class RendererData:
@@ -31,37 +30,52 @@ class RendererData:
         self, paths: Sequence[Path], config: RendererConfig, *, speakers: Mapping[str, str], augment: bool = True
     ):
         self.config, self.augment = config, augment
-        self.clips = ClipFiles(paths, config.framing)
+        self.clips = ClipFiles(paths, config.framing, eyes=config.eyes)
         self.pts, self.points = zip(*self.clips.summarise(_times_and_points), strict=True)
         self.balance = SpeakerBalance([path.stem for path in paths], speakers)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
+        """frames and faces uint8 (B, 1 + K, S, S, 3), the image first, then its references; masks uint8 (B, S, S).
+
+        landmarks (B, 1 + K, 25, 2) from −1 to 1 across the crop. Also the numbers of `draw_changes`, if samples are to
+        be augmented.
+        """
+        clips = self.balance.draw_many(size, generator)
+        targets = draw_below(torch.tensor([len(self.pts[clip]) for clip in clips]), generator).tolist()
+        samples = [self._draw_frames(clip, target, generator) for clip, target in zip(clips, targets, strict=True)]
+        frames = [(clip, int(frame)) for clip, sample in samples for frame in self.clips.usable[clip][sample]]
+        landmarks = np.stack([self.points[clip][sample, MOUTH_POINTS] for clip, sample in samples])
+        batch = {
+            "frames": self.clips.read(FRAMES, frames).unflatten(0, (size, -1)),
+            "faces": self.clips.read(FACE, frames).unflatten(0, (size, -1)),
+            "masks": self.clips.read(MASK, frames[:: 1 + self.config.references]),
+            "landmarks": torch.from_numpy(landmarks).float(),
+        }
+        changes = draw_changes(batch["landmarks"], self.config.size, generator) if self.augment else {}
+        return batch | changes
+
+    def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """image (B, 3, S, S), mask (B, 1, S, S), references (B, K, 3, S, S).
 
         Of the image and its references also faces (B, 1 + K, 3, S, S), and landmarks (B, 1 + K, 25, 2) from −1 to 1
         across the crop.
         """
-        samples = [self._sample(generator) for _ in range(size)]
-        return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
-
-    def _sample(self, generator: torch.Generator) -> dict[str, Tensor]:
-        index = self.balance.draw(generator)
-        clip, usable = self.clips[index], self.clips.usable[index]
-        target = int(torch.randint(len(usable), (), generator=generator))
-        references = draw_references(self.points[index], self.pts[index], target, self.config.references, generator)
-        frame, references = int(usable[target]), usable[references].tolist()
-        landmarks = clip.landmarks[[frame, *references]][:, MOUTH_REGION]
-        sample = {
-            "image": to_images(clip.frames[frame][None])[0],
-            "references": to_images(np.stack([clip.frames[other] for other in references])),
-            "faces": to_images(face_images(clip, [frame, *references], self.config.eyes)),
-            "landmarks": torch.from_numpy(relative_to_crop(landmarks, clip.size)).float(),
-            "mask": to_masks(clip.mask[frame][None])[0],
-        }
+        images, faces = as_images(batch["frames"]), as_images(batch["faces"])
+        masks = batch["masks"][:, None].float()
         if self.augment:
-            sample = augment_sample(sample, generator)
-            sample["faces"] = torch.stack([augment_face(face, generator) for face in sample["faces"]])
-        return sample
+            images, faces, masks = augment(images, faces, masks, batch)
+        return {
+            "image": images[:, 0],
+            "references": images[:, 1:],
+            "faces": faces,
+            "landmarks": batch["landmarks"],
+            "mask": masks,
+        }
+
+    def _draw_frames(self, clip: int, target: int, generator: torch.Generator) -> tuple[int, np.ndarray]:
+        """The clip, and which of its usable frames are the target and its references."""
+        references = draw_references(self.points[clip], self.pts[clip], target, self.config.references, generator)
+        return clip, np.concatenate([[target], references])
 
 
 def _times_and_points(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
