@@ -1,20 +1,24 @@
 #!/bin/sh
-# The ablations of the paper's Table 2 with the default networks: train on one folder of videos, reconstruct
-# those of another folder, with other speakers, from their own audio, and score them against the originals.
+# The ablations of the paper's Table 2 with the paper's design at a small size (preset small): train on one folder of
+# videos, reconstruct those of another folder, with other speakers, from their own audio, and score them against the
+# originals.
 #
 #   sh examples/ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS
 #
-# Every variant is trained equally long: the renderer STEPS (1200) steps of 8 samples, the motion model MOTION_STEPS
-# (the preset's). As in the paper, no-eyes and no-augment concern the renderer, mel and tenth the motion model.
-# SPEAKERS=FILE, DELAYS=FILE and PERCEPTUAL=FILE are the values of the options of dd-train-ae and dd-train-seq of these
-# names, LPIPS_TRUNK=FILE is that of dd-eval. Weights, videos and report.md go to RESULTS; existing files are kept.
+# Every variant is trained equally long: the renderer STEPS steps of BATCH samples, the motion model MOTION_STEPS steps
+# (the preset's numbers). As in the paper, no-eyes and no-augment concern the renderer, mel and tenth the motion model;
+# layer-0 to layer-4 use a single layer of the speech features in place of the weighted sum. PRESET=warp ablates the
+# renderer that ships, RENDERER=FILE takes the renderer of the variant full from elsewhere, DTYPE=bf16 trains faster on
+# a GPU, WORKERS=N loads data in N processes. SPEAKERS=FILE and DELAYS=FILE are the values of the options of dd-train-ae
+# and dd-train-seq of these names, LPIPS_TRUNK=FILE and SYNCNET=FILE those of dd-eval. Weights, videos and report.md go
+# to RESULTS; existing files are kept.
 set -eu
 
 if [ $# -ne 3 ]; then
     echo "usage: ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS" >&2
     exit 2
 fi
-training=$1 held=$2 results=$3
+training=$1 held=$2 results=$3 preset=${PRESET:-small} layers="0 1 2 3 4"
 mkdir -p "$results/clips" "$results/held"
 
 dd-prep "$training"/*.mp4 -o "$results/clips" --resume
@@ -25,24 +29,43 @@ for model in whisper mel; do
     dd-audio "$held"/*.mp4 -o "$results/held-speech-$model" --model $model --resume
 done
 
+# Single layers of the features (L, T, D), as arrays (1, T, D).
+for folder in speech held-speech; do
+    "${PYTHON:-python3}" - "$results/$folder-whisper" $layers <<'END'
+import sys
+from pathlib import Path
+
+import numpy as np
+
+folder = Path(sys.argv[1])
+for layer in map(int, sys.argv[2:]):
+    target = folder.with_name(folder.name.replace("whisper", f"layer-{layer}"))
+    target.mkdir(exist_ok=True)
+    for source in folder.glob("*.npy"):
+        if not (target / source.name).exists():
+            np.save(target / source.name, np.load(source)[layer : layer + 1])
+END
+done
+
 # renderer NAME [OPTION...]: train it and encode all clips with it.
 renderer() {
     name=$1 weights=$results/renderer-$1.safetensors
     shift
     mkdir -p "$results/latents-$name" "$results/held-latents-$name"
-    [ -f "$weights" ] || dd-train-ae "$results/clips" -o "$weights" "$@" --resume \
-        --steps "${STEPS:-1200}" --batch-size 8 \
-        ${SPEAKERS:+--speakers "$SPEAKERS"} ${PERCEPTUAL:+--perceptual "$PERCEPTUAL"}
+    [ -f "$weights" ] || dd-train-ae "$results/clips" -o "$weights" "$@" --preset "$preset" --resume \
+        ${STEPS:+--steps "$STEPS"} ${BATCH:+--batch-size "$BATCH"} ${DTYPE:+--dtype "$DTYPE"} \
+        ${WORKERS:+--workers "$WORKERS"} ${SPEAKERS:+--speakers "$SPEAKERS"}
     dd-encode "$results/clips"/*.h5 -o "$results/latents-$name" --renderer "$weights" --resume
     dd-encode "$results/held"/*.h5 -o "$results/held-latents-$name" --renderer "$weights" --resume
 }
 
-# motion NAME RENDERER SPEECH-MODEL [OPTION...]: train it on that renderer's latents, reconstruct every held-out video.
+# motion NAME RENDERER FEATURES [OPTION...]: train it on that renderer's latents, reconstruct every held-out video.
 motion() {
-    name=$1 stage1=$2 speech=$3 weights=$results/motion-$1.safetensors
+    name=$1 stage1=$2 speech=$3 model=whisper weights=$results/motion-$1.safetensors
+    [ "$speech" != mel ] || model=mel
     shift 3
     [ -f "$weights" ] || dd-train-seq "$results/latents-$stage1" --speech "$results/speech-$speech" \
-        --speech-model "$speech" -o "$weights" "$@" --resume ${MOTION_STEPS:+--steps "$MOTION_STEPS"} \
+        --speech-model "$model" -o "$weights" "$@" --preset "$preset" --resume ${MOTION_STEPS:+--steps "$MOTION_STEPS"} \
         ${SPEAKERS:+--speakers "$SPEAKERS"} ${DELAYS:+--delays "$DELAYS"}
     mkdir -p "$results/$name"
     for clip in "$results/held"/*.h5; do
@@ -55,6 +78,7 @@ motion() {
     done
 }
 
+[ -z "${RENDERER:-}" ] || cp "$RENDERER" "$results/renderer-full.safetensors"
 renderer full
 renderer no-eyes --no-eyes
 renderer no-augment --no-augment
@@ -63,7 +87,13 @@ motion no-eyes no-eyes whisper
 motion no-augment no-augment whisper
 motion mel full mel
 motion tenth full whisper --data-fraction 0.1
+for layer in $layers; do
+    motion "layer-$layer" full "layer-$layer"
+done
 
-dd-eval "$results/full" "$results/no-eyes" "$results/no-augment" "$results/mel" "$results/tenth" --truth "$held" \
-    --region mask --markdown "$results/report.md" --json "$results/report.json" \
-    ${LPIPS_TRUNK:+--lpips-trunk "$LPIPS_TRUNK"}
+set -- "$results/full" "$results/no-eyes" "$results/no-augment" "$results/mel" "$results/tenth"
+for layer in $layers; do
+    set -- "$@" "$results/layer-$layer"
+done
+dd-eval "$@" --truth "$held" --region mask --markdown "$results/report.md" --json "$results/report.json" \
+    ${LPIPS_TRUNK:+--lpips-trunk "$LPIPS_TRUNK"} ${SYNCNET:+--syncnet "$SYNCNET"}

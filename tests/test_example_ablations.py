@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import options
+from factories import dummy_speech
 from test_examples import EXAMPLES, NOTE_ONLY, STAND_IN, calls, run
 
 # As the commands do, these refuse a folder that is not there.
@@ -38,8 +40,8 @@ def test_every_variant_is_trained_once_and_all_are_scored_together(folder):
     done = ablate(folder, SPEAKERS="who.tsv", DELAYS="late.tsv", STEPS="7", MOTION_STEPS="3")
     assert done.returncode == 0, done.stderr
     lines = (folder / "calls").read_text().splitlines()
-    counts = {"dd-prep": 2, "dd-audio": 4, "dd-train-ae": 3, "dd-encode": 6, "dd-train-seq": 5}
-    counts |= {"dd-generate": 10, "dd-render": 10, "dd-eval": 1}
+    counts = {"dd-prep": 2, "dd-audio": 4, "dd-train-ae": 3, "dd-encode": 6, "dd-train-seq": 10}
+    counts |= {"dd-generate": 20, "dd-render": 20, "dd-eval": 1}
     assert calls(folder) == sorted(name for name, count in counts.items() for _ in range(count))
 
     stage1 = [line for line in lines if line.startswith("dd-train-ae")]
@@ -48,26 +50,36 @@ def test_every_variant_is_trained_once_and_all_are_scored_together(folder):
         (True, False),
         (False, True),
     ]
-    assert all("--steps 7 --batch-size 8" in line and "--speakers who.tsv" in line for line in stage1)
+    assert all("--preset small" in line and "--steps 7" in line and "--speakers who.tsv" in line for line in stage1)
     stage2 = [line for line in lines if line.startswith("dd-train-seq")]
     assert all("--delays late.tsv" in line and "--resume" in line and "--steps 3" in line for line in stage2)
     assert [line.split()[1] for line in stage2] == [
-        f"out/latents-{name}" for name in ("full", "no-eyes", "no-augment", "full", "full")
+        f"out/latents-{name}" for name in ("full", "no-eyes", "no-augment", *["full"] * 7)
     ]
     assert "--speech out/speech-mel --speech-model mel" in stage2[3]
     assert "--data-fraction 0.1" in stage2[4]
-    assert "dd-eval out/full out/no-eyes out/no-augment out/mel out/tenth --truth few" in lines[-1]
+    for layer, line in enumerate(stage2[5:]):
+        assert f"--speech out/speech-layer-{layer} --speech-model whisper" in line
+    assert lines[-1].startswith(
+        "dd-eval out/full out/no-eyes out/no-augment out/mel out/tenth "
+        "out/layer-0 out/layer-1 out/layer-2 out/layer-3 out/layer-4 --truth few"
+    )
 
     assert ablate(folder).returncode == 0
     assert not {"dd-train-ae", "dd-train-seq", "dd-render"} & set(calls(folder))
 
 
-def test_every_option_exists_and_all_variants_are_of_the_default_preset(folder):
-    ablate(folder, SPEAKERS="who.tsv", DELAYS="late.tsv", PERCEPTUAL="alex.pth", LPIPS_TRUNK="alex.pth")
-    for line in (folder / "calls").read_text().splitlines():
+def test_every_option_exists_and_all_variants_are_of_one_preset(folder):
+    (folder / "ready.safetensors").touch()
+    names = {"SPEAKERS": "who.tsv", "DELAYS": "late.tsv", "LPIPS_TRUNK": "alex.pth", "SYNCNET": "sync.pth"}
+    ablate(folder, **names, PRESET="warp", BATCH="4", DTYPE="bf16", WORKERS="2", RENDERER="ready.safetensors")
+    lines = (folder / "calls").read_text().splitlines()
+    assert calls(folder).count("dd-train-ae") == 2, "the renderer of the variant full is given"
+    for line in lines:
         command, *arguments = line.split()
         given = {argument for argument in arguments if argument.startswith("--")}
-        assert given <= set(options(command)) and not given & {"--preset", "--init"}, line
+        assert given <= set(options(command)) and "--init" not in given, line
+        assert ("--preset warp" in line) == command.startswith("dd-train"), line
 
 
 def test_a_video_is_reconstructed_from_latents_of_its_own_renderer(folder):
@@ -87,3 +99,14 @@ def test_a_video_is_reconstructed_from_latents_of_its_own_renderer(folder):
 def test_usage(folder):
     done = ablate(folder, "many")
     assert (done.returncode, done.stderr) == (2, "usage: ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS\n")
+
+
+def test_single_layers_are_cut_out_of_the_features(folder):
+    for name in ("out/speech-whisper", "out/held-speech-whisper"):
+        (folder / name).mkdir(parents=True)
+    features = dummy_speech(3, layers=5, width=4)
+    np.save(folder / "out/speech-whisper/a.npy", features)
+    assert ablate(folder).returncode == 0
+    for layer in range(5):
+        found = np.load(folder / f"out/speech-layer-{layer}/a.npy")
+        assert found.dtype == np.float16 and np.array_equal(found, features[[layer]])

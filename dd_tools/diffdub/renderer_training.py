@@ -16,7 +16,8 @@ PRESETS = {
     # The authors' sizes, and Adam at their constant rate. They start from the public Diff-AE FFHQ-256 weights (--init).
     # The paper states 4 epochs, but no steps or batch size.
     "paper": Preset(RendererConfig(), TrainingSettings(steps=400_000, batch_size=16, learning_rate=1e-4)),
-    # A size that two CPU cores can train.
+    # A size that two CPU cores can train. It predicts v, not the noise as in the paper: after 4,000 samples, that was
+    # worth 5.6 dB inside the mask.
     "small": Preset(
         RendererConfig(
             size=96,
@@ -29,6 +30,7 @@ PRESETS = {
             z_size=128,
             embedding_size=192,
             dropout=0.0,
+            prediction="v",
             crop="face",
             mask="steady",
         ),
