@@ -55,6 +55,17 @@ def test_latents_are_the_encoders_and_do_not_depend_on_batches(kind, tmp_path):
             np.testing.assert_allclose(latents[4], each[3] + (each[6] - each[3]) / 3, atol=1e-5)
 
 
+@pytest.mark.parametrize(("dtype", "limit"), [("bf16", 3e-2), ("fp16", 4e-3)])
+@of_both_kinds
+def test_half_precision_encodes_nearly_the_same(kind, dtype, limit, tmp_path):
+    full = tiny_renderer(kind)
+    half = type(full)(full.network, "cpu", dtype)
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=11)) as clip:
+        expected, found = encode_clip(full, clip), encode_clip(half, clip)
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - expected).max() < limit * np.abs(expected).max()
+
+
 @of_both_kinds
 @pytest.mark.parametrize(("fps", "unusable"), [(25.0, ()), (50.0, (0, 1, 2)), (29.97, (5, 6)), (12.5, ())])
 @pytest.mark.parametrize("count", [1, 4, 100])

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from both_kinds import fitting_latents, of_both_kinds, tiny_motion_model
 from factories import dummy_latents, dummy_lips, dummy_motion_model, dummy_speech, dummy_warp_motion_model
 
+from dd_tools.diffdub.motion_network import MotionNetwork
+from dd_tools.diffdub.motion_training import PRESETS
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.checkpoint import MOTION, read_checkpoint, write_checkpoint
 from dd_tools.pipeline.generate import generate_from, generate_motion
@@ -23,6 +26,21 @@ def test_the_references_that_the_model_chooses_are_used(kind, references):
     motion = generate_motion(model, speech, latents, references=references)
     assert (motion.shape, motion.dtype) == ((20, model.z_size), np.float32)
     np.testing.assert_array_equal(motion, generate_from(model, speech, chosen, names=NAMES))
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [("bf16", 2e-2), ("fp16", 3e-3)])
+@of_both_kinds
+def test_half_precision_generates_nearly_the_same(kind, dtype, limit):
+    """By a network as it is before training; the weights of the tiny diffdub model magnify every rounding."""
+    torch.manual_seed(0)
+    network = tiny_motion_model("warp").network if kind == "warp" else MotionNetwork(PRESETS["tiny"].config)
+    model_class = type(tiny_motion_model(kind))
+    motions = [
+        generate_motion(model_class(network, "cpu", one), dummy_speech(60), fitting_latents(kind, 30))
+        for one in ("fp32", dtype)
+    ]
+    assert motions[1].dtype == np.float32
+    assert 0 < np.abs(motions[1] - motions[0]).max() < limit * np.abs(motions[0]).max()
 
 
 @of_both_kinds
