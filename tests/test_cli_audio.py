@@ -15,6 +15,7 @@ from dd_tools.diffdub.motion_training import PRESETS
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
 from dd_tools.media.audio import read_audio
 from dd_tools.speech.registry import open_speech_model
+from dd_tools.speech.whisper import Whisper
 
 
 def dummy_sound(path, samples: int, rate: int = 16000, amplitude: float = 0.1):
@@ -148,3 +149,13 @@ def test_bad_input_is_a_one_line_error_and_leaves_no_file(folder, arguments, sta
     options = [] if "--model" in arguments or "--weights" in arguments else ["--model", "mel"]
     assert call("dd-audio", *arguments, *options) == (status, "", f"dd-audio: {message}\n")
     assert sorted(os.listdir()) == before
+
+
+def test_a_gpu_that_is_too_small_is_one_line(monkeypatch):
+    def fail(*arguments, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(Whisper, "stream", fail)
+    outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--device", "cpu")
+    assert outcome == (1, "", "dd-audio: out of GPU memory; use --device cpu\n")
+    assert not Path("speech.npy").exists()

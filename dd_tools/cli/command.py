@@ -44,6 +44,11 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
                 traceback.print_exc()
             typer.echo(f"{name}: {error}", err=True)
             raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_DATA) from None
+        except RuntimeError as error:
+            if type(error).__name__ != "OutOfMemoryError":  # that of torch, which is not imported here
+                raise
+            typer.echo(f"{name}: out of GPU memory; use --device cpu", err=True)
+            raise typer.Exit(EXIT_DATA) from error
         except KeyboardInterrupt:
             typer.echo(f"{name}: interrupted", err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from None
