@@ -169,7 +169,6 @@ def test_the_renderer_can_be_adapted_to_the_speaker_first(studio, models, tmp_pa
     [
         (SHIPPED, ("--steps", "2"), "this renderer has no option --steps"),
         (SHIPPED, ("--solver", "unipc"), "this renderer has no option --solver"),
-        (SHIPPED, ("--reuse", "2"), "this renderer has no option --reuse"),
         (SHIPPED, ("--seed", "1"), "this renderer has no option --seed"),
         (PAPER, ("--expression", "1"), "this motion model has no option --expression"),
         (PAPER, ("--follow-syllables", "0.5"), "this motion model has no option --follow-syllables"),

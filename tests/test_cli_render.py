@@ -199,11 +199,9 @@ def test_the_source_is_followed_and_the_result_is_marked(studio, tmp_path):
         ("diffdub", ("--x-t", "left-diffdub.npy"), 1, "'left-diffdub.npy': shape (26, 16), expected (3, S, S)"),
         ("diffdub", ("--steps", "0"), 2, "invalid value for '--steps'"),
         ("diffdub", ("--solver", "heun"), 2, "unknown solver 'heun', expected ddim, dpm-solver++, unipc"),
-        ("diffdub", ("--reuse", "0"), 2, "invalid value for '--reuse'"),
         # A renderer that paints in one forward pass has neither noise nor steps.
         ("warp", ("--steps", "2"), 2, "dd-render: this renderer has no option --steps"),
         ("warp", ("--solver", "ddim"), 2, "dd-render: this renderer has no option --solver"),
-        ("warp", ("--reuse", "2"), 2, "dd-render: this renderer has no option --reuse"),
         ("warp", ("--seed", "0"), 2, "dd-render: this renderer has no option --seed"),
         ("warp", ("--x-t", "noise.npy"), 2, "dd-render: this renderer has no option --x-t"),
     ],

@@ -1,7 +1,6 @@
 """The networks of both stages: the authors' sizes and tensor names, and what each condition does to the output."""
 
 import json
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
 from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
 from dd_tools.diffdub.motion_training import PRESETS as MOTION_PRESETS
 from dd_tools.diffdub.renderer_training import PRESETS
-from dd_tools.diffdub.unet import SHALLOW_BLOCKS, DeepFeatures, timestep_embedding
+from dd_tools.diffdub.unet import timestep_embedding
 
 TINY = PRESETS["tiny"].config
 # A 64 px miniature of the authors' layout, which the golden files describe.
@@ -38,20 +37,13 @@ def on_meta(network: type, config) -> torch.nn.Module:
         return network(config)
 
 
-def gflop(config: RendererConfig, steps: int = 1, reuse: int = 1) -> float:
-    """Billions of floating-point operations of passes of the U-Net over one image."""
-    network, size, deep = on_meta(DiffusionAutoencoder, config), config.size, DeepFeatures(reuse)
+def gflop(config: RendererConfig) -> float:
+    """Billions of floating-point operations of one pass of the U-Net over one image."""
+    network, size = on_meta(DiffusionAutoencoder, config), config.size
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         image, t, z = torch.empty(1, 3, size, size), torch.zeros(1, dtype=torch.long), torch.empty(1, config.z_size)
-        for _ in range(steps):
-            network(image, image, t, z, deep)
+        network(image, image, t, z)
     return counter.get_total_flops() / 1e9
-
-
-@pytest.mark.parametrize(("preset", "share"), [("paper", 0.115), ("small", 0.164)])
-def test_a_step_that_reuses_deep_features_costs_a_fraction(preset, share):
-    config = PRESETS[preset].config
-    assert gflop(config, steps=2, reuse=2) / gflop(config) - 1 == pytest.approx(share, abs=0.001)
 
 
 def test_the_papers_renderer_has_the_published_size_and_cost():
@@ -135,42 +127,3 @@ def test_dropout_of_the_u_net_is_a_tenth_and_the_encoder_has_none():
     rates = {layer.p for layer in network.modules() if isinstance(layer, torch.nn.Dropout)}
     assert rates == {0.1}
     assert not [layer for layer in network.encoder.modules() if isinstance(layer, torch.nn.Dropout)]
-
-
-def trajectory(network: DiffusionAutoencoder, deep: DeepFeatures | None, steps: int = 6) -> list[torch.Tensor]:
-    """What the network predicts at different x_t and t, as in sampling."""
-    generator, size = torch.Generator().manual_seed(1), TINY.size
-    reference, z = torch.zeros(1, 3, size, size), torch.ones(1, TINY.z_size)
-    images = torch.randn(steps, 1, 3, size, size, generator=generator)
-    with torch.inference_mode():
-        return [
-            network(image, reference, torch.tensor([900 - 100 * step]), z, deep) for step, image in enumerate(images)
-        ]
-
-
-def test_features_that_are_shared_by_one_step_change_no_bit():
-    network = shaken(DiffusionAutoencoder(TINY))
-    pairs = zip(trajectory(network, None), trajectory(network, DeepFeatures(1)), strict=True)
-    assert all(torch.equal(*pair) for pair in pairs)
-
-
-@pytest.mark.parametrize(("interval", "computed"), [(1, 6), (2, 3), (3, 2), (4, 2), (9, 1)])
-def test_the_first_of_the_steps_that_share_deep_features_computes_them(interval, computed):
-    network = shaken(DiffusionAutoencoder(TINY))
-    blocks = {"first": network.input_blocks[0], "last": network.output_blocks[-1]}
-    blocks |= {"deep": network.middle_block, "down": network.input_blocks[-1], "up": network.output_blocks[0]}
-    calls = Counter()
-    for name, block in blocks.items():
-        block.register_forward_hook(lambda *_, name=name: calls.update([name]))
-    trajectory(network, DeepFeatures(interval))
-    assert calls == {"first": 6, "last": 6, "deep": computed, "down": computed, "up": computed}
-
-
-def test_deep_features_that_do_not_change_can_be_shared_without_loss():
-    network = shaken(DiffusionAutoencoder(TINY))
-    changing = trajectory(network, DeepFeatures(2))
-    assert not torch.equal(trajectory(network, None)[1], changing[1])
-    # What the last deep block returns is all that the shallow ones see of the deep.
-    network.output_blocks[-1 - SHALLOW_BLOCKS].register_forward_hook(lambda _, __, output: torch.ones_like(output))
-    pairs = zip(trajectory(network, None), trajectory(network, DeepFeatures(2)), strict=True)
-    assert all(torch.equal(*pair) for pair in pairs)

@@ -96,7 +96,7 @@ def test_twenty_steps_are_taken_unless_others_are_asked_for(renderer, clip, seen
     assert [int(t) for _, _, t, _ in seen] == list(range(950, -1, -50))
 
 
-OPTIONS = ({}, {"solver": "dpm-solver++"}, {"solver": "unipc", "reuse": 2})
+OPTIONS = ({}, {"solver": "dpm-solver++"}, {"solver": "unipc"})
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -104,16 +104,6 @@ def test_a_span_equals_that_part_of_the_whole(renderer, clip, options):
     whole = paint(renderer, clip, **options).astype(int)
     for span in (slice(0, 2), slice(2, 5), slice(4, 5)):
         assert np.abs(paint(renderer, clip, span=span, **options) - whole[span]).max() <= 1
-
-
-def test_a_painter_paints_a_batch_as_if_it_were_its_first(renderer, clip):
-    """An odd number of steps would end in the middle of shared features."""
-    painter, latents = renderer.painter(clip, steps=3, reuse=2), np.ones((2, renderer.z_size), np.float32)
-    latents[1] *= -1
-    arguments = np.array([1, 5]), np.arange(2) / 25, latents
-    first, other, again = (painter(*arguments, slice(index, index + 1)) for index in (0, 1, 0))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("solver", ["ddim", "dpm-solver++", "unipc"])
@@ -140,7 +130,6 @@ def test_noise_comes_from_the_seed_or_from_a_file(renderer, clip):
         ({"steps": 0}, UsageError, "steps must be from 1 to 1000, got 0"),
         ({"steps": 1001}, UsageError, "steps must be from 1 to 1000, got 1001"),
         ({"solver": "x"}, UsageError, r"unknown solver 'x', expected ddim, dpm-solver\+\+, unipc"),
-        ({"reuse": 0}, UsageError, "reuse must be at least 1, got 0"),
         ({"x_t": np.zeros((3, 16, 16))}, DataError, r"x_T has shape \(3, 16, 16\), expected \(3, 32, 32\)"),
     ],
 )

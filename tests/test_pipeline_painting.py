@@ -124,7 +124,6 @@ def test_the_noise_comes_from_the_seed_or_from_a_file(clip):
         ("diffdub", {"x_t": np.zeros((3, 16, 16))}, DataError, r"x_T has shape \(3, 16, 16\), expected \(3, 32, 32\)"),
         ("warp", {"steps": 4}, UsageError, "this renderer has no option --steps"),
         ("warp", {"solver": "ddim"}, UsageError, "this renderer has no option --solver"),
-        ("warp", {"reuse": 2}, UsageError, "this renderer has no option --reuse"),
         ("warp", {"seed": 0}, UsageError, "this renderer has no option --seed"),
         ("warp", {"x_t": np.zeros((3, 32, 32))}, UsageError, "this renderer has no option --x-t"),
         ("diffdub", {"expression": 1.0}, UsageError, "this renderer has no option --expression"),

@@ -59,7 +59,6 @@ def dub_video(
         at=parse_point(at),
         steps=options.steps,
         solver=options.solver,
-        reuse=options.reuse,
         seed=options.seed,
         settings=options.settings(),
         resume=options.resume,

@@ -37,10 +37,6 @@ class OutputOptions:
         str | None,
         typer.Option(metavar="ddim|dpm-solver++|unipc", help="Sampler, for diffdub renderers.  [default: ddim]"),
     ] = None
-    reuse: Annotated[
-        int | None,
-        typer.Option(min=1, help="Steps that share deep U-Net features, for diffdub renderers.  [default: 1]"),
-    ] = None
     seed: Annotated[int | None, typer.Option(help="Seed of the noise x_T, for diffdub renderers.  [default: 0]")] = None
     loop: Annotated[
         str,

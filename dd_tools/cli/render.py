@@ -68,7 +68,6 @@ def render_clips(
         report=session,
         steps=options.steps,
         solver=options.solver,
-        reuse=options.reuse,
         seed=options.seed,
         x_t=read_array(x_t, ("3", "S", "S")) if x_t else None,
     )

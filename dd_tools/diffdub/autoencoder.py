@@ -6,7 +6,7 @@ from torch import Tensor
 
 from dd_tools.diffdub.diffusion import EPSILON, PREDICTIONS, estimate_image
 from dd_tools.diffdub.semantic_encoder import SemanticEncoder
-from dd_tools.diffdub.unet import DeepFeatures, UNet
+from dd_tools.diffdub.unet import UNet
 from dd_tools.errors import UsageError
 from dd_tools.formats.clip import Framing
 from dd_tools.nn.config import Config
@@ -89,6 +89,6 @@ class DiffusionAutoencoder(UNet):
         """Face images (B, 3, S, S) in [−1, 1] to latents (B, Z)."""
         return self.encoder(face)
 
-    def denoise(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor, deep: DeepFeatures | None = None) -> Tensor:
+    def denoise(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """The estimate of the image x0, float32 (B, 3, S, S). The arguments are those of `forward`."""
-        return estimate_image(self.config.prediction, xt, t, self(xt, reference, t, z, deep).float())
+        return estimate_image(self.config.prediction, xt, t, self(xt, reference, t, z).float())

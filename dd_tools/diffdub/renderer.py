@@ -9,7 +9,6 @@ from torch import Tensor
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
 from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, shared_noise
 from dd_tools.diffdub.sampling import DDIM, SOLVERS, sample
-from dd_tools.diffdub.unet import DeepFeatures
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.face_images import face_images
 from dd_tools.formats.checkpoint import Checkpoint, module_with
@@ -26,7 +25,7 @@ class DiffDubRenderer:
     dtype: name of the floating-point format, see `choose_dtype`.
     """
 
-    painting_options = ("steps", "solver", "reuse", "seed", "x_t")
+    painting_options = ("steps", "solver", "seed", "x_t")
 
     def __init__(
         self,
@@ -54,26 +53,22 @@ class DiffDubRenderer:
         *,
         steps: int = STEPS,
         solver: str = DDIM,
-        reuse: int = 1,
         seed: int = 0,
         x_t: np.ndarray | None = None,
     ) -> "Painter":
         """See `Renderer.painter`.
 
-        steps: number of sampling steps. solver: a key of `SOLVERS`. reuse: number of consecutive steps that share deep
-        features of the U-Net, see `DeepFeatures`. seed: of the x_T that all frames share. x_t (3, S, S): this x_T,
-        instead of a seed.
+        steps: number of sampling steps. solver: a key of `SOLVERS`. seed: of the x_T that all frames share.
+        x_t (3, S, S): this x_T, instead of a seed.
         """
         if not 1 <= steps <= NUM_TIMESTEPS:
             raise UsageError(f"steps must be from 1 to {NUM_TIMESTEPS}, got {steps}")
         if solver not in SOLVERS:
             raise UsageError(f"unknown solver '{solver}', expected {', '.join(SOLVERS)}")
-        if reuse < 1:
-            raise UsageError(f"reuse must be at least 1, got {reuse}")
         if x_t is not None and x_t.shape != (3, clip.size, clip.size):
             raise DataError(f"x_T has shape {x_t.shape}, expected {(3, clip.size, clip.size)}")
         xT = shared_noise(clip.size, seed) if x_t is None else torch.from_numpy(x_t.astype(np.float32))[None]
-        return Painter(self, clip, xT, steps, solver, reuse)
+        return Painter(self, clip, xT, steps, solver)
 
 
 class Encoder:
@@ -94,9 +89,9 @@ class Encoder:
 class Painter:
     """Paints frames of one clip. The reference image of all frames is the first usable frame."""
 
-    def __init__(self, renderer: DiffDubRenderer, clip: Clip, xT: Tensor, num_steps: int, solver: str, reuse: int):
+    def __init__(self, renderer: DiffDubRenderer, clip: Clip, xT: Tensor, num_steps: int, solver: str):
         self.renderer, self.clip = renderer, clip
-        self.num_steps, self.solver, self.reuse = num_steps, solver, reuse
+        self.num_steps, self.solver = num_steps, solver
         self.xT = xT.to(renderer.device)
         self.reference = to_images(clip.frames[clip.usable[0]][None]).to(renderer.device)
 
@@ -113,10 +108,9 @@ class Painter:
         mask = to_masks(np.stack([self.clip.mask[frame] for frame in frames])).to(device)
         z = torch.from_numpy(latents).to(device)
         reference, xT = self.reference.expand_as(x0), self.xT.expand_as(x0)
-        deep = DeepFeatures(self.reuse)
 
         def denoise(xt: Tensor, t: Tensor) -> Tensor:
-            return network.denoise(xt, reference, t, z, deep)
+            return network.denoise(xt, reference, t, z)
 
         # The released demo does not composite after the last step; known pixels then come out approximately.
         painted = sample(denoise, xT, x0, mask, self.num_steps, self.solver)

@@ -48,7 +48,6 @@ def dub(
     at: tuple[float, float] | None = None,
     steps: int | None = None,
     solver: str | None = None,
-    reuse: int | None = None,
     seed: int | None = None,
     settings: OutputSettings | None = None,
     resume: bool = False,
@@ -65,7 +64,7 @@ def dub(
 
     renderer, motion: weights files; None for those that ship. references: largest number of reference latents.
     expression, follow_syllables: options of a warp motion model; None is its default. adapt_minutes: how long to train
-    the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, solver, reuse, seed: options
+    the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, solver, seed: options
     of a diffdub renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed
     run. batch_size: frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and
     `choose_dtype`. compiled: whether to compile the renderer. Raises `DataError` for files that cannot be used,
@@ -89,7 +88,7 @@ def dub(
         raise UsageError(f"renderer has latents of {model.z_size} values, motion model of {motion_model.z_size}")
     generation = {"expression": expression, "follow_syllables": follow_syllables}
     check_options("this motion model", motion_model.generation_options, generation)
-    painting = {"steps": steps, "solver": solver, "reuse": reuse, "seed": seed}
+    painting = {"steps": steps, "solver": solver, "seed": seed}
     check_options("this renderer", model.painting_options, painting)
     arithmetic = (batch_size, torch_device, dtype, compiled)
     options = (references, generation, adapt_minutes, face, at, painting, arithmetic)

@@ -7,8 +7,10 @@ usage: solvers.py RENDERER.safetensors CLIP.h5... [--frames N] [--reference-step
 RENDERER is of kind diffdub; a training state will do. Paints N frames of every clip, evenly spaced, from their true
 latents and one x_T. Prints a Markdown table: PSNR in dB inside the mask against DDIM in many steps, mean over frames
 and its standard error; PSNR against the true frames; billions of floating-point operations per frame; and these as a
-fraction of 20 DDIM steps. --spacing gives all solvers the same timesteps instead of their own. --shallow replaces
-`SHALLOW_BLOCKS`.
+fraction of 20 DDIM steps. --spacing gives all solvers the same timesteps instead of their own.
+
+--reuse N: only the first of N consecutive steps computes the whole U-Net; the others take its deep features from there
+and compute no more than its first and last --shallow blocks (DeepCache, Ma et al. 2023).
 """
 
 import argparse
@@ -21,12 +23,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from dd_tools.diffdub import unet
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
-from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, half_log_snr, shared_noise
+from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, estimate_image, half_log_snr, shared_noise
 from dd_tools.diffdub.renderer import STEPS, DiffDubRenderer, network_from
 from dd_tools.diffdub.sampling import DDIM, SOLVERS, quadratic_timesteps, sample, sampling_timesteps
-from dd_tools.diffdub.unet import DeepFeatures
 from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.images import to_images, to_masks
@@ -68,23 +68,56 @@ def batches(network: DiffusionAutoencoder, paths: list[Path], count: int, batch_
                 yield x0, mask, reference.expand_as(x0), torch.from_numpy(renderer.encoder(clip)(frames))
 
 
+class SharedFeatures:
+    """A U-Net that takes its deep features from an earlier step, except at every `interval`-th step."""
+
+    def __init__(self, network: DiffusionAutoencoder, interval: int, shallow: int):
+        self.network, self.interval, self.shallow = network, interval, shallow
+        self.step, self.deep = 0, None
+
+    def denoise(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
+        """See `DiffusionAutoencoder.denoise`."""
+        network, conditions = self.network, (z, self.network.time_embed(t))
+        h, laterals = torch.cat([xt, reference], dim=1), []
+        for block in network.input_blocks[: self.shallow]:
+            h = block(h, *conditions)
+            laterals.append(h)
+        if self.step % self.interval == 0:
+            self.deep = self._through_the_deep(h, conditions)
+        self.step, h = self.step + 1, self.deep
+        for block in network.output_blocks[-self.shallow :]:
+            h = block(torch.cat([h, laterals.pop()], dim=1), *conditions)
+        return estimate_image(network.config.prediction, xt, t, network.out(h))
+
+    def _through_the_deep(self, h: Tensor, conditions: tuple[Tensor, Tensor]) -> Tensor:
+        laterals = []
+        for block in self.network.input_blocks[self.shallow :]:
+            h = block(h, *conditions)
+            laterals.append(h)
+        h = self.network.middle_block(h, *conditions)
+        for block in self.network.output_blocks[: -self.shallow]:
+            h = block(torch.cat([h, laterals.pop()], dim=1), *conditions)
+        return h
+
+
 @torch.inference_mode()
-def paint(network: DiffusionAutoencoder, batch: Batch, num_steps: int, solver: str, reuse: int) -> Tensor:
+def paint(network: DiffusionAutoencoder, batch: Batch, num_steps: int, solver: str, reuse: int, shallow: int) -> Tensor:
     """Images (B, 3, S, S) as `Painter` paints them."""
     x0, mask, reference, z = batch
-    deep, xT = DeepFeatures(reuse), shared_noise(x0.shape[-1], seed=0).to(x0.device).expand_as(x0)
-    return sample(lambda xt, t: network.denoise(xt, reference, t, z, deep), xT, x0, mask, num_steps, solver)
+    xT = shared_noise(x0.shape[-1], seed=0).to(x0.device).expand_as(x0)
+    denoise = (SharedFeatures(network, reuse, shallow) if reuse > 1 else network).denoise
+    return sample(lambda xt, t: denoise(xt, reference, t, z), xT, x0, mask, num_steps, solver)
 
 
-def gflop(config: RendererConfig, num_steps: int, solver: str, reuse: int) -> float:
-    """Billions of floating-point operations to paint one frame."""
+def gflop(config: RendererConfig, *how: object) -> float:
+    """Billions of floating-point operations to paint one frame. how: the last arguments of `paint`."""
     with torch.device("meta"):
         network = DiffusionAutoencoder(config)
         image, mask, z = (
             torch.empty(1, *shape) for shape in ((3, config.size, config.size), (1, 1, 1), (config.z_size,))
         )
     with FlopCounterMode(display=False) as counter:
-        paint(network, (image, mask, image, z), num_steps, solver, reuse)
+        paint(network, (image, mask, image, z), *how)
     return counter.get_total_flops() / 1e9
 
 
@@ -108,18 +141,17 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--reuse", type=numbers, default=[1, 2, 3])
     parser.add_argument("--solvers", type=lambda text: text.split(","), default=list(SOLVERS))
     parser.add_argument("--spacing", choices=["own", *SPACINGS], default="own")
-    parser.add_argument("--shallow", type=int, default=unet.SHALLOW_BLOCKS)
+    parser.add_argument("--shallow", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=8)
     return parser.parse_args()
 
 
 def main() -> None:
     options = parse_options()
-    unet.SHALLOW_BLOCKS = options.shallow
     network = network_from(read_checkpoint(options.renderer, RENDERER), options.renderer)
     given = list(batches(network, options.clips, options.frames, options.batch_size))
-    references = [paint(network, batch, options.reference_steps, DDIM, 1) for batch in given]
-    full = gflop(network.config, STEPS, DDIM, 1)
+    references = [paint(network, batch, options.reference_steps, DDIM, 1, 1) for batch in given]
+    full = gflop(network.config, STEPS, DDIM, 1, 1)
     if options.spacing != "own":
         SOLVERS.update({name: replace(SOLVERS[name], timesteps=SPACINGS[options.spacing]) for name in options.solvers})
     x0 = torch.cat([batch[0] for batch in given])
@@ -131,7 +163,7 @@ def main() -> None:
     for solver in options.solvers:
         for reuse in options.reuse:
             for steps in options.steps:
-                how = steps, solver, reuse
+                how = steps, solver, reuse, options.shallow
                 painted = torch.cat([paint(network, batch, *how) for batch in given])
                 near = psnr(painted, torch.cat(references), mask)
                 error = near.std().item() / len(near) ** 0.5 if len(near) > 1 else 0.0
