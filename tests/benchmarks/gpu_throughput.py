@@ -5,10 +5,10 @@ usage: gpu_throughput.py [--preset paper] [--device cuda] [--batches 1,2,4,8,16,
 
 First the peak: products of two matrices of 8192 × 8192 numbers. With --clip, frames per second of the shipped warp
 renderer with all that its painter does. Then, for every format and batch size, the time of a step of the sampler,
-operations per second, and frames per second in 20, 10 and 2 steps, each beside the number that the peak allows; encoding,
-reading and pasting are left out. At last, for the batch sizes of --compiled, the compiled network, which may take minutes
-to compile. Every line of the Markdown tables is printed at once; after --seconds no measurement is started, and a
-compilation is ended.
+operations per second, and frames per second in 20, 10 and 2 steps, each beside the number that the peak allows;
+encoding, reading and pasting are left out. At last, for the batch sizes of --compiled, the compiled network, which may
+take minutes to compile. Every line of the Markdown tables is printed at once; after --seconds no measurement is
+started, and a compilation is ended.
 """
 
 import argparse
