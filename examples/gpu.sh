@@ -56,6 +56,24 @@ finish() { # Append the table of parts, and show all.
     cat "$summary"
 }
 
+first_of() { # FILE...: the first one that exists
+    for file; do
+        if [ -e "$file" ]; then
+            echo "$file"
+            return
+        fi
+    done
+}
+
+trained() { # The weights of the training; those of an unfinished one are in its state.
+    first_of "$work/renderer.safetensors" "$work/renderer.state.safetensors"
+}
+
+save_weights() { # [part NAME LIMIT]; not more than two files
+    cp "$work/renderer.csv" "$out/loss.csv"
+    "$@" "$python" "$programs/weights.py" "$(trained)" -o "$out/renderer.safetensors" --largest 15 --pieces 2
+}
+
 stop() {
     trap '' TERM INT
     if [ -n "$child" ]; then
@@ -63,6 +81,7 @@ stop() {
         wait "$child"
     fi
     echo "| (the rest) | | **stopped from outside** |" >>"$parts"
+    [ -z "$(trained)" ] || save_weights >>"$summary" 2>>"$log"
     finish
     exit 143
 }
@@ -105,15 +124,6 @@ note() { # NAME SECONDS VERDICT
     case $3 in done | skipped*) ;; *) status=1 ;; esac
 }
 
-first_of() { # FILE...: the first one that exists
-    for file; do
-        if [ -e "$file" ]; then
-            echo "$file"
-            return
-        fi
-    done
-}
-
 # What the kit brings.
 if [ -n "${KIT:-}" ]; then
     [ -z "$(first_of "$KIT"/wheels/*.whl)" ] ||
@@ -125,6 +135,7 @@ if [ -n "${KIT:-}" ]; then
     : "${SPEAKERS:=$(first_of "$KIT/speakers.tsv")}" "${INIT:=$(first_of "$KIT/init.safetensors")}"
 fi
 renderer=${RENDERER:-${INIT:-}}
+[ "$renderer" != default ] || renderer= # what ships is checked anyway
 clip=$(first_of "${HELD:-}"/*.h5 "${CLIPS:-}"/*.h5)
 
 part "environment" 60 "$python" "$programs/environment.py"
@@ -156,13 +167,11 @@ train() {
         ${INIT:+--init "$INIT"} ${SPEAKERS:+--speakers "$SPEAKERS"} --device "$device" --dtype "${DTYPE:-bf16}" \
         --batch-size "${BATCH:-128}" --workers "$workers" ${RATE:+--learning-rate "$RATE"} ${TRAIN_OPTIONS:-}
     end=$((end + 30)) # rather late than without the results
-    trained=$(first_of "$work/renderer.safetensors" "$work/renderer.state.safetensors")
-    [ -n "$trained" ] || return
-    cp "$work/renderer.csv" "$out/loss.csv"
+    [ -n "$(trained)" ] || return
     part "loss curve" 20 "$python" "$programs/loss_curve.py" "$work/renderer.csv" -o "$out/loss.png"
-    part "weights" 30 "$python" "$programs/weights.py" "$trained" -o "$out/renderer.safetensors" --largest 15 --pieces 2
+    save_weights part "weights" 30
     if [ -n "$(first_of "${HELD:-}"/*.h5)" ]; then
-        part "held-out faces" 45 "$python" "$benchmarks/renderer_sheet.py" "$trained" "$HELD"/*.h5 \
+        part "held-out faces" 45 "$python" "$benchmarks/renderer_sheet.py" "$(trained)" "$HELD"/*.h5 \
             -o "$out/faces.png" --device "$device" --steps "$steps"
     fi
 }

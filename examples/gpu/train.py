@@ -21,7 +21,7 @@ from dd_tools.training.state import state_path
 ENDLESS = 10**9  # steps
 PROBE_ROWS = 2  # of the log, which has one every 50 steps; the time between them tells that of a step
 PROBE_SHARE = 0.3  # of the time, after which the probe ends even with fewer rows
-SAFETY = 0.95  # of the time that is left is planned for
+SAFETY = 0.9  # of the time that is left is planned for; loaders may become slower
 STATE_SECONDS = 20  # for saving the state after SIGTERM
 START = "from dd_tools.cli.train_ae import run; run()"  # dd-train-ae, also where it is not installed
 

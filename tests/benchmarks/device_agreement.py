@@ -13,7 +13,7 @@ limit is exceeded.
 import argparse
 import copy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,40 +144,45 @@ class Stages:
         return psnr(torch.from_numpy(painted), truth, mask).mean().item()
 
 
-def compare(options: argparse.Namespace, device: torch.device, clip: Clip, say: Callable[[str], None]) -> bool:
+class Table:
+    """A Markdown table that is printed row by row, each with whether it is within a limit. `fits`: whether all are."""
+
+    def __init__(self, *titles: str):
+        self.fits = True
+        print(f"| {' | '.join(titles)} | |\n|{'---|' * len(titles)}---|")
+
+    def add(self, fits: bool, *cells: str) -> None:
+        self.fits = self.fits and fits
+        print(f"| {' | '.join(cells)} | {'ok' if fits else '**exceeded**'} |", flush=True)
+
+    def compare(self, stage: str, model: str, found: np.ndarray, expected: np.ndarray, limit: float = LIMIT) -> None:
+        difference = relative_difference(found, expected)
+        self.add(difference <= limit, stage, model, f"{difference:.1e}", f"{limit:.0e}")
+
+
+def compare(options: argparse.Namespace, device: torch.device, clip: Clip) -> bool:
     """Print the tables; returns whether all is within the limits."""
-    samples, name = speech_samples(options.speech)
+    samples, source = speech_samples(options.speech)
     speech, on_device = (open_speech_model("whisper", device=str(place)).features(samples) for place in ("cpu", device))
     chosen = clip.usable[np.unique(np.linspace(0, len(clip.usable) - 1, options.frames).round().astype(int))]
-    stages = Stages(clip, chosen, speech, options.steps)
-    rows = [(f"speech features of {name}", "whisper", relative_difference(on_device, speech), SPEECH_LIMIT)]
-    changes = []
+    stages, qualities = Stages(clip, chosen, speech, options.steps), []
+    table = Table("stage", "model", "largest relative difference", "limit")
+    table.compare(f"speech features of {source}", "whisper", on_device, speech, SPEECH_LIMIT)
     for name, renderer, motion_model in models(options):
-        z = stages.encode(renderer)
-        expected = [z, stages.generate(motion_model, z), stages.paint(renderer, z)]
-        there = moved(renderer, device)
-        found = [stages.encode(there), stages.generate(moved(motion_model, device), z), stages.paint(there, z)]
-        for stage, *pair in zip(("encode", "generate", "paint"), found, expected, strict=True):
-            rows.append((stage, name, relative_difference(*pair), LIMIT))
-        changes.append((name, stages.psnr(found[2]), stages.psnr(stages.paint(moved(renderer, device, "bf16"), z))))
-    return write_tables(rows, changes, say)
-
-
-def write_tables(rows: list[tuple], changes: list[tuple], say: Callable[[str], None]) -> bool:
-    """Print both tables; returns whether all is within the limits."""
-    say("| stage | model | largest relative difference | limit | |\n|---|---|---:|---:|---|")
-    for stage, model, difference, limit in rows:
-        say(f"| {stage} | {model} | {difference:.1e} | {limit:.0e} | {verdict(difference <= limit)} |")
-    say("\n| painted by | fp32, dB | bf16, dB | change, dB | limit | |\n|---|---:|---:|---:|---:|---|")
-    for model, full, half in changes:
-        fits = verdict(abs(half - full) <= PSNR_LIMIT)
-        say(f"| {model} | {full:.2f} | {half:.2f} | {half - full:+.3f} | {PSNR_LIMIT} | {fits} |")
-    differences = all(difference <= limit for *_, difference, limit in rows)
-    return differences and all(abs(half - full) <= PSNR_LIMIT for _, full, half in changes)
-
-
-def verdict(fits: bool) -> str:
-    return "ok" if fits else "**exceeded**"
+        z, there = stages.encode(renderer), moved(renderer, device)
+        table.compare("encode", name, stages.encode(there), z)
+        motion = stages.generate(moved(motion_model, device), z)
+        table.compare("generate", name, motion, stages.generate(motion_model, z))
+        painted = stages.paint(there, z)
+        table.compare("paint", name, painted, stages.paint(renderer, z))
+        half = stages.paint(moved(renderer, device, "bf16"), z)
+        qualities.append((name, stages.psnr(painted), stages.psnr(half)))
+    print()
+    changes = Table("painted by", "fp32, dB", "bf16, dB", "change, dB", "limit")
+    for name, full, half in qualities:
+        cells = f"{full:.2f}", f"{half:.2f}", f"{half - full:+.3f}", f"{PSNR_LIMIT}"
+        changes.add(abs(half - full) <= PSNR_LIMIT, name, *cells)
+    return table.fits and changes.fits
 
 
 def parse_options() -> argparse.Namespace:
@@ -195,7 +200,7 @@ def parse_options() -> argparse.Namespace:
 def main() -> int:
     options = parse_options()
     with Clip(options.clip) as clip:
-        return 0 if compare(options, options.device, clip, lambda line: print(line, flush=True)) else 1
+        return 0 if compare(options, options.device, clip) else 1
 
 
 if __name__ == "__main__":
