@@ -30,8 +30,8 @@ export PYTHONPATH
 programs=$root/examples/gpu
 
 # Old files would count, and would be unpacked with the new ones.
-rm -rf "$kit/train" "$kit/held" "$kit/wheels" "$kit/speakers.tsv" "$kit/init.safetensors"
 mkdir -p "$kit"
+rm -f "$kit"/train/*.npz "$kit"/held/*.npz "$kit"/wheels/*.whl "$kit/speakers.tsv" "$kit/init.safetensors"
 
 if [ -n "${WHEELS:-}" ]; then
     # shellcheck disable=SC2086 # several names
@@ -54,5 +54,5 @@ pack() { # CLIPS FOLDER OPTION...
 }
 pack "$held" "$kit/held" --frames "${HELD_FRAMES:-40}"
 used=$(du -sk "$kit" | cut -f 1)
-pack "$clips" "$kit/train" --size "$(((size * 1024 - used) / 1024))" ${SPEAKERS:+--speakers "$SPEAKERS"}
+pack "$clips" "$kit/train" --size "$(echo "$size $used" | awk '{ print $1 - $2 / 1024 }')" ${SPEAKERS:+--speakers "$SPEAKERS"}
 du -sm "$kit"

@@ -175,6 +175,10 @@ def test_clips_are_packed_into_a_size_and_unpacked(tmp_path):
         with Clip(path) as clip:
             lengths[path.stem] = clip.length
     assert lengths["c"] == 29 and 0 < lengths["a"] < 89
+    command = [sys.executable, PROGRAMS / "clips.py", "pack", *inputs, "-o", tmp_path / "none", "--size", -1]
+    refused = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert (refused.returncode, refused.stderr) == (1, "clips.py: no clips fit into -1.0 MiB\n")
+    assert not list((tmp_path / "none").iterdir())
 
 
 def test_steps_are_chosen_that_fit_into_the_time(programs):

@@ -95,6 +95,8 @@ def pack_all(options: argparse.Namespace) -> None:
     with ProcessPoolExecutor(options.processes) as pool:
         sizes = dict(zip(kept, pool.map(one, kept, [usable[path][: kept[path]] for path in kept]), strict=True))
         while sum(sizes.values()) > options.size * MIB:
+            if limit == 0:
+                raise DataError(f"no clips fit into {options.size:.1f} MiB")
             before, limit = kept, min(limit - 1, largest_limit(sizes, kept, speakers, round(options.size * MIB)))
             kept = allowances(kept, speakers, limit)
             for path in before.keys() - kept.keys():
