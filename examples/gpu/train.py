@@ -101,7 +101,7 @@ def run(training: Training, seconds: float, most: int) -> tuple[int, str]:
     if training.interrupted or most < ENDLESS or status != 143 or not rows:
         return status, report(training, rows, None)
     steps = steps_that_fit(began + seconds - time.monotonic(), rows, max(0.0, probed - rows[-1][1]))
-    training.start(steps, "--resume")
+    training.start(steps, "--resume", "--allow-changes")  # the number of steps
     training.wait(began + seconds)
     return training.stop(), report(training, rows, steps)
 
