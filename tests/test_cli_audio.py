@@ -157,5 +157,5 @@ def test_a_gpu_that_is_too_small_is_one_line(monkeypatch):
 
     monkeypatch.setattr(Whisper, "stream", fail)
     outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--device", "cpu")
-    assert outcome == (1, "", "dd-audio: out of GPU memory; use --device cpu\n")
+    assert outcome == (1, "", "dd-audio: out of memory on device 'cpu'; use --device cpu\n")
     assert not Path("speech.npy").exists()

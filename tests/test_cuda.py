@@ -1,5 +1,7 @@
 """A GPU computes what the CPU computes. Without a CUDA device, all of this skips; `test_fake_gpu` runs anywhere."""
 
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,11 @@ from factories import dummy_clip, dummy_speech
 from reporters import RecordingReporter
 from training_tasks import CPU, TASKS, dummy_task, write_clips
 
-from dd_tools.formats.checkpoint import read_checkpoint
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
+from dd_tools.diffdub.renderer_training import PRESETS
 from dd_tools.formats.clip import Clip
+from dd_tools.nn.batches import Batches
+from dd_tools.nn.device import computing
 from dd_tools.pipeline.encode import encode_clip
 from dd_tools.pipeline.generate import generate_motion
 from dd_tools.pipeline.painting import Speaker, compile_renderer
@@ -53,10 +58,11 @@ def test_motion_is_that_of_the_cpu(kind):
     expected, found = (
         generate_motion(moved(tiny_motion_model(kind), device), speech, latents) for device in (CPU, GPU)
     )
-    assert np.abs(found - expected).max() <= 1e-3 * np.abs(expected).max()
+    limit = 5e-3 if kind == "diffdub" else 1e-3  # its weights, of standard deviation 1, magnify rounding
+    assert np.abs(found - expected).max() <= limit * np.abs(expected).max()
 
 
-@pytest.mark.parametrize(("dtype", "limit"), [("fp32", 0.01), ("auto", 2), ("bf16", 2), ("fp16", 2)])
+@pytest.mark.parametrize(("dtype", "limit"), [("fp32", 0.01), ("auto", 0.5), ("bf16", 0.5), ("fp16", 0.1)])
 @of_both_kinds
 def test_painted_crops_are_those_of_the_cpu(kind, dtype, limit, clip):
     """limit: of the mean difference of pixel values, 0 to 255."""
@@ -73,28 +79,41 @@ def test_painting_can_be_repeated(kind, clip):
 @pytest.mark.slow
 @of_both_kinds
 def test_a_compiled_renderer_paints_the_same(kind, clip):
-    expected, renderer = paint(moved(tiny_renderer(kind), GPU), clip, kind), moved(tiny_renderer(kind), GPU)
-    speaker = Speaker(clip, np.zeros((11, renderer.z_size), np.float32), renderer, loop="stop", tail="silence")
-    compile_renderer(renderer, [speaker], 8, RecordingReporter())
-    assert np.abs(paint(renderer, clip, kind) - expected).max() <= 1
+    renderer = moved(tiny_renderer(kind), GPU)
+    latents = np.random.default_rng(0).normal(size=(11, renderer.z_size)).astype(np.float32)
+    speaker = Speaker(clip, latents, renderer, loop="stop", tail="silence", **OPTIONS[kind])
+    expected, found = [], []
+    for crops in (expected, found):
+        crops += [item.crop.astype(int) for item in speaker.paint(slice(0, 11), 8)]
+        if crops is expected:
+            compile_renderer(renderer, [speaker], 8, RecordingReporter())
+    assert np.abs(np.stack(found) - np.stack(expected)).max() <= 1
 
 
-def test_a_batch_that_does_not_fit_is_halved(clip):
-    """The memory of the GPU is really used up, but for so much that one frame fits and eight do not."""
+def test_a_batch_that_does_not_fit_is_halved():
+    """The memory of the GPU is limited to what lies between the needs of one image and of many."""
+    network, most = DiffusionAutoencoder(PRESETS["small"].config).to(GPU).eval(), 64
+
+    def encode(part: slice) -> np.ndarray:
+        with torch.inference_mode(), computing(GPU, torch.float32):
+            faces = torch.linspace(-1, 1, 96, device=GPU).expand(most, 3, 96, 96)[part].clone()
+            return network.encode(faces).cpu().numpy()
+
+    needs = []
+    for count in (1, most):
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        expected = encode(slice(0, count))
+        needs.append(torch.cuda.max_memory_reserved())
     torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    expected = paint(moved(tiny_renderer("diffdub"), GPU), clip, "diffdub", batch_size=1)
-    fits_one = 1.5 * torch.cuda.max_memory_reserved()
-    renderer, recorder = moved(tiny_renderer("diffdub"), GPU), RecordingReporter()
-    torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction(fits_one / torch.cuda.get_device_properties(GPU).total_memory)
+    recorder = RecordingReporter()
+    torch.cuda.set_per_process_memory_fraction(sum(needs) / 2 / torch.cuda.get_device_properties(GPU).total_memory)
     try:
-        found = paint(renderer, clip, "diffdub", batch_size=11, report=recorder)
+        found = Batches(recorder).compute(encode, slice(0, most))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert np.abs(found - expected).max() <= 1
-    if not recorder.messages:
-        pytest.skip("this GPU reserves memory in blocks so large that eleven frames fit")
+    assert recorder.messages
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_speech_features_are_those_of_the_cpu():
@@ -103,21 +122,19 @@ def test_speech_features_are_those_of_the_cpu():
     assert np.abs(found.astype(np.float32) - expected).max() <= 1e-2 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize(("dtype", "limit"), [("fp32", 1e-3), ("bf16", 5e-2), ("fp16", 5e-2)])
 @pytest.mark.parametrize("name", TASKS)
-def test_training_goes_the_way_of_the_cpu(name, dtype, tmp_path):
-    """After five steps, the weights are those of the CPU, as far as the format allows."""
+def test_training_goes_the_way_of_the_cpu(name, dtype, limit, tmp_path):
+    """The losses of five steps are those of the CPU, as far as the format allows."""
     write_clips(tmp_path)
-    weights = []
+    losses = []
     for device in (CPU, GPU):
         task, settings = dummy_task(name, tmp_path)
         output = tmp_path / f"{device.type}.safetensors"
         assert train(task, settings, output, device=device, dtype="fp32" if device == CPU else dtype)
-        weights.append(read_checkpoint(output, task.checkpoint.stage).tensors)
-    for key, expected in weights[0].items():
-        if expected.is_floating_point():
-            limit = 1e-3 if dtype == "fp32" else 2e-2
-            assert (weights[1][key] - expected).abs().max() <= limit, key
+        with open(output.with_suffix(".csv"), newline="") as stream:
+            losses.append([float(row["loss"]) for row in csv.DictReader(stream)])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=limit)
 
 
 @pytest.mark.parametrize("name", TASKS)

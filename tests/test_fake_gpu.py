@@ -12,9 +12,9 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils._python_dispatch import TorchDispatchMode
 from training_tasks import TASKS, dummy_task, write_clips
 
-from dd_tools.diffdub import diffusion
 from dd_tools.diffdub import renderer as diffdub_renderer
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
+from dd_tools.diffdub.diffusion import tables_on
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.conformer import Convolution
 from dd_tools.nn.device import computing
@@ -40,8 +40,10 @@ class NoDoubles(TorchDispatchMode):
 @contextlib.contextmanager
 def fake_gpu():
     """Tensors have no values here, but shapes, types and devices, which must fit as on a real GPU."""
+    tables_on.cache_clear()  # pretended tensors must neither be found there nor be left
     with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv()), NoDoubles():
         yield
+    tables_on.cache_clear()
 
 
 def on_gpu(network_class, config) -> torch.nn.Module:
@@ -71,11 +73,6 @@ def test_painting_keeps_to_the_device(kind, dtype, tmp_path, monkeypatch):
         with fake_gpu():
             renderer.network = on_gpu(NETWORKS[kind], renderer.network.config).eval()
             renderer.device, renderer.painting_dtype = GPU, {"fp32": torch.float32, "bf16": torch.bfloat16}[dtype]
-            for name in (
-                "SQRT_ALPHA_BAR",
-                "SQRT_ONE_MINUS_ALPHA_BAR",
-            ):  # real tensors cannot move to it in inference mode
-                monkeypatch.setattr(diffusion, name, getattr(diffusion, name).clone())
             if kind == "diffdub":
                 painter = renderer.painter(clip, steps=2)
             painted = painter([0, 1, 2], clip.pts[:3], z, slice(0, 3))

@@ -1,5 +1,7 @@
 """Names of devices and floating-point formats, and computing on them, on machines with and without GPUs."""
 
+import contextlib
+
 import pytest
 import torch
 
@@ -17,6 +19,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16)
+        monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
     return pretend
@@ -47,7 +50,7 @@ def test_devices_have_the_names_of_pytorch(machine, cuda, mps, name, expected):
         (0, "cuda", "no cuda device on this machine; use --device auto or cpu"),
         (0, "cuda:1", "no cuda device on this machine"),
         (0, "mps", "no mps device on this machine"),
-        (1, "cuda:1", "no device 'cuda:1' on this machine, which has 1 CUDA devices"),
+        (1, "cuda:1", "no device 'cuda:1' on this machine, its CUDA devices are 0 to 0"),
         (2, "cuda:2", "no device 'cuda:2'"),
         (2, "cuda:-1", "unknown device 'cuda:-1', expected auto, cpu, cuda, mps or cuda:N"),
         (2, "cuda:x", "unknown device"),

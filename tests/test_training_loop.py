@@ -117,12 +117,13 @@ def test_signals_are_handled_as_before_when_the_training_is_over(tmp_path):
 
 def test_the_moving_average_forgets_the_first_steps_fast_and_later_ones_by_its_decay():
     averages, current = [torch.zeros(2), torch.zeros(1)], [torch.tensor([11.0, 22.0]), torch.tensor([-11.0])]
-    update = ema_update(0.9)
-    update(averages, current, torch.tensor(1))  # keeps 2/11
+    numbers = iter([1, 2, 1000])
+    update = ema_update(0.9, lambda: next(numbers))
+    update(averages, current, torch.tensor(-1))  # keeps 2/11
     torch.testing.assert_close(averages, [torch.tensor([9.0, 18.0]), torch.tensor([-9.0])])
-    update(averages, [torch.zeros(2), torch.zeros(1)], torch.tensor(2))  # keeps 3/12
+    update(averages, [torch.zeros(2), torch.zeros(1)], torch.tensor(-1))  # keeps 3/12
     torch.testing.assert_close(averages, [torch.tensor([2.25, 4.5]), torch.tensor([-2.25])])
-    update(averages, [torch.zeros(2), torch.zeros(1)], torch.tensor(1000))  # keeps 0.9
+    update(averages, [torch.zeros(2), torch.zeros(1)], torch.tensor(-1))  # keeps 0.9
     torch.testing.assert_close(averages, [torch.tensor([2.025, 4.05]), torch.tensor([-2.025])])
 
 

@@ -59,8 +59,10 @@ def audio(
     The default model needs no download and writes 5 layers, 0.7 GB per hour of audio; HuBERT-large writes 25, 9 GB; mel
     is log-mel. With --weights, only their weighted sum is written, which dd-generate would otherwise compute.
     """
+    import torch
+
     from dd_tools.media.audio import SAMPLE_RATE
-    from dd_tools.nn.device import open_device
+    from dd_tools.nn.device import computing, open_device
     from dd_tools.pipeline.models import load_motion_model
     from dd_tools.speech.extraction import write_features
     from dd_tools.speech.features import DEFAULT_MODEL, MEL
@@ -70,8 +72,9 @@ def audio(
     samples = None if duration is None else round(duration * SAMPLE_RATE)
     motion = load_motion_model(weights) if weights else None
     name = model or (motion.speech_model if motion else DEFAULT_MODEL)
-    torch_device = "cpu" if name == MEL else str(open_device(device))
-    speech_model = open_speech_model(name, device=torch_device, report=session)
+    torch_device = open_device("cpu" if name == MEL else device)
+    with computing(torch_device, torch.float32):
+        speech_model = open_speech_model(name, device=str(torch_device), report=session)
     if motion and (motion.speech_layers, motion.speech_width) != (speech_model.layers, speech_model.width):
         raise DataError(
             f"'{weights}' takes {motion.speech_layers} layers of {motion.speech_width} features, speech model '{name}' "
@@ -86,7 +89,8 @@ def audio(
             return
         write_features(speech_model, source, target, layer_weights=layer_weights, samples=samples, report=session)
 
-    session.for_each(pairs, extract)
+    with computing(torch_device, torch.float32):
+        session.for_each(pairs, extract)
 
 
 run = console_command("dd-audio", audio)

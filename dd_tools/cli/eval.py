@@ -102,6 +102,7 @@ def evaluate(
     from dd_tools.evaluation.protocol import EvaluationProtocol
     from dd_tools.evaluation.run import Evaluation
     from dd_tools.face.detectors.registry import open_detector
+    from dd_tools.nn.device import open_device
 
     protocol = EvaluationProtocol(region, lmd, align, register, sync_crop=sync_crop)
     matching = match_pairs(generated, truth or [])
@@ -111,7 +112,7 @@ def evaluate(
     )
     evaluation = Evaluation(
         replace(protocol, lpips=networks.lpips, expert=networks.expert),
-        open_detector(detector, report=session),
+        open_detector(detector, device=str(open_device(device)), report=session),
         fid=networks.fid,
         baseline=baseline,
         pages=html,

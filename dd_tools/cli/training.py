@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.files import expand_folders
-from dd_tools.cli.options import Device, Dtype, NoHistory, Seed
+from dd_tools.cli.options import Device, NoHistory, Seed
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
@@ -59,7 +59,13 @@ class TrainingOptions:
         bool, typer.Option("--allow-changes", help="With --resume: continue even if other options have changed.")
     ] = False
     device: Device = "auto"
-    dtype: Dtype = "fp32"
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|fp32|bf16|fp16",
+            help="Floating-point format to compute in; auto is bf16 on a GPU that has it.",
+        ),
+    ] = "fp32"
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
     no_history: NoHistory = False
 

@@ -4,6 +4,8 @@ Images are (B, 3, S, S) in [−1, 1]. Masks are (B, 1, S, S), 1 = repaint: the r
 integers (B,) from 0 to `NUM_TIMESTEPS` − 1.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -24,8 +26,15 @@ SQRT_ONE_MINUS_ALPHA_BAR = (1 - _ALPHA_BAR).sqrt().float()
 
 def signal_and_noise(t: Tensor) -> tuple[Tensor, Tensor]:
     """sqrt(alpha_bar) and sqrt(1 − alpha_bar) at timesteps t (B,), each float32 (B, 1, 1, 1) on the device of t."""
-    signal, noise = (table.to(t.device)[t][:, None, None, None] for table in (SQRT_ALPHA_BAR, SQRT_ONE_MINUS_ALPHA_BAR))
+    signal, noise = (table[t][:, None, None, None] for table in tables_on(t.device))
     return signal, noise
+
+
+@functools.cache
+@torch.inference_mode(False)
+def tables_on(device: torch.device) -> tuple[Tensor, Tensor]:
+    """`SQRT_ALPHA_BAR` and `SQRT_ONE_MINUS_ALPHA_BAR` on a device, copied there once: a copy waits for a GPU."""
+    return SQRT_ALPHA_BAR.to(device), SQRT_ONE_MINUS_ALPHA_BAR.to(device)
 
 
 def half_log_snr(t: int) -> float:

@@ -40,7 +40,7 @@ class Batches:
             raise DataError("out of memory even with --batch-size 1; use --dtype bf16 or --device cpu")
         self._largest = size // 2
         self._report.say(f"out of memory with --batch-size {size}, continuing with {self._largest}")
-        torch.cuda.empty_cache()  # without a GPU, it does nothing
+        torch.cuda.empty_cache()  # does nothing without a CUDA device
 
 
 def _attempt(function: Callable[[slice], np.ndarray], part: slice) -> np.ndarray | None:

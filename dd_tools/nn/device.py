@@ -29,7 +29,9 @@ def open_device(name: str = AUTO) -> torch.device:
     if not present[kind]:
         raise UsageError(f"no {kind} device on this machine; use --device auto or cpu")
     if index and int(index) >= torch.cuda.device_count():
-        raise UsageError(f"no device '{name}' on this machine, which has {torch.cuda.device_count()} CUDA devices")
+        raise UsageError(
+            f"no device '{name}' on this machine, its CUDA devices are 0 to {torch.cuda.device_count() - 1}"
+        )
     return torch.device(name)
 
 
@@ -44,8 +46,15 @@ def choose_dtype(name: str, device: torch.device, *, fast: bool = False) -> str:
         raise UsageError(f"unknown dtype '{name}', expected {', '.join((AUTO, *DTYPES))}")
     if name != AUTO:
         return name
-    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bf16" if fast and has_bf16 else "fp32"
+    return "bf16" if fast and _has_bf16(device) else "fp32"
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Whether it is a GPU that computes in bfloat16."""
+    if device.type != "cuda":
+        return False
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
@@ -62,13 +71,22 @@ def computing(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
 
     cuDNN uses deterministic algorithms, so that a computation can be repeated on the same GPU. Raises `OutOfMemory`.
     """
-    is_half = dtype != torch.float32
-    flags = {"enabled": True, "benchmark": False, "deterministic": True, "allow_tf32": is_half}
     with (
         memory_errors(device, "use --device cpu"),
-        torch.backends.cudnn.flags(**flags),
-        torch.autocast(device.type, dtype, enabled=is_half),
+        arithmetic(device, dtype, deterministic=True),
     ):
+        yield
+
+
+@contextmanager
+def arithmetic(device: torch.device, dtype: torch.dtype, *, deterministic: bool) -> Iterator[None]:
+    """Compute in `dtype`, with autocast if it has 16 bits; cuDNN does not round float32 to TF32.
+
+    deterministic: whether cuDNN may only choose deterministic algorithms.
+    """
+    is_half = dtype != torch.float32
+    flags = {"enabled": True, "benchmark": False, "deterministic": deterministic, "allow_tf32": is_half}
+    with torch.backends.cudnn.flags(**flags), torch.autocast(device.type, dtype, enabled=is_half):
         yield
 
 
@@ -86,4 +104,6 @@ def memory_errors(device: torch.device, advice: str) -> Iterator[None]:
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """Whether an allocation failed. Only CUDA has an exception of its own for that."""
     texts = "out of memory", "can't allocate memory", "not enough memory"
+    # What cuDNN and cuBLAS say if there is no room for their workspace.
+    texts += "unable to find an engine", "ALLOC_FAILED", "DEVICE_ALLOCATION_FAILED"
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)

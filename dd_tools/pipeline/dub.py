@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dd_tools import __version__
 from dd_tools.errors import UsageError
@@ -15,7 +16,7 @@ from dd_tools.formats.clip import Clip, Framing
 from dd_tools.formats.parts import file_stamp, parts_folder
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.media.images import is_image_sequence
-from dd_tools.nn.device import AUTO, open_device
+from dd_tools.nn.device import AUTO, computing, open_device
 from dd_tools.pipeline.encode import encode_references
 from dd_tools.pipeline.generate import generate_from
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
@@ -103,7 +104,7 @@ def dub(
             model = _adapted(renderer, folder, adapt_minutes, seed or 0, torch_device, dtype, report)
         with Clip(folder / CLIP) as clip:
             samples = _speech_samples(level.samples, clip, audio, settings, report)
-            _extract_speech(audio, level, samples, folder, motion_model, str(torch_device), report)
+            _extract_speech(audio, level, samples, folder, motion_model, torch_device, report)
             latents = _generate(clip, folder, model, motion_model, references, **generation)
             speaker = Speaker(clip, latents, model, loop=settings.loop, tail=settings.tail, report=report, **painting)
             if compiled:
@@ -157,11 +158,13 @@ def _speech_samples(samples: int, clip: Clip, audio: Path, settings: OutputSetti
 
 
 def _extract_speech(
-    audio: Path, level: Level, samples: int, folder: Path, model: MotionModel, device: str, report: Reporter
+    audio: Path, level: Level, samples: int, folder: Path, model: MotionModel, device: torch.device, report: Reporter
 ) -> None:
     """Write speech features for the motion model to `SPEECH` in the folder, unless an earlier run did."""
-    if not (folder / SPEECH).exists():
-        speech_model = open_speech_model(model.speech_model, device=device, report=report)
+    if (folder / SPEECH).exists():
+        return
+    with computing(device, torch.float32):
+        speech_model = open_speech_model(model.speech_model, device=str(device), report=report)
         write_features(
             speech_model, audio, folder / SPEECH, layer_weights=model.layer_weights, level=level, samples=samples
         )

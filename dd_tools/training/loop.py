@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from dd_tools.formats.checkpoint import Checkpoint, write_checkpoint
-from dd_tools.nn.device import DTYPES, choose_dtype, memory_errors
+from dd_tools.nn.device import DTYPES, arithmetic, choose_dtype, memory_errors
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.training.distributed import Processes, join_processes
 from dd_tools.training.log import TrainingLog
@@ -70,10 +70,11 @@ def train(
         with _log(processes, output, state, tensorboard) as record:
             for step, batch in _steps(task, settings, state, processes, device, report, record):
                 torch.manual_seed(step_seed(settings.seed, step, processes.rank, DROPOUT))
-                with torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "fp32"):
-                    loss = parallel(batch)
                 rate = settings.learning_rate_at(step)
-                norm = state.update(loss, rate, settings.clip)
+                with arithmetic(device, DTYPES[dtype], deterministic=False):
+                    loss = parallel(batch)
+                with arithmetic(device, torch.float32, deterministic=False):
+                    norm = state.update(loss, rate, settings.clip)
                 stop = processes.any(stopped.is_set(), device)
                 if state.step % settings.log_every == 0 or state.step == settings.steps:
                     record(state.step, processes.mean(loss), rate, norm.item())
@@ -93,7 +94,8 @@ def train(
 
 def new_state(objective: nn.Module, settings: TrainingSettings, device: torch.device, dtype: str) -> TrainingState:
     """The state before the first step of the training of ``objective.model``."""
-    average = AveragedModel(objective.model, multi_avg_fn=ema_update(settings.ema))
+    average = AveragedModel(objective.model)
+    average.multi_avg_fn = ema_update(settings.ema, lambda: int(average.n_averaged))
     optimizer = torch.optim.AdamW(
         objective.model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -101,15 +103,15 @@ def new_state(objective: nn.Module, settings: TrainingSettings, device: torch.de
     return TrainingState(objective.model, average, optimizer, scaler)
 
 
-def ema_update(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+def ema_update(decay: float, count: Callable[[], int]) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
     """Exponential moving average whose decay warms up: min(decay, (1 + n) / (10 + n)) in update n, for `AveragedModel`.
 
-    All parameters are updated at once, so that a GPU is waited for once per step and not once per parameter.
+    count: returns n. `AveragedModel` also passes it, but on the GPU, which would have to be waited for.
     """
 
-    def update(averages: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        number = count.item()
-        get_ema_multi_avg_fn(min(decay, (1 + number) / (10 + number)))(averages, current, count)
+    def update(averages: list[Tensor], current: list[Tensor], on_device: Tensor) -> None:
+        number = count()
+        get_ema_multi_avg_fn(min(decay, (1 + number) / (10 + number)))(averages, current, on_device)
 
     return update
 

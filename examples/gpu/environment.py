@@ -46,6 +46,7 @@ def facts() -> Iterator[tuple[str, object]]:
     yield "Python", platform.python_version()
     yield "system", platform.platform()
     yield "processors", len(os.sched_getaffinity(0))
+    yield "shared memory", output("df", "-h", "/dev/shm").rpartition("\n")[2]
     yield "ffmpeg", output("ffmpeg", "-version").partition("\n")[0]
     yield "dd_tools", f"{dd_tools.__version__}, in {Path(dd_tools.__file__).parent}"
     yield "commit", output("git", "describe", "--always", "--dirty")

@@ -18,9 +18,10 @@ def read_log(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Steps and losses (N,) of a log. Raises `ValueError` for one without rows."""
     with open(path, newline="", encoding="utf-8") as stream:
         rows = [(float(row["step"]), float(row["loss"])) for row in csv.DictReader(stream)]
-    if not rows:
-        raise ValueError(f"'{path}' has no rows")
-    return np.array(rows).T
+    finite = [row for row in rows if np.isfinite(row[1])]
+    if not finite:
+        raise ValueError(f"'{path}' has no rows with a finite loss")
+    return np.array(finite).T
 
 
 def smoothed(losses: np.ndarray) -> np.ndarray:

@@ -22,7 +22,8 @@ ENDLESS = 10**9  # steps
 PROBE_ROWS = 2  # of the log, which has one every 50 steps; the time between them tells that of a step
 PROBE_SHARE = 0.3  # of the time, after which the probe ends even with fewer rows
 SAFETY = 0.9  # of the time that is left is planned for; loaders may become slower
-STATE_SECONDS = 20  # for saving the state after SIGTERM
+STATE_SECONDS = 12  # for saving the state after SIGTERM
+FINE = (0, 143, -9)  # exit statuses of a training that finished, saved its state, or was killed when time was over
 START = "from dd_tools.cli.train_ae import run; run()"  # dd-train-ae, also where it is not installed
 
 
@@ -143,7 +144,10 @@ def main() -> int:
     status, text = run(training, seconds, options.steps)
     print(text)
     # An unfinished training is a result as well: its state holds weights.
-    return 0 if options.output.exists() or state_path(options.output).exists() else status or 1
+    if status in FINE and (options.output.exists() or state_path(options.output).exists()):
+        return 0
+    print(f"dd-train-ae ended with exit status {status}; the log says why.")
+    return 1
 
 
 if __name__ == "__main__":

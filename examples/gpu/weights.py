@@ -3,8 +3,7 @@
 usage: weights.py WEIGHTS.safetensors -o HALF.safetensors [--largest MIB [--pieces N]]
 
 WEIGHTS may also be a training state. A result larger than --largest is cut into HALF.safetensors.0, .1 and so on, which
-`cat HALF.safetensors.* > HALF.safetensors` joins. More than N files are
-an error.
+`cat HALF.safetensors.* > HALF.safetensors` joins. More than N files are an error.
 """
 
 import argparse

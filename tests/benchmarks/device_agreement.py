@@ -31,6 +31,7 @@ from dd_tools.diffdub.renderer import DiffDubRenderer
 from dd_tools.errors import DataError
 from dd_tools.formats.clip import Clip
 from dd_tools.media.audio import SAMPLE_RATE, read_audio
+from dd_tools.nn.device import computing
 from dd_tools.nn.images import to_images, to_masks
 from dd_tools.pipeline.generate import generate_motion
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
@@ -81,6 +82,12 @@ def models(options: argparse.Namespace) -> Iterator[tuple[str, Renderer, MotionM
     else:
         renderer = random_renderer(options.preset)
         yield f"diffdub {options.preset}, random", renderer, random_motion_model(renderer.z_size)
+
+
+def speech_features(samples: np.ndarray, device: torch.device) -> np.ndarray:
+    """As dd-audio computes them."""
+    with computing(device, torch.float32):
+        return open_speech_model("whisper", device=str(device)).features(samples)
 
 
 def speech_samples(path: Path) -> tuple[np.ndarray, str]:
@@ -163,7 +170,7 @@ class Table:
 def compare(options: argparse.Namespace, device: torch.device, clip: Clip) -> bool:
     """Print the tables; returns whether all is within the limits."""
     samples, source = speech_samples(options.speech)
-    speech, on_device = (open_speech_model("whisper", device=str(place)).features(samples) for place in ("cpu", device))
+    speech, on_device = (speech_features(samples, place) for place in (torch.device("cpu"), device))
     chosen = clip.usable[np.unique(np.linspace(0, len(clip.usable) - 1, options.frames).round().astype(int))]
     stages, qualities = Stages(clip, chosen, speech, options.steps), []
     table = Table("stage", "model", "largest relative difference", "limit")

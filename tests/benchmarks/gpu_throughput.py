@@ -3,16 +3,17 @@
 usage: gpu_throughput.py [--preset paper] [--device cuda] [--batches 1,2,4,8,16,32,64] [--compiled 8] [--seconds 120]
        [--clip CLIP.h5] [--peak-size 8192]
 
-First the peak: products of two matrices of 8192 × 8192 numbers. With --clip, frames per second of the shipped warp
-renderer with all that its painter does. Then, for every format and batch size, the time of a step of the sampler,
-operations per second, and frames per second in 20, 10 and 2 steps, each beside the number that the peak allows;
-encoding, reading and pasting are left out. At last, for the batch sizes of --compiled, the compiled network, which may
-take minutes to compile. Every line of the Markdown tables is printed at once; after --seconds no measurement is
-started, and a compilation is ended.
+First the peak: products of two matrices of 8192 × 8192 numbers. Then, for every format and batch size, the time of a
+call of the network, operations per second, and frames per second in 20, 10 and 2 steps, each beside the number that the
+peak allows; encoding, reading and pasting are left out. With --clip, frames per second of the shipped warp renderer
+with all that its painter does. Then, for the batch sizes of --compiled, the compiled network, which may take minutes to
+compile, and at last the formats for which cuDNN tries its algorithms. Every line of the Markdown tables is printed at
+once; after --seconds no measurement is started, and a compilation is ended.
 """
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -35,6 +36,7 @@ from dd_tools.pipeline.interfaces import Renderer
 from dd_tools.pipeline.models import load_renderer
 
 STEPS = (20, 10, 2)
+ROUNDS = 4  # batches of the warp renderer that are timed
 MEASURE_SECONDS = 0.5  # repetitions are added until they take so long together
 
 
@@ -76,6 +78,8 @@ FORMATS = (
     Format("bf16, channels last", "bf16", channels_last=True),
     Format("TF32", "fp32", tf32=True),
     Format("fp32", "fp32"),
+)
+AUTOTUNED = (
     Format("bf16, autotuned", "bf16", autotuned=True),
     Format("bf16, channels last, autotuned", "bf16", channels_last=True, autotuned=True),
 )
@@ -201,6 +205,8 @@ def measure_compiled(network, batches: list[int], device, peaks: dict[str, float
             measure_steps(network, (COMPILED,), batches, device, peaks, deadline)
     except TimeIsOver:
         say("\nThe compilation was ended, as the time was over.")
+        sys.stdout.flush()
+        os._exit(0)  # the compiler's processes would be waited for
 
 
 def measure_warp(path: Path, batches: list[int], device: torch.device) -> None:
@@ -217,8 +223,10 @@ def measure_warp(path: Path, batches: list[int], device: torch.device) -> None:
 
 def painting_seconds(renderer: Renderer, clip: Clip, batch: int) -> tuple[float, float]:
     """Seconds per frame of painting a clip, and of its network alone, after one round for warming up."""
-    frames, device = clip.usable, renderer.device
-    latents, painter = renderer.encoder(clip)(frames), renderer.painter(clip)
+    frames, device = np.resize(clip.usable, ROUNDS * batch), renderer.device
+    pts = np.arange(len(frames)) / 25
+    latents, painter = renderer.encoder(clip)(clip.usable), renderer.painter(clip)
+    latents = np.resize(latents, (len(frames), latents.shape[1]))
     inside, began = [], []
 
     def start(*_: object) -> None:
@@ -234,7 +242,7 @@ def painting_seconds(renderer: Renderer, clip: Clip, batch: int) -> tuple[float,
         inside.clear()
         start()
         for first in range(0, len(frames), batch):
-            painter(frames, clip.pts[frames], latents, slice(first, min(first + batch, len(frames))))
+            painter(frames, pts, latents, slice(first, min(first + batch, len(frames))))
         stop()
     for hook in hooks:
         hook.remove()
@@ -263,11 +271,14 @@ def main() -> int:
         say(f"| {name} | {rate / 1e12:.1f} |")
     torch.manual_seed(0)
     network = new_network(PRESETS[options.preset].config).to(device).eval()
+    measure_steps(network, FORMATS, options.batches, device, peaks, deadline)
     if options.clip:
         measure_warp(options.clip, options.batches[::3], device)
-    measure_steps(network, FORMATS, options.batches, device, peaks, deadline)
     if deadline.left > 0 and options.compiled:
         measure_compiled(network, options.compiled, device, peaks, deadline)
+        network._compiled_call_impl = None
+    if deadline.left > 0:
+        measure_steps(network, AUTOTUNED, options.batches[1::3], device, peaks, deadline)
     return 0
 
 

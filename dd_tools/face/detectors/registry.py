@@ -13,8 +13,7 @@ def open_detector(name: str = DEFAULT_DETECTOR, *, device: str = "cpu", report: 
 
     name: one of `DETECTORS`; ``mediapipe`` ships with this package, ``face-alignment`` downloads its weights once.
     device: torch device of face-alignment; mediapipe always runs on the CPU. report: receives a message before a
-    download. Raises `UsageError` for another name and `DataError` if the weights
-    cannot be loaded.
+    download. Raises `UsageError` for another name and `DataError` if the weights cannot be loaded.
     """
     if name not in DETECTORS:
         raise UsageError(f"unknown detector '{name}', expected {' or '.join(DETECTORS)}")
