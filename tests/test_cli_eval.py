@@ -39,7 +39,7 @@ def videos(tmp_path_factory):
 @pytest.fixture
 def folders(videos, tmp_path, monkeypatch):
     """Folders ``ours`` and ``gt`` with the clips a and b in each."""
-    monkeypatch.setattr("dd_tools.face.detectors.registry.open_detector", lambda name, report: DummyDetector())
+    monkeypatch.setattr("dd_tools.face.detectors.registry.open_detector", lambda name, **options: DummyDetector())
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "cache"))
     for video in videos:
         (tmp_path / video.stem).mkdir()
