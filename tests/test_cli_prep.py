@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from commands import call
 from factories import DummyDetector, dummy_face_landmarks, dummy_lossless_video, dummy_marked_face, dummy_talk
 from PIL import Image
@@ -203,6 +204,15 @@ def test_bad_input_is_a_one_line_error_and_leaves_no_file(talk, tmp_path, argume
     assert (found, out, errors.count("\n")) == (status, "", 1)
     assert errors.startswith(f"dd-prep: {message}")
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_gpu_that_is_too_small_for_the_detector_is_one_line(talk, monkeypatch):
+    def fail(name, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr("dd_tools.face.detectors.registry.open_detector", fail)
+    assert call("dd-prep", "talk.mp4", "-o", "a.h5") == (1, "", "dd-prep: out of GPU memory; use --device cpu\n")
+    assert not Path("a.h5").exists()
 
 
 def test_a_damaged_video_gives_the_frames_that_decode(tmp_path):

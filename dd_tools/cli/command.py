@@ -45,7 +45,9 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
             typer.echo(f"{name}: {error}", err=True)
             raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_DATA) from None
         except RuntimeError as error:
-            if type(error).__name__ != "OutOfMemoryError":  # that of torch, which is not imported here
+            if (
+                type(error).__name__ != "OutOfMemoryError"
+            ):  # torch's, from networks outside `dd_tools.nn.device.computing`; torch is not imported here
                 raise
             typer.echo(f"{name}: out of GPU memory; use --device cpu", err=True)
             raise typer.Exit(EXIT_DATA) from error
