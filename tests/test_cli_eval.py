@@ -99,6 +99,10 @@ def test_identical_videos_print_well(folders):
         "1.00",
         "–",
         "–",
+        "–",
+        "–",
+        "1.00",
+        "0.7",
         "1.00",
         "0.00",
     ]

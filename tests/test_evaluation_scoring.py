@@ -55,9 +55,11 @@ def test_identical_videos_are_perfect(score):
     [clip] = score(TALKING, TALKING)
     assert clip.values == {
         "psnr": math.inf, "ssim": 1, "lmd": 0, "aperture_r": pytest.approx(1), "aperture_ratio": 1, "jitter": 1,
-        "outside_error": 0,
+        "outside_error": 0, "teeth_sharpness": pytest.approx(1),
+        "lip_colour": pytest.approx(0, abs=1.5),  # compared with the mean of mouths that are open as far
     } | dict.fromkeys(
-        ("lpips", "lse_d", "lse_c", "sync_offset", "lip_delay", "aperture_r_delayed"),
+        ("lpips", "lse_d", "lse_c", "sync_offset", "lip_delay", "aperture_r_delayed", "closure_recall",
+         "closure_precision"),
         pytest.approx(math.nan, nan_ok=True),
     )  # fmt: skip
     assert (clip.frames, clip.missed_truth, clip.missed_generated, clip.identical_frames) == (5, 0, 0, 5)
@@ -129,6 +131,13 @@ def test_other_framings_are_refused(score):
         score(moved, TALKING[:3])
     with pytest.raises(DataError, match="aspect ratio of 96×48, expected that of 96×96"):
         score([pixels[:48] for pixels in TALKING], TALKING)
+
+
+def test_lips_that_close_are_matched_with_the_truths(score):
+    truth = [dummy_marked_face(opening) for opening in (0.2, 0.01, 0.2, 0.2, 0.2, 0.01, 0.2)]
+    generated = [dummy_marked_face(opening) for opening in (0.2, 0.01, 0.2, 0.2, 0.2, 0.2, 0.2)]
+    [clip] = score(generated, truth)
+    assert (clip.values["closure_recall"], clip.values["closure_precision"]) == (0.5, 1)
 
 
 def test_baselines_are_scored_in_the_same_pass(score):

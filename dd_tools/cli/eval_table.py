@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dd_tools.evaluation.report.report import Report
 
-WIDE = 400  # characters; a table in a file or pipe is not split to fit a terminal
+WIDE = 500  # characters; a table in a file or pipe is not split to fit a terminal
 
 
 def print_table(report: "Report") -> None:

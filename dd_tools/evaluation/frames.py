@@ -48,6 +48,20 @@ class FaceFrame:
         """Landmarks (68,2) as fractions of width and height; 0 and 1 are the frame's edges."""
         return None if self.landmarks is None else (self.landmarks + 0.5) / self.size
 
+    @cached_property
+    def lower_face(self) -> np.ndarray | None:
+        """The lower face's box (4,) as fractions of the frame, on whole pixels; None without a face."""
+        return None if self.landmarks is None else _clipped(lower_face_box(self.landmarks), self.size)
+
+    @cached_property
+    def lower_face_pixels(self) -> np.ndarray:
+        """The lower face of a frame that has one, uint8 (256,256,3); see `crop`."""
+        return self.crop(self.lower_face)
+
+    def landmarks_in(self, box: np.ndarray) -> np.ndarray:
+        """Landmarks (68,2) of a frame that has a face, in pixels of its `crop` to the `box`."""
+        return (self.relative_landmarks - box[:2]) / (box[2:] - box[:2]) * SIZE - 0.5
+
     def crop(self, box: np.ndarray, width: int = SIZE, height: int = SIZE) -> np.ndarray:
         """The `box` resized to uint8 (height, width, 3); pixels beyond the frame repeat its edge.
 
@@ -78,12 +92,10 @@ class FramePair:
         """The same box of both frames; see `FaceFrame.crop`."""
         return self.truth.crop(box, width, height), self.generated.crop(box, width, height)
 
-    @cached_property
+    @property
     def lower_face(self) -> np.ndarray | None:
-        """The lower face's box (4,) as fractions of the frame, on whole pixels of the truth; None without a face."""
-        if self.truth.landmarks is None:
-            return None
-        return _clipped(lower_face_box(self.truth.landmarks), self.truth.size)
+        """The truth's lower face, see `FaceFrame.lower_face`."""
+        return self.truth.lower_face
 
     @cached_property
     def region(self) -> ArrayPair | None:
@@ -99,9 +111,7 @@ class FramePair:
         """The pixels of the region that are compared, bool (256,256); None if all are."""
         if self._region != MASK or self.lower_face is None:
             return None
-        head = self._head_box
-        landmarks = (self.truth.relative_landmarks - head[:2]) / (head[2:] - head[:2]) * SIZE - 0.5
-        return paper_mask(landmarks, SIZE) > 0
+        return paper_mask(self.truth.landmarks_in(self._head_box), SIZE) > 0
 
     @cached_property
     def landmarks(self) -> ArrayPair | None:

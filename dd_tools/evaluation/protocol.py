@@ -9,16 +9,20 @@ from dd_tools import __version__
 from dd_tools.errors import UsageError
 from dd_tools.evaluation import frames, registration, scores
 from dd_tools.evaluation.measures.aperture import LipAperture
+from dd_tools.evaluation.measures.closures import Closures
 from dd_tools.evaluation.measures.frame_mean import FrameMean
 from dd_tools.evaluation.measures.interface import Label, Measure
 from dd_tools.evaluation.measures.jitter import Jitter
+from dd_tools.evaluation.measures.lip_colour import LIP_COLOUR, lip_colour, mean_delta_e
 from dd_tools.evaluation.measures.lmd import ALIGNED, LMD_KINDS, aligned_lmd, lmd_label, raw_lmd
 from dd_tools.evaluation.measures.lpips import LpipsMean, lpips_label
+from dd_tools.evaluation.measures.mouth import MatchedMouths
 from dd_tools.evaluation.measures.outside import OUTSIDE, outside_error
 from dd_tools.evaluation.measures.psnr import PSNR, psnr
 from dd_tools.evaluation.measures.ssim import SSIM, ssim
 from dd_tools.evaluation.measures.sync import lse
 from dd_tools.evaluation.measures.sync.crops import CROPS
+from dd_tools.evaluation.measures.teeth import TEETH_SHARPNESS, inner_gradient, ratio_of_means
 from dd_tools.evaluation.measures.unavailable import Unavailable
 from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.geometry import HEAD_SIDE
@@ -71,7 +75,10 @@ class EvaluationProtocol:
             FrameMean(lmd_label(self.lmd), aligned_lmd if self.lmd == ALIGNED else raw_lmd),
             self._lip_sync(audio),
             LipAperture(),
+            Closures(),
             Jitter(),
+            MatchedMouths(LIP_COLOUR, lip_colour, mean_delta_e),
+            MatchedMouths(TEETH_SHARPNESS, inner_gradient, ratio_of_means),
             FrameMean(OUTSIDE, outside_error),
         ]
 

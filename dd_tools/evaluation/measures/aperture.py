@@ -38,21 +38,33 @@ class LipAperture(Measure):
         gap = (math.nan, math.nan)
         self._apertures.extend(gap if frame.landmarks is None else map(lip_aperture, frame.landmarks))
 
+    @property
+    def apertures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lip apertures of the truth (N,) and of the generated video (N,) so far; NaN where either has no face."""
+        truth, generated = np.frombuffer(self._apertures).reshape(-1, 2).T
+        return truth, generated
+
     def results(self) -> tuple[float, ...]:
         """See `Measure.results`."""
-        truth, generated = np.frombuffer(self._apertures).reshape(-1, 2).T
+        truth, generated = self.apertures
         correlation = _correlation(truth, generated)
         if math.isnan(correlation):
             return (math.nan,) * len(self.labels)
         known = ~np.isnan(truth)
         ratio = float(generated[known].std() / truth[known].std())
-        if known.sum() < MIN_FRAMES:
-            return correlation, ratio, math.nan, math.nan
-        return correlation, ratio, *_best_delay(truth, generated)
+        return correlation, ratio, *lip_delay(truth, generated)
 
 
-def _best_delay(truth: np.ndarray, generated: np.ndarray) -> tuple[float, float]:
-    """The delay in frames with the highest correlation, and that correlation."""
+def lip_delay(truth: np.ndarray, generated: np.ndarray) -> tuple[float, float]:
+    """The delay in frames of the generated lips at which the apertures correlate best, and that correlation.
+
+    truth, generated: apertures (N,) in any unit, NaN in frames without a face. The delay is a whole number within
+    `MAX_DELAY`, positive if the generated lips are late. Both are NaN if fewer than `MIN_FRAMES` frames have both
+    apertures, or if either aperture is constant.
+    """
+    count = np.count_nonzero(~(np.isnan(truth) | np.isnan(generated)))
+    if count < MIN_FRAMES or math.isnan(_correlation(truth, generated)):
+        return math.nan, math.nan
     delays = np.arange(-MAX_DELAY, MAX_DELAY + 1)
     correlations = [_correlation(*_overlap(truth, generated, delay)) for delay in delays]
     best = int(np.nanargmax(correlations))
