@@ -25,7 +25,7 @@ class PrepSettings:
     Raises `UsageError` for other values.
     """
 
-    size: int = 96
+    size: int = 192
     crop: str = FACE
     mask: str = STEADY
     fps: float | None = None

@@ -76,14 +76,22 @@ class Framing:
     size: side of the square crop, in pixels.
     crop: what the crop shows, "face" or "head"; None if unknown.
     mask: shape of the repainted region, "steady" or "paper"; None if unknown.
+    unit: a model with this framing also accepts crops whose side is another multiple of `unit`; None if it does not.
     """
 
     size: int
     crop: str | None
     mask: str | None
+    unit: int | None = None
+
+    def accepts(self, other: "Framing") -> bool:
+        """Whether a model with this framing can use a clip with the framing `other`."""
+        fits = other.size == self.size or (self.unit is not None and other.size % self.unit == 0)
+        return fits and (other.crop, other.mask) == (self.crop, self.mask)
 
     def __str__(self) -> str:
-        return f"--size {self.size} --crop {self.crop} --mask {self.mask}"
+        sizes = f"{self.size}, or another multiple of {self.unit}," if self.unit else self.size
+        return f"--size {sizes} --crop {self.crop} --mask {self.mask}"
 
 
 def dataset_layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -252,8 +260,8 @@ class Clip:
         return Framing(self.size, self.settings.get("crop"), self.settings.get("mask"))
 
     def check_usable(self, framing: Framing) -> None:
-        """Raise `DataError` unless the clip has this framing and at least one usable frame."""
-        if self.framing != framing:
+        """Raise `DataError` unless a model with this `framing` accepts the clip, and it has a usable frame."""
+        if not framing.accepts(self.framing):
             raise DataError(f"cannot use '{self.path}': prepared with {self.framing}, the renderer takes {framing}")
         if not len(self.usable):
             raise DataError(f"cannot use '{self.path}': no frame has a usable face")

@@ -22,7 +22,9 @@ FRAMES, MASK, FACE = "frames", "mask", "face"
 
 
 class ClipFiles:
-    """The clips at `paths`, by index. Raises `DataError` for a clip with another framing or without a usable frame.
+    """The clips at `paths`, by index.
+
+    Raises `DataError` for a clip that does not have the `framing` or the size of the others, or no usable frame.
 
     usable: indices of the usable frames of every clip.
     eyes: whether face images show the band of the eyes. cache_bytes: size of the decoded frames to keep in memory. They
@@ -33,7 +35,9 @@ class ClipFiles:
         self.paths, self._framing = list(paths), framing
         self._files: OpenFiles[BinaryIO | Clip] = OpenFiles(self._open)
         self._cache, self._room = {}, cache_bytes
-        self.usable, self._stored = map(list, zip(*self.summarise(_usable_and_stored), strict=True))
+        self.usable, self._stored, sizes = map(list, zip(*self.summarise(_usable_and_stored), strict=True))
+        self._size = sizes[0]
+        self._check_sizes(sizes)
         self._landmarks = None if eyes else self.summarise(lambda clip: clip.landmarks)
 
     def summarise(self, function: Callable[[Clip], Summary]) -> list[Summary]:
@@ -44,6 +48,14 @@ class ClipFiles:
                 clip.check_usable(self._framing)
                 summaries.append(function(clip))
         return summaries
+
+    def _check_sizes(self, sizes: Sequence[int]) -> None:
+        for path, size in zip(self.paths, sizes, strict=True):
+            if size != self._size:
+                raise DataError(
+                    f"cannot train on '{path}' together with '{self.paths[0]}': crops of {size} and {self._size} "
+                    "pixels; prepare all clips with the same --size"
+                )
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -75,7 +87,7 @@ class ClipFiles:
     def _decode(self, dataset: str, clip: int, frame: int) -> np.ndarray:
         if dataset == FACE and self._landmarks is not None:
             crop, landmarks = self._decode(FRAMES, clip, frame), self._landmarks[clip][frame]
-            return face_image(crop, landmarks, self._framing.size, eyes=False)
+            return face_image(crop, landmarks, self._size, eyes=False)
         stored, file = self._stored[clip], self._files[clip]
         try:
             return getattr(file, dataset)[frame] if stored is None else stored[dataset].read(file, frame)
@@ -88,7 +100,10 @@ class ClipFiles:
         return open(self.paths[clip], "rb", buffering=0)
 
 
-def _usable_and_stored(clip: Clip) -> tuple[np.ndarray, dict[str, StoredFrames] | None]:
-    """Indices of the usable frames, and where frames lie in the file; None if they must be read through HDF5."""
+def _usable_and_stored(clip: Clip) -> tuple[np.ndarray, dict[str, StoredFrames] | None, int]:
+    """Indices of the usable frames, where frames lie in the file, and the side of the crop.
+
+    The second is None if frames must be read through HDF5.
+    """
     stored = {name: locate_frames(getattr(clip, name)) for name in (FRAMES, MASK, FACE)}
-    return clip.usable, stored if all(stored.values()) else None
+    return clip.usable, stored if all(stored.values()) else None, clip.size

@@ -11,7 +11,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import grid_sample, interpolate
 
 from dd_tools.training.image_changes import (
     blur,
@@ -23,11 +23,16 @@ from dd_tools.training.image_changes import (
 )
 from dd_tools.warp.flow import sample_image
 
+INVERSION_SIDE, INVERSION_STEPS = 32, 4  # of a deformation, which is small and smooth
 
-def augment(images: Tensor, faces: Tensor, masks: Tensor, changes: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Augmented images and faces (B, 1 + K, 3, S, S) in [−1, 1], and masks (B, 1, S, S).
 
-    The first image of a sample is the one to paint, the others are its references. changes: of `draw_changes`.
+def augment(
+    images: Tensor, faces: Tensor, masks: Tensor, points: Tensor, changes: dict[str, Tensor]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Augmented images and faces (B, 1 + K, 3, S, S) in [−1, 1], masks (B, 1, S, S), and points (B, 1 + K, P, 2).
+
+    The first image of a sample is the one to paint, the others are its references. The points are landmarks from −1 to
+    1 across the images and move with what they mark; they are already mirrored. changes: of `draw_changes`.
     """
     for tensor in (images, faces, masks):
         change_rows(tensor, changes["flipped"], mirror)
@@ -35,9 +40,13 @@ def augment(images: Tensor, faces: Tensor, masks: Tensor, changes: dict[str, Ten
     images, faces = recolour(images, *colours), recolour(faces, *colours)
     change_rows(images, changes["lips"], recolour_lips, changes["lip_areas"], changes["lip_gains"])
     images, masks = deform(images, masks, changes["deformed"], changes["shifts"])
-    references = change_rows(images[:, 1:].flatten(0, 1), changes["moved"], sample_image, changes["maps"])
+    points = change_rows(points.clone(), changes["deformed"], deform_points, changes["shifts"])
+    references, marks = images[:, 1:].flatten(0, 1), points[:, 1:].flatten(0, 1)
+    change_rows(references, changes["moved"], sample_image, changes["maps"])
+    change_rows(marks, changes["moved"], move_points, changes["maps"])
     images = torch.cat([images[:, :1], references.unflatten(0, (len(images), -1))], 1)
-    return images, augment_faces(faces.flatten(0, 1), changes).view_as(faces), masks
+    points = torch.cat([points[:, :1], marks.unflatten(0, (len(points), -1))], 1)
+    return images, augment_faces(faces.flatten(0, 1), changes).view_as(faces), masks, points
 
 
 def recolour(images: Tensor, colours: Tensor, tints: Tensor) -> Tensor:
@@ -79,9 +88,27 @@ def deform(images: Tensor, masks: Tensor, rows: Tensor, shifts: Tensor) -> tuple
 
 
 def _deform(channels: Tensor, shifts: Tensor) -> Tensor:
-    side = channels.shape[-1]
-    offsets = interpolate(shifts, size=(side, side), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
+    offsets = _smooth(shifts, channels.shape[-1]).permute(0, 2, 3, 1)
     return sample_image(channels, torch.eye(2, 3, device=shifts.device).expand(len(shifts), 2, 3), offsets)
+
+
+def deform_points(points: Tensor, shifts: Tensor) -> Tensor:
+    """Points (n, M, P, 2) where `deform` moves what they mark: the x for which x + offset(x) is the old place."""
+    old, offsets = points.flatten(1, 2), _smooth(shifts, INVERSION_SIDE)
+    places = old
+    for _ in range(INVERSION_STEPS):
+        there = grid_sample(offsets, places[:, :, None], padding_mode="border", align_corners=False)
+        places = old - there.squeeze(-1).transpose(1, 2)
+    return places.view_as(points)
+
+
+def move_points(points: Tensor, maps: Tensor) -> Tensor:
+    """Points (n, P, 2) where a `sample_image` with the `maps` (n, 2, 3) moves what they mark."""
+    return torch.linalg.solve(maps[:, :, :2], (points - maps[:, None, :, 2]).transpose(1, 2)).transpose(1, 2)
+
+
+def _smooth(shifts: Tensor, side: int) -> Tensor:
+    return interpolate(shifts, size=(side, side), mode="bicubic", align_corners=True)
 
 
 def augment_faces(faces: Tensor, changes: dict[str, Tensor]) -> Tensor:

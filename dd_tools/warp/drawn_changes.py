@@ -10,6 +10,7 @@ from torch import Tensor
 from dd_tools.face.landmarks import INNER_LIPS, MOUTH_REGION, OUTER_LIPS
 from dd_tools.training.chance import rows_where, uniform
 from dd_tools.training.image_changes import gaussian_weights, shift_scale_rotate
+from dd_tools.warp.alignment import HEAD_POINTS
 
 # Of a sample as a whole.
 FLIP_PROBABILITY, LIPS_PROBABILITY, DEFORM_PROBABILITY = 0.5, 0.7, 0.5
@@ -28,32 +29,34 @@ FACE_BLUR_PROBABILITY, FACE_AFFINE_PROBABILITY = 0.1, 0.5
 FACE_BLUR, FACE_BLUR_RADIUS = (0.5, 1.5), 2  # standard deviation of the Gaussian, and where it is cut off, in pixels
 FACE_SHIFT, FACE_SCALE, FACE_ROTATION = 0.04, 0.05, math.radians(4)  # largest; the shift in sides
 
-# The landmark of chin and lips that each one becomes in a mirror image.
+# The landmark that each one becomes in a mirror image.
 _MIRROR = dict(zip(range(6, 11), range(10, 5, -1), strict=True))
+_MIRROR |= dict(zip([*range(27, 31), *range(31, 36)], [*range(27, 31), *range(35, 30, -1)], strict=True))
+_MIRROR |= dict(zip(range(36, 42), [45, 44, 43, 42, 47, 46], strict=True))
+_MIRROR |= dict(zip(range(42, 48), [39, 38, 37, 36, 41, 40], strict=True))
 _MIRROR |= dict(zip([*range(48, 60)], [*range(54, 47, -1), *range(59, 54, -1)], strict=True))
 _MIRROR |= dict(zip([*range(60, 68)], [*range(64, 59, -1), *range(67, 64, -1)], strict=True))
-MIRRORED = [MOUTH_REGION.index(_MIRROR[point]) for point in MOUTH_REGION]
+_POINTS = [*HEAD_POINTS, *MOUTH_REGION]  # the `alignment_points`
+MIRRORED = [_POINTS.index(_MIRROR[point]) for point in _POINTS]
 _SUBPIXEL_BITS = 4
-_OUTER, _INNER = (
-    [MOUTH_REGION.index(point) for point in range(lips.start, lips.stop)] for lips in (OUTER_LIPS, INNER_LIPS)
-)
+_OUTER, _INNER = ([_POINTS.index(point) for point in range(lips.start, lips.stop)] for lips in (OUTER_LIPS, INNER_LIPS))
 
 
-def draw_changes(landmarks: Tensor, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-    """Random numbers for the augmentation of B samples, and their landmarks, those of flipped samples mirrored.
+def draw_changes(points: Tensor, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+    """Random numbers for the augmentation of B samples, and their points, those of flipped samples mirrored.
 
-    landmarks (B, 1 + K, 25, 2): `MOUTH_REGION` of images and references, from −1 to 1 across the crop. size: S.
+    points (B, 1 + K, 46, 2): `alignment_points` of images and references. size: S.
     """
-    count, images = landmarks.shape[:2]
+    count, images = points.shape[:2]
     flipped = rows_where(FLIP_PROBABILITY, count, generator)
-    landmarks = landmarks.clone()
-    landmarks[flipped] = landmarks[flipped][:, :, MIRRORED] * torch.tensor([-1.0, 1.0])
+    points = points.clone()
+    points[flipped] = points[flipped][:, :, MIRRORED] * torch.tensor([-1.0, 1.0])
     return {
-        "landmarks": landmarks,
+        "points": points,
         "flipped": flipped,
         "colours": uniform(1 - COLOUR, 1 + COLOUR, (count, 3), generator),
         "tints": uniform(1 - TINT, 1 + TINT, (count, 3), generator),
-        **draw_lips(landmarks, size, generator),
+        **draw_lips(points, size, generator),
         "deformed": (deformed := rows_where(DEFORM_PROBABILITY, count, generator)),
         "shifts": uniform(-DEFORM_SHIFT, DEFORM_SHIFT, (len(deformed), 2, DEFORM_POINTS, DEFORM_POINTS), generator),
         **draw_moves(count * (images - 1), generator),
@@ -61,15 +64,15 @@ def draw_changes(landmarks: Tensor, size: int, generator: torch.Generator) -> di
     }
 
 
-def draw_lips(landmarks: Tensor, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+def draw_lips(points: Tensor, size: int, generator: torch.Generator) -> dict[str, Tensor]:
     """Samples whose lips change colour: their rows, the gains (n, 2, 3) of lips and teeth, and where these are.
 
     The areas, uint8 (n, 1 + K, 2, S, S), are those of the lips with all that they enclose, and of what they enclose.
     """
-    rows = rows_where(LIPS_PROBABILITY, len(landmarks), generator)
+    rows = rows_where(LIPS_PROBABILITY, len(points), generator)
     brightness = uniform(-LIP_BRIGHTNESS, LIP_BRIGHTNESS, (len(rows), 2, 1), generator)
     colour = uniform(-LIP_COLOUR, LIP_COLOUR, (len(rows), 2, 3), generator)
-    pixels = ((landmarks[rows].numpy() + 1) * size / 2 - 0.5) * 2**_SUBPIXEL_BITS
+    pixels = ((points[rows].numpy() + 1) * size / 2 - 0.5) * 2**_SUBPIXEL_BITS
     corners = np.rint(pixels).astype(np.int32)
     areas = np.zeros((*corners.shape[:2], 2, size, size), np.uint8)
     for place in np.ndindex(*corners.shape[:2]):

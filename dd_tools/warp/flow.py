@@ -1,4 +1,8 @@
-"""Image warping along a flow, and the head that predicts flow and blend weights for the reference images."""
+"""Image warping along a flow, and the head that predicts flow and blend weights for the reference images.
+
+A flow (B, 2, h, h) holds x and y in units of its own cells, which are S / h pixels of an image of side S. The output at
+p is the image at p + flow(p).
+"""
 
 import torch
 from torch import Tensor, nn
@@ -24,24 +28,34 @@ class FlowBlend(nn.Module):
         nn.init.constant_(convolution.bias[8 * references :][:4], FIRST_REFERENCE_LOGIT)
         self.head = nn.Sequential(GroupNorm32(channels), nn.SiLU(), convolution)
 
-    def forward(self, h: Tensor, references: Tensor) -> Tensor:
-        """Features (B, C, h, h) and K reference images (B, 3 K, S, S) to one image (B, 3, S, S)."""
+    def forward(self, h: Tensor, references: Tensor, aligning: Tensor) -> Tensor:
+        """Features (B, C, h, h) and K reference images (B, K, 3, S, S) of any size to one image (B, 3, S, S).
+
+        aligning: flow (B, K, 2, 2 h, 2 h) that aligns the references. The predicted flow applies to aligned references;
+        both are composed, so that each reference is sampled once and keeps its detail.
+        """
         flows, logits = F.pixel_shuffle(self.head(h), 2).split([2 * self.references, self.references], dim=1)
+        flows = compose(flows.unflatten(1, (self.references, 2)).flatten(0, 1), aligning.flatten(0, 1))
+        warped = warp(references.flatten(0, 1), flows).view_as(references)
         weights = resize(logits.float().softmax(1), references.shape[-1])
-        warped = [warp(*pair) for pair in zip(references.split(3, dim=1), flows.split(2, dim=1), strict=True)]
-        return (torch.stack(warped, dim=1) * weights[:, :, None]).sum(1)
+        return (warped * weights[:, :, None]).sum(1)
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Backward warping: the output at p is the image (B, C, S, S) at p + flow(p).
+    """The image (B, C, S, S) warped along a flow (B, 2, h, h), which is resized bilinearly.
 
-    flow (B, 2, h, h): x and y in units of its own cells, which are S / h pixels; it is resized bilinearly. The border
-    of the image is repeated outside.
+    The border of the image is repeated outside.
     """
-    cells = flow.shape[-1]
     identity = torch.eye(2, 3, device=image.device).expand(len(image), 2, 3)
-    offsets = resize(flow.float(), image.shape[-1]).permute(0, 2, 3, 1) * (2 / cells)
-    return sample_image(image, identity, offsets)
+    return sample_image(
+        image, identity, resize(flow.float(), image.shape[-1]).permute(0, 2, 3, 1) * (2 / flow.shape[-1])
+    )
+
+
+def compose(flow: Tensor, first: Tensor) -> Tensor:
+    """The flow (B, 2, h, h) with the effect of warping along the flow `first` (B, 2, h, h), then along `flow`."""
+    flow = flow.float()
+    return flow + warp(first, flow)
 
 
 def sample_image(image: Tensor, affine: Tensor, offsets: Tensor | float = 0.0) -> Tensor:

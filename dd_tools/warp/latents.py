@@ -40,6 +40,11 @@ def latent_aperture(latents: Tensor) -> Tensor:
     return (height[..., _LOWER] - height[..., _UPPER]).mean(-1)
 
 
+def codes_of(latents: np.ndarray) -> np.ndarray:
+    """The appearance codes (N, Z − 50) of latents (N, Z)."""
+    return latents[:, :-LANDMARK_VALUES]
+
+
 def end_in_landmarks(latents: np.ndarray) -> bool:
     """Whether latents (N, Z) end in the landmarks of a frontal face.
 
@@ -81,11 +86,9 @@ class HeadCameras:
         return frontal(landmarks, self.cameras[frames])
 
     def to_crop(self, latents: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """Latents float32 (N, Z) with the landmarks turned as the head in `frames` (N,), −1 to 1 across the crop."""
-        appearance, points = np.split(latents, [latents.shape[1] - LANDMARK_VALUES], axis=1)
-        placed = turned(points.reshape(len(points), len(MOUTH_REGION), 2), self.cameras[frames])
-        placed = relative_to_crop(placed, self.size).reshape(points.shape)
-        return np.concatenate([appearance, placed], axis=1, dtype=np.float32)
+        """The landmarks (N, 25, 2) of latents (N, Z), turned as the head in `frames` (N,), −1 to 1 across the crop."""
+        points = latents[:, -LANDMARK_VALUES:].reshape(len(latents), len(MOUTH_REGION), 2)
+        return relative_to_crop(turned(points, self.cameras[frames]), self.size)
 
 
 def relative_to_crop(points: np.ndarray, size: int) -> np.ndarray:

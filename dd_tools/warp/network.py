@@ -1,7 +1,10 @@
 """Stage 1: a semantic encoder, and a U-Net that warps, blends and corrects reference images in one forward pass.
 
-In a new network, flow, residual and refinement are zero, so the output is a blend of the reference images. Training
-starts from the detail of real skin, not from noise.
+The network sees small images, but flow and blend weights apply to reference images of any size: so teeth and skin keep
+the detail of the references. Before, `alignment` moves the landmarks of the references to those of the painted image.
+
+In a new network, flow, residual and refinement are zero, so the output is a blend of the aligned reference images.
+Training starts from the detail of real skin, not from noise.
 """
 
 from dataclasses import dataclass
@@ -15,7 +18,8 @@ from dd_tools.formats.clip import Framing
 from dd_tools.nn.blocks import GroupNorm32, zero_init
 from dd_tools.nn.config import Config
 from dd_tools.nn.unet import Levels, down_path, middle_block, up_path
-from dd_tools.warp.flow import FlowBlend
+from dd_tools.warp.alignment import alignment
+from dd_tools.warp.flow import FlowBlend, warp
 from dd_tools.warp.latents import LANDMARK_VALUES
 
 IMAGE_CHANNELS = 3
@@ -25,7 +29,8 @@ IMAGE_CHANNELS = 3
 class RendererConfig(Config):
     """Sizes of the renderer; the defaults are those of the model that ships.
 
-    size: pixels of the square crop and of the face image.
+    size: side of the images that the network sees, in pixels.
+    detail: side of the crops that it paints by default, as a multiple of `size`; any other multiple will do.
     patch: side of the pixel blocks that are folded into channels at the input (space to depth).
     channels, multipliers: width of the U-Net's levels, see `Levels`.
     encoder_channels, encoder_multipliers: the same for the semantic encoder.
@@ -39,6 +44,7 @@ class RendererConfig(Config):
     """
 
     size: int = 96
+    detail: int = 2
     patch: int = 4
     channels: int = 64
     multipliers: tuple[int, ...] = (1, 2)
@@ -61,6 +67,8 @@ class RendererConfig(Config):
                 raise UsageError(
                     f"renderer size {self.size} is not a multiple of {divisor}, which {name} {getattr(self, name)} need"
                 )
+        if self.detail < 1:
+            raise UsageError(f"renderer detail must be 1 or more, got {self.detail}")
         if self.patch % 2:
             raise UsageError(f"renderer patch must be even, got {self.patch}")
         if self.z_size <= LANDMARK_VALUES:
@@ -69,7 +77,7 @@ class RendererConfig(Config):
     @property
     def framing(self) -> Framing:
         """The framing of the clips that the renderer takes."""
-        return Framing(self.size, self.crop, self.mask)
+        return Framing(self.size * self.detail, self.crop, self.mask, unit=self.size)
 
     @property
     def unet_levels(self) -> Levels:
@@ -127,13 +135,14 @@ class Refinement(nn.Module):
 
 
 class UNet(nn.Module):
-    """Paints: masked image and reference images to the painted image, conditioned on relative latents."""
+    """Paints: masked image and reference images to the painted image, conditioned on relative codes."""
 
     def __init__(self, config: RendererConfig):
         super().__init__()
-        self.patch = config.patch
-        condition = config.references * config.z_size
-        in_channels = (1 + config.references) * IMAGE_CHANNELS * config.patch**2
+        self.size, self.patch = config.size, config.patch
+        condition = config.references * (config.z_size - LANDMARK_VALUES)
+        pixels = IMAGE_CHANNELS * config.patch**2
+        in_channels = (1 + config.references) * pixels + 2 * config.references
         self.input_blocks, widths, size = down_path(in_channels, config.unet_levels, z_size=condition)
         self.middle_block = middle_block(widths[-1], z_size=condition)
         self.z_map = nn.Sequential(
@@ -142,16 +151,28 @@ class UNet(nn.Module):
         self.output_blocks = up_path(widths, size, config.unet_levels, z_size=condition)
         channels = config.channels * config.multipliers[0]
         self.residual = nn.Sequential(
-            GroupNorm32(channels),
-            nn.SiLU(),
-            zero_init(nn.Conv2d(channels, IMAGE_CHANNELS * config.patch**2, 3, padding=1)),
+            GroupNorm32(channels), nn.SiLU(), zero_init(nn.Conv2d(channels, pixels, 3, padding=1))
         )
         self.flow_blend = FlowBlend(channels, config.references)
         self.refinement = Refinement(channels, config.refinement_channels, config.patch)
 
-    def forward(self, masked: Tensor, references: Tensor, z: Tensor) -> Tensor:
-        """Masked image (B, 3, S, S), K references (B, 3 K, S, S), `relative_latents` (B, K Z) to (B, 3, S, S)."""
-        h = F.pixel_unshuffle(torch.cat([masked, references], dim=1), self.patch)
+    def forward(self, masked: Tensor, references: Tensor, aligning: Tensor, z: Tensor) -> Tensor:
+        """The painted image (B, 3, D, D).
+
+        masked (B, 3, S, S): at the network's size. references (B, K, 3, D, D): of any multiple of that size. aligning:
+        flow (B, K, 2, h, h) that aligns them, with two cells per patch. z (B, K C): `relative_codes`.
+        """
+        h = self._features(masked, references, aligning, z)
+        blended = self.flow_blend(h, references, aligning)
+        coarse = F.pixel_shuffle(self.residual(h), self.patch)
+        correction = coarse + self.refinement(h, shrink(blended, self.size) + coarse, masked)
+        return blended + enlarge(correction, references.shape[-1])
+
+    def _features(self, masked: Tensor, references: Tensor, aligning: Tensor, z: Tensor) -> Tensor:
+        flow = aligning.flatten(0, 1)
+        aligned = warp(shrink(references.flatten(0, 1), self.size), flow).view(len(masked), -1, self.size, self.size)
+        images = F.pixel_unshuffle(torch.cat([masked, aligned], dim=1), self.patch)
+        h = torch.cat([images, F.avg_pool2d(flow, 2).view(len(masked), -1, *images.shape[-2:])], dim=1)
         laterals = []
         for block in self.input_blocks:
             h = block(h, z)
@@ -159,8 +180,7 @@ class UNet(nn.Module):
         h = self.middle_block(h + self.z_map(z), z)
         for block in self.output_blocks:
             h = block(torch.cat([h, laterals.pop()], dim=1), z)
-        blended = self.flow_blend(h, references) + F.pixel_shuffle(self.residual(h), self.patch)
-        return blended + self.refinement(h, blended, masked)
+        return h
 
 
 class WarpNetwork(nn.Module):
@@ -174,27 +194,51 @@ class WarpNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = SemanticEncoder(config)
-        self.normalise = nn.BatchNorm1d(config.z_size, affine=False)
+        self.normalise = nn.BatchNorm1d(config.z_size - LANDMARK_VALUES, affine=False)
         self.unet = UNet(config)
         self.register_buffer("fill", torch.zeros(IMAGE_CHANNELS, config.size, config.size))
 
     def encode(self, face: Tensor, landmarks: Tensor) -> Tensor:
-        """Face images (B, 3, S, S) in [−1, 1] and their `MOUTH_REGION` (B, 25, 2) to latents (B, Z)."""
-        return torch.cat([self.encoder(face), landmarks.flatten(1)], dim=1)
+        """Face images (B, 3, F, F) in [−1, 1] and their `MOUTH_REGION` (B, 25, 2) to latents (B, Z).
 
-    def forward(self, image: Tensor, mask: Tensor, references: Tensor, z: Tensor) -> Tensor:
-        """The painted image (B, 3, S, S), not composited.
-
-        image (B, 3, S, S) in [−1, 1], of which the masked pixels (B, 1, S, S) are not seen. references (B, K, 3, S, S).
-        z (B, 1 + K, Z): the latents of the image and of its references, landmarks from −1 to 1 across the crop.
+        F is a multiple of the network's size.
         """
-        masked = torch.where(mask > 0, self.fill, image)
-        return self.unet(masked, references.flatten(1, 2), self.relative_latents(z))
+        return torch.cat([self.encoder(subsample(face, self.config.size)), landmarks.flatten(1)], dim=1)
 
-    def relative_latents(self, z: Tensor) -> Tensor:
-        """Normalised differences (B, K Z) between the latent of the image and those of its references, z (B, 1 + K, Z).
+    def forward(self, image: Tensor, mask: Tensor, references: Tensor, codes: Tensor, points: Tensor) -> Tensor:
+        """The painted image (B, 3, D, D), not composited.
+
+        image (B, 3, D, D) in [−1, 1], of which the masked pixels (B, 1, D, D) are not seen. references (B, K, 3, D, D).
+        D is a multiple of the network's size. Of the image and its references, codes (B, 1 + K, C) are the appearance
+        codes, and points (B, 1 + K, 46, 2) the `alignment_points` from −1 to 1 across the crop.
+        """
+        size = self.config.size
+        hidden = F.adaptive_max_pool2d(mask, size) > 0
+        masked = torch.where(hidden, self.fill, shrink(image, size))
+        aligning = alignment(points[:, 0], points[:, 1:], 2 * size // self.config.patch)
+        return self.unet(masked, references, aligning, self.relative_codes(codes))
+
+    def relative_codes(self, codes: Tensor) -> Tensor:
+        """Normalised differences (B, K C) between the code of the image and those of its references, (B, 1 + K, C).
 
         Identity cancels out in them. A few dozen training speakers could not teach a network to ignore it.
         """
-        z = self.normalise(z.flatten(0, 1)).unflatten(0, z.shape[:2])
-        return (z[:, :1] - z[:, 1:]).flatten(1)
+        codes = self.normalise(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
+        return (codes[:, :1] - codes[:, 1:]).flatten(1)
+
+
+def shrink(images: Tensor, size: int) -> Tensor:
+    """Images (B, C, D, D) averaged to (B, C, size, size), where D is a multiple of `size`."""
+    return images if images.shape[-1] == size else F.avg_pool2d(images, images.shape[-1] // size)
+
+
+def subsample(faces: Tensor, size: int) -> Tensor:
+    """Face images (B, C, F, F) at (B, C, size, size) by nearest-neighbour interpolation, as they were made."""
+    return faces if faces.shape[-1] == size else F.interpolate(faces, size=(size, size))
+
+
+def enlarge(images: Tensor, size: int) -> Tensor:
+    """Images (B, C, S, S) interpolated bicubically to (B, C, size, size)."""
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(images.float(), size=(size, size), mode="bicubic", align_corners=False)

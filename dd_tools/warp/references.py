@@ -12,16 +12,16 @@ from dd_tools.face.geometry import TRUNCATE, gaussian_average
 from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
 from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.clip import Clip
-from dd_tools.warp.latents import relative_to_crop
+from dd_tools.warp.alignment import HEAD_COUNT, alignment_points
 
 MAX_CANDIDATES = 250  # frames of a clip that may become references
 MIN_GAP = 1.0  # seconds in the clip between a painted frame and its references
 MIN_SPACING = 0.3  # seconds in the clip between the references of one frame
 SMOOTHING = 0.08  # seconds, standard deviation of a Gaussian over the distances, so that references change less often
 
-HEAD_POINTS = range(27, 48)  # nose and eyes, which speech moves little
 LIP_POINTS = MOUTH.stop - MOUTH.start
-MOUTH_POINTS = slice(len(HEAD_POINTS), len(HEAD_POINTS) + len(MOUTH_REGION))  # of the `comparison_points`
+ALIGNED_POINTS = slice(HEAD_COUNT + len(MOUTH_REGION))  # of the `comparison_points`
+MOUTH_POINTS = slice(HEAD_COUNT, ALIGNED_POINTS.stop)
 LIP_SHAPE_WEIGHT = 2.0  # of the distance of lip shapes; that of head and mouth positions is 1
 UPPER_SHARE = 0.4  # of the crop, in which lighting is compared; it lies above a steady mask
 LIGHT_GRID = 6, 3  # cells across and down, whose mean colours are the lighting
@@ -48,15 +48,22 @@ class References:
         first = np.searchsorted(pts, pts[span.start] - radius)
         return slice(int(first), int(np.searchsorted(pts, pts[span.stop - 1] + radius, "right")))
 
-    def choose(self, frames: np.ndarray, pts: np.ndarray, mouths: np.ndarray) -> np.ndarray:
+    def with_mouths(self, frames: np.ndarray, mouths: np.ndarray) -> np.ndarray:
+        """The `alignment_points` (T, 46, 2) of the clip's `frames` (T,) with other mouths.
+
+        mouths (T, 25, 2): where to paint the `MOUTH_REGION`, from −1 to 1 across the crop.
+        """
+        return np.concatenate([self.points[frames, :HEAD_COUNT], mouths], axis=1)
+
+    def choose(self, frames: np.ndarray, pts: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Indices (T, count) into the candidates, the most similar first.
 
         frames (T,): index of the clip's frame behind each output frame. pts (T,): times in the output, in seconds.
-        mouths (T, 25, 2): where to paint the `MOUTH_REGION`, from −1 to 1 across the crop.
+        points (T, 46, 2): `with_mouths`.
         """
         if len(self.frames) == 1:
             return np.zeros((len(frames), self.count), int)
-        target = with_lip_shape(np.concatenate([self.points[frames, : len(HEAD_POINTS)], mouths], axis=1))
+        target = with_lip_shape(points)
         light = lighting(np.stack([self.clip.frames[frame] for frame in frames]))
         distance = point_distance(target, self.points[self.frames]) + light_distance(light, self.light)
         distance = gaussian_average(distance, pts, SMOOTHING)
@@ -66,9 +73,9 @@ class References:
 def comparison_points(landmarks: np.ndarray, size: int) -> np.ndarray:
     """The points (N, 66, 2) by which poses and mouths are compared, from landmarks (N, 68, 2) in crops of side `size`.
 
-    They are `HEAD_POINTS` and `MOUTH_REGION`, from −1 to 1 across the crop, and the shape of the lips.
+    They are the `alignment_points` and the shape of the lips.
     """
-    return with_lip_shape(relative_to_crop(landmarks[:, [*HEAD_POINTS, *MOUTH_REGION]], size))
+    return with_lip_shape(alignment_points(landmarks, size))
 
 
 def with_lip_shape(points: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.device import AUTO, DTYPES, choose_dtype, computing, memory_format
 from dd_tools.nn.images import composite, to_frames, to_images, to_masks
-from dd_tools.warp.latents import LANDMARK_VALUES, HeadCameras
+from dd_tools.warp.latents import HeadCameras, codes_of
 from dd_tools.warp.network import RendererConfig, WarpNetwork
-from dd_tools.warp.references import References
+from dd_tools.warp.references import ALIGNED_POINTS, References
 
 CANDIDATE_BATCH = 32  # reference candidates that are encoded at once
 
@@ -72,31 +72,34 @@ class Painter:
         self.references = References(clip, renderer.network.config.references)
         frames = self.references.frames
         batches = np.split(frames, range(CANDIDATE_BATCH, len(frames), CANDIDATE_BATCH))
-        latents = np.concatenate([encoder(batch) for batch in batches])
-        self.reference_latents = self.cameras.to_crop(latents, frames)
+        self.reference_codes = np.concatenate([codes_of(encoder(batch)) for batch in batches])
+        self.reference_points = self.references.points[frames][:, ALIGNED_POINTS].astype(np.float32)
 
     def __call__(self, frames: np.ndarray, pts: np.ndarray, latents: np.ndarray, span: slice) -> np.ndarray:
         """See `ClipPainter`."""
         context = self.references.context(pts, span)
         inside = slice(span.start - context.start, span.stop - context.start)
-        z = self.cameras.to_crop(latents[context], frames[context])
-        mouths = z[:, -LANDMARK_VALUES:].reshape(len(z), len(MOUTH_REGION), 2)
-        chosen = self.references.choose(frames[context], pts[context], mouths)
+        mouths = self.cameras.to_crop(latents[context], frames[context])
+        points = self.references.with_mouths(frames[context], mouths)
+        chosen = self.references.choose(frames[context], pts[context], points)
         with computing(self.renderer.device, self.renderer.painting_dtype):
-            return self._paint(frames[span], z[inside], chosen[inside])
+            return self._paint(frames[span], codes_of(latents[span]), points[inside], chosen[inside])
 
     @torch.inference_mode()
-    def _paint(self, frames: np.ndarray, z: np.ndarray, references: np.ndarray) -> np.ndarray:
-        """Painted crops uint8 (N, S, S, 3) of `frames` (N,).
+    def _paint(self, frames: np.ndarray, codes: np.ndarray, points: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """Painted crops uint8 (N, D, D, 3) of `frames` (N,).
 
-        z (N, Z): latents in crop coordinates. references (N, K): indices into the candidates.
+        codes (N, C), points (N, 46, 2): of `WarpNetwork.forward`. references (N, K): indices into the candidates.
         """
         device = self.renderer.device
         image = to_images(np.stack([self.clip.frames[frame] for frame in frames])).to(device)
         mask = to_masks(np.stack([self.clip.mask[frame] for frame in frames])).to(device)
         images = to_images(self.references.images[references.ravel()]).to(device).unflatten(0, references.shape)
-        z = np.concatenate([z[:, None], self.reference_latents[references]], axis=1)
-        painted = self.renderer.network(image, mask, images, torch.from_numpy(z).to(device))
+        codes, points = (
+            torch.from_numpy(np.concatenate([own[:, None], all_references[references]], axis=1, dtype=np.float32))
+            for own, all_references in ((codes, self.reference_codes), (points, self.reference_points))
+        )
+        painted = self.renderer.network(image, mask, images, codes.to(device), points.to(device))
         return to_frames(composite(painted.float().clamp(-1, 1), image, mask))
 
 

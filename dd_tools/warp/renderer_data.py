@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_max_pool2d
 
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.images import as_images
@@ -15,8 +16,8 @@ from dd_tools.training.clips import SpeakerBalance
 from dd_tools.warp.augmentation import augment
 from dd_tools.warp.drawn_changes import draw_changes
 from dd_tools.warp.drawn_references import draw_references
-from dd_tools.warp.network import RendererConfig
-from dd_tools.warp.references import MOUTH_POINTS, comparison_points
+from dd_tools.warp.network import RendererConfig, shrink, subsample
+from dd_tools.warp.references import ALIGNED_POINTS, comparison_points
 
 
 class RendererData:
@@ -35,42 +36,38 @@ class RendererData:
         self.balance = SpeakerBalance([path.stem for path in paths], speakers)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
-        """frames and faces uint8 (B, 1 + K, S, S, 3), the image first, then its references; masks uint8 (B, S, S).
+        """frames and faces uint8 (B, 1 + K, D, D, 3), the image first, then its references; masks uint8 (B, D, D).
 
-        landmarks (B, 1 + K, 25, 2) from −1 to 1 across the crop. Also the numbers of `draw_changes`, if samples are to
-        be augmented.
+        points (B, 1 + K, 46, 2): `alignment_points`. Also the numbers of `draw_changes`, if samples are to be
+        augmented.
         """
         clips = self.balance.draw_many(size, generator)
         targets = draw_below(torch.tensor([len(self.pts[clip]) for clip in clips]), generator).tolist()
         samples = [self._draw_frames(clip, target, generator) for clip, target in zip(clips, targets, strict=True)]
         frames = [(clip, int(frame)) for clip, sample in samples for frame in self.clips.usable[clip][sample]]
-        landmarks = np.stack([self.points[clip][sample, MOUTH_POINTS] for clip, sample in samples])
+        points = np.stack([self.points[clip][sample, ALIGNED_POINTS] for clip, sample in samples])
         batch = {
             "frames": self.clips.read(FRAMES, frames).unflatten(0, (size, -1)),
             "faces": self.clips.read(FACE, frames).unflatten(0, (size, -1)),
             "masks": self.clips.read(MASK, frames[:: 1 + self.config.references]),
-            "landmarks": torch.from_numpy(landmarks).float(),
+            "points": torch.from_numpy(points).float(),
         }
-        changes = draw_changes(batch["landmarks"], self.config.size, generator) if self.augment else {}
+        changes = draw_changes(batch["points"], self.config.size, generator) if self.augment else {}
         return batch | changes
 
     def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """image (B, 3, S, S), mask (B, 1, S, S), references (B, K, 3, S, S).
+        """image (B, 3, S, S), mask (B, 1, S, S), references (B, K, 3, S, S), all at the size that the network sees.
 
-        Of the image and its references also faces (B, 1 + K, 3, S, S), and landmarks (B, 1 + K, 25, 2) from −1 to 1
-        across the crop.
+        Of the image and its references also faces (B, 1 + K, 3, S, S), and points (B, 1 + K, 46, 2).
         """
-        images, faces = as_images(batch["frames"]), as_images(batch["faces"])
-        masks = batch["masks"][:, None].float()
+        size, places = self.config.size, batch["frames"].shape[:2]
+        images, faces, points = as_images(batch["frames"]), as_images(batch["faces"]), batch["points"]
+        images = shrink(images.flatten(0, 1), size).unflatten(0, places)
+        faces = subsample(faces.flatten(0, 1), size).unflatten(0, places)
+        masks = adaptive_max_pool2d(batch["masks"][:, None].float(), size)
         if self.augment:
-            images, faces, masks = augment(images, faces, masks, batch)
-        return {
-            "image": images[:, 0],
-            "references": images[:, 1:],
-            "faces": faces,
-            "landmarks": batch["landmarks"],
-            "mask": masks,
-        }
+            images, faces, masks, points = augment(images, faces, masks, points, batch)
+        return {"image": images[:, 0], "references": images[:, 1:], "faces": faces, "points": points, "mask": masks}
 
     def _draw_frames(self, clip: int, target: int, generator: torch.Generator) -> tuple[int, np.ndarray]:
         """The clip, and which of its usable frames are the target and its references."""

@@ -5,17 +5,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
 from dd_tools.nn.images import composite
 from dd_tools.warp.flow import sample_image
 from dd_tools.warp.network import WarpNetwork
+from dd_tools.warp.references import LIP_POINTS
 
 LIP_WEIGHT = 4.0  # additional weight of pixels at the lips, which are few but show the speech
 LIP_RADIUS = 0.08  # distance from a landmark of the lips, in half sides, at which that weight has fallen to 1 / e
 PERCEPTUAL_WEIGHT = 0.5  # of the perceptual distances, against 1 of the squared error
 CLOSE_UP = 0.5  # side of the close-up of the mouth, as a fraction of the crop
-
-LIPS = [MOUTH_REGION.index(point) for point in range(MOUTH.start, MOUTH.stop)]
 
 # The distances (B,) between two batches of images (B, 3, S, S) in [−1, 1].
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -45,35 +43,35 @@ class PaintingLoss(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of a batch of `RendererData`: a scalar."""
-        image, mask, landmarks = batch["image"], batch["mask"], batch["landmarks"]
-        z = self.model.encode(batch["faces"].flatten(0, 1), landmarks.flatten(0, 1)).unflatten(0, landmarks.shape[:2])
-        painted = self.model(image, mask, batch["references"], z)
-        weight = mask * (1 + LIP_WEIGHT * lip_weight(landmarks[:, 0], image.shape[-1]))
+        image, mask, faces = batch["image"], batch["mask"], batch["faces"]
+        codes = self.model.encoder(faces.flatten(0, 1)).unflatten(0, faces.shape[:2])
+        painted = self.model(image, mask, batch["references"], codes, batch["points"])
+        weight = mask * (1 + LIP_WEIGHT * lip_weight(batch["points"][:, 0], image.shape[-1]))
         loss = (weight * (painted - image).square()).mean()
         if self.perceptual:
             loss = loss + PERCEPTUAL_WEIGHT * self._perceptual(painted, batch)
         return loss
 
     def _perceptual(self, painted: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        image, landmarks = batch["image"], batch["landmarks"][:, 0]
+        image, points = batch["image"], batch["points"][:, 0]
         pair = torch.cat([composite(painted.float().clamp(-1, 1), image, batch["mask"]), image])
-        mouth = close_up(pair, landmarks.repeat(2, 1, 1))
+        mouth = close_up(pair, points.repeat(2, 1, 1))
         return sum(self.perceptual(*view.chunk(2)).mean() for view in (pair, mouth))
 
 
-def lip_weight(landmarks: Tensor, size: int) -> Tensor:
+def lip_weight(points: Tensor, size: int) -> Tensor:
     """Weights (B, 1, S, S): 1 at the landmarks of the lips, falling to 0 around them.
 
-    landmarks (B, 25, 2): `MOUTH_REGION`, from −1 to 1 across the image. size: S.
+    points (B, 46, 2): `alignment_points`, from −1 to 1 across the image. size: S.
     """
-    grid = (torch.arange(size, device=landmarks.device) + 0.5) * 2 / size - 1
-    x, y = (landmarks[:, LIPS, axis, None].sub(grid).square() for axis in (0, 1))  # (B, 20, S)
+    grid = (torch.arange(size, device=points.device) + 0.5) * 2 / size - 1
+    x, y = (points[:, -LIP_POINTS:, axis, None].sub(grid).square() for axis in (0, 1))  # (B, 20, S)
     nearest = (x[:, :, None] + y[..., None]).amin(1, keepdim=True)
     return (-nearest / LIP_RADIUS**2).exp()
 
 
-def close_up(image: Tensor, landmarks: Tensor) -> Tensor:
-    """The part of images (B, C, S, S) around the lips, enlarged to the same size; landmarks as for `lip_weight`."""
-    centre = landmarks[:, LIPS].mean(1)
+def close_up(image: Tensor, points: Tensor) -> Tensor:
+    """The part of images (B, C, S, S) around the lips, enlarged to the same size; points as for `lip_weight`."""
+    centre = points[:, -LIP_POINTS:].mean(1)
     scale = CLOSE_UP * torch.eye(2, device=image.device).expand(len(image), 2, 2)
     return sample_image(image, torch.cat([scale, centre[:, :, None]], dim=2))

@@ -22,6 +22,7 @@ PRESETS = {
     "tiny-warp": Preset(
         RendererConfig(
             size=32,
+            detail=1,
             patch=2,
             channels=8,
             multipliers=(1, 2),
