@@ -65,7 +65,7 @@ def spline(points: Tensor, values: Tensor, grid: Tensor) -> Tensor:
     top = torch.cat([bending, affine], 2)
     bottom = torch.cat([affine.transpose(1, 2), affine.new_zeros(len(affine), 3, 3)], 2)
     right = torch.cat([values, values.new_zeros(len(values), 3, values.shape[2])], 1)
-    weights = torch.linalg.solve(torch.cat([top, bottom], 1).double(), right.double()).float()
+    weights = torch.linalg.solve(torch.cat([top, bottom], 1), right)
     grid = grid.expand(len(points), -1, 2)
     return torch.cat([_kernel(grid, points), _affine(grid)], 2) @ weights
 

@@ -1,4 +1,4 @@
-"""Matches the lip aperture of a generated motion to the speaker: its mean, amplitude and syllable rhythm.
+"""Matches the lip aperture of a generated motion to the speaker: its mean and amplitude.
 
 A model trained on the squared error moves the lips less than people do, and less still where it is uncertain. So the
 amplitude is taken from the references instead. The paper does nothing of this kind.
@@ -7,7 +7,6 @@ amplitude is taken from the references instead. The paper does nothing of this k
 import numpy as np
 import torch
 
-from dd_tools.speech.loudness import rhythm
 from dd_tools.warp.latents import latent_aperture
 
 DEFAULT_SCALE = 1.75  # of the motion, if there is too little speech to measure its amplitude
@@ -17,7 +16,7 @@ PRIOR_SPEECH = 25  # latents of speech whose statistics have a confidence of 1/2
 
 
 class SpeakerMotion:
-    """A generated motion, to be changed where the face speaks: call `follow_syllables`, then `match_aperture`.
+    """A generated motion, to be changed where the face speaks: call `match_aperture`, then `latents`.
 
     base (T, Z): the face at rest. movement (T, Z): what the speech adds. speech (T, 1): probability of speech, 0 to 1.
     aperture_direction (Z,): the change of a latent as the lip aperture grows by 1.
@@ -32,23 +31,6 @@ class SpeakerMotion:
         self.mean_movement = np.average(movement, axis=0, weights=self.weights)
         self.spoken = speech * (movement - self.mean_movement)
         self.confidence = float(speech.sum() / (speech.sum() + PRIOR_SPEECH))
-
-    def follow_syllables(self, amplitude: np.ndarray, correlation: float) -> None:
-        """Add lip motion until the `rhythm` of the aperture and that of the `amplitude` (T,) correlate enough.
-
-        amplitude: of the speech, 25 values per second. correlation: the minimum, above 0 and below 1, which is only
-        reached if there is enough speech. Between 2 and 7 Hz, mouths follow the amplitude, in English and in French
-        (Chandrasekaran et al. 2009).
-        """
-        loud, aperture = (self._centred(rhythm(track)) for track in (amplitude, _aperture(self.motion)))
-        loud /= max(np.sqrt(self._mean(loud**2)), 1e-6)
-        common, variance = self._mean(aperture * loud), self._mean(aperture**2)
-        # Find k with (common + k) / √(variance + 2 k common + k²) = correlation. `independent` is the standard
-        # deviation of that part of the aperture that does not follow the amplitude.
-        independent = np.sqrt(max(variance - common**2, 0))
-        k = max(correlation / np.sqrt(1 - correlation**2) * independent - common, 0)
-        added = (self.confidence * k * self.speech * loud[:, None] * self.direction).astype(np.float32)
-        self.motion, self.spoken = self.motion + added, self.spoken + added
 
     def match_aperture(self, mean: float, std: float, confidence: float) -> None:
         """Give the lip aperture this mean and standard deviation while the face speaks.
@@ -78,9 +60,6 @@ class SpeakerMotion:
     def _mean(self, track: np.ndarray) -> np.ndarray:
         """Mean while the face speaks."""
         return np.average(track, weights=self.weights)
-
-    def _centred(self, track: np.ndarray) -> np.ndarray:
-        return track - self._mean(track)
 
 
 def _aperture(latents: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ import torch
 
 from dd_tools.training.chance import draw_weighted, happens
 from dd_tools.training.clips import draw_from
-from dd_tools.warp.references import LIP_POINTS, MIN_GAP, nearest, point_distance
+from dd_tools.warp.lip_maps import LIP_POINTS
+from dd_tools.warp.references import MIN_GAP, nearest, point_distance
 
 SINGLE_PROBABILITY = 0.5  # that all references of a sample are the same frame
 FAR_PROBABILITY = 0.7  # that this frame is drawn by how different its mouth is; otherwise, all are equally likely

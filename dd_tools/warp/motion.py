@@ -11,8 +11,6 @@ from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.nn.device import AUTO, DTYPES, choose_dtype, computing
 from dd_tools.nn.overlap import in_windows
 from dd_tools.reporting import Progress
-from dd_tools.speech.features import MODELS_WITH_LOUDNESS
-from dd_tools.speech.loudness import amplitude
 from dd_tools.warp.amplitude import SpeakerMotion
 from dd_tools.warp.latents import end_in_landmarks
 from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
@@ -24,7 +22,7 @@ class WarpMotionModel:
     dtype: name of the floating-point format, see `choose_dtype`.
     """
 
-    generation_options = ("expression", "follow_syllables")
+    generation_options = ("expression",)
 
     def __init__(self, network: MotionNetwork, device: torch.device | str = "cpu", dtype: str = AUTO):
         self.network, self.device = network.to(device).eval(), torch.device(device)
@@ -53,21 +51,15 @@ class WarpMotionModel:
         reference: np.ndarray,
         *,
         expression: float | None = None,
-        follow_syllables: float | None = None,
         progress: Progress = iter,
     ) -> np.ndarray:
         """See `MotionModel.generate`.
 
-        expression: scale of the lip motion; 1 is the amplitude of the references. follow_syllables: minimum correlation
-        of lip aperture and syllables, from 0 to below 1; without effect for features without loudness. None is the
-        model's default.
+        expression: scale of the lip motion; 1 is the amplitude of the references. None is the model's default.
         """
         config, network = self.network.config, self.network
         latents = torch.from_numpy(reference).to(self.device, torch.float32)[None]
         motion = SpeakerMotion(*self._in_windows(speech, latents, progress), network.aperture_direction.cpu().numpy())
-        correlation = config.follow_syllables if follow_syllables is None else follow_syllables
-        if correlation and config.speech_model in MODELS_WITH_LOUDNESS:
-            motion.follow_syllables(amplitude(speech[0, :, -1], len(motion.speech)), correlation)
         mean, std = network.speaker_aperture_mean(latents), network.speaker_aperture_std(latents)
         motion.match_aperture(float(mean), float(std), network.confidence(len(reference)))
         return motion.latents(config.expression if expression is None else expression)

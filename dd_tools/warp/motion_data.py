@@ -17,6 +17,7 @@ from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 
 MAX_TARGET = 10 * LATENT_RATE  # latents
 MAX_REFERENCE = 3 * LATENT_RATE  # latents
+SHRINKAGE = 0.5  # of the covariances of faces
 SPEAKER_POWER = 0.5  # of `SpeakerBalance`: speakers with more clips, which teach more, are drawn more often
 
 
@@ -67,12 +68,23 @@ class MotionData:
         square = np.mean([np.square(clip.latents).mean(0) for clip in self.clips], axis=0)
         model.latent_mean.copy_(torch.from_numpy(mean))
         model.latent_std.copy_(torch.from_numpy(np.sqrt(np.maximum(square - mean**2, 1e-6))))
+        self._fit_face_statistics(model)
         apertures = [latent_aperture(torch.from_numpy(clip.latents)).numpy() for clip in self.clips]
         covariance = self._over_speakers(map(_covariance, apertures, (clip.latents for clip in self.clips)))
         variance = max(self._over_speakers(aperture.var() for aperture in apertures), 1e-6)
         model.aperture_mean.fill_(self._over_speakers(aperture.mean() for aperture in apertures))
         model.aperture_std.fill_(variance**0.5)
         model.aperture_direction.copy_(torch.from_numpy(covariance / variance))
+
+    def _fit_face_statistics(self, model: MotionNetwork) -> None:
+        """Mean and covariances of `MotionNetwork.face_at_rest`, all speakers counted equally."""
+        std = model.latent_std.numpy()
+        mean = self._over_speakers(self.means)
+        between = self._over_speakers(np.outer(each, each) for each in (self.means - mean) / std)
+        within = self._over_speakers(_moments(clip.latents / std) for clip in self.clips)
+        model.face_mean.copy_(torch.from_numpy(mean))
+        model.face_between.copy_(torch.from_numpy(_diagonally(between)))
+        model.face_within.copy_(torch.from_numpy(_diagonally(within)))
 
     def _fit_speech_statistics(self, model: MotionNetwork) -> None:
         mean, square = (
@@ -137,6 +149,16 @@ def _draw_references(length: int, start: int, stop: int, generator: torch.Genera
 def _covariance(track: np.ndarray, latents: np.ndarray) -> np.ndarray:
     """Covariance (Z,) of a signal `track` (T,) with latents (T, Z)."""
     return (track - track.mean()) @ (latents - latents.mean(0)) / len(track)
+
+
+def _moments(latents: np.ndarray) -> np.ndarray:
+    """Covariance (Z, Z) of latents (T, Z)."""
+    return np.cov(latents.T, bias=True)
+
+
+def _diagonally(covariance: np.ndarray) -> np.ndarray:
+    """A covariance (Z, Z) shrunk towards its diagonal, because it is estimated from a few dozen speakers."""
+    return (1 - SHRINKAGE) * covariance + SHRINKAGE * np.diag(np.diag(covariance) + 1e-6)
 
 
 def _below(limit: int, generator: torch.Generator) -> int:

@@ -1,8 +1,9 @@
 """Stage 2: speech features and reference latents to motion around the speaker's own face at rest.
 
-It differs from the paper's network in two ways. The audio is added to the output of the attention to the references:
-attention to a single reference is constant, and would leave the audio no influence. And it predicts a difference from a
-base face, in units of this face's amplitude: otherwise identity would have to be learnt from hundreds of speakers.
+It differs from the paper's network in three ways. The audio is added to the output of the attention to the references:
+attention to a single reference is constant, and would leave the audio no influence. It predicts a difference from a
+base face, in units of this face's amplitude: otherwise identity would have to be learnt from hundreds of speakers. And
+it is the mean of several small networks, whose errors partly cancel out.
 """
 
 from dataclasses import dataclass
@@ -38,9 +39,9 @@ class MotionConfig(Config):
     kernel: of the depthwise convolution, odd.
     reference_blocks, speech_blocks, decoder_blocks: number of conformer blocks.
     dropout: in the conformers.
+    members: networks whose motions are averaged.
     window: latents generated at once; longer motion is generated in windows that are cross-faded.
     expression: default scale of the lip motion.
-    follow_syllables: default minimum correlation of lip aperture and syllables, 0 for none.
     """
 
     speech_model: str = "whisper"
@@ -56,9 +57,9 @@ class MotionConfig(Config):
     speech_blocks: int = 1
     decoder_blocks: int = 1
     dropout: float = 0.2
+    members: int = 4
     window: int = 125
     expression: float = 1.0
-    follow_syllables: float = 0.6
 
     def __post_init__(self):
         super().__post_init__()
@@ -71,15 +72,15 @@ class MotionConfig(Config):
             )
         if not self.expression >= 0:
             raise UsageError(f"expression must be 0 or more, got {self.expression}")
-        if not 0 <= self.follow_syllables < 1:
-            raise UsageError(f"follow syllables must be from 0 to below 1, got {self.follow_syllables}")
+        if self.members < 1:
+            raise UsageError(f"members must be 1 or more, got {self.members}")
 
 
 @dataclass(frozen=True)
 class Motion:
     """A generated motion; its latents (B, T, Z) are base + movement.
 
-    base (B, T, Z): the face at rest, between the mean reference and, in silence, the closed mouth.
+    base (B, T, Z): the face at rest and, in silence, with its mouth closed.
     movement (B, T, Z): what the speech adds.
     silence (B, T, 1): logits of the probability that nobody speaks.
     """
@@ -114,19 +115,12 @@ class ReferenceAttention(nn.Module):
         return self.norm(self.linear(attended))
 
 
-class MotionNetwork(nn.Module):
-    """Speech features and reference latents to a `Motion`.
-
-    Buffers hold statistics of the training data: speech_mean and speech_std (L, D), latent_mean and latent_std (Z,),
-    aperture_mean and aperture_std (), and aperture_direction (Z,), the change of a latent as the lip aperture grows by
-    one interocular distance.
-    """
+class Member(nn.Module):
+    """One of the networks that are averaged: audio and references to movement and silence."""
 
     def __init__(self, config: MotionConfig):
         super().__init__()
-        self.config = config
         sizes = config.width, config.heads, config.hidden, config.kernel, config.dropout
-        self.layer_weights = nn.Parameter(torch.ones(config.speech_layers))
         self.downsample = nn.Conv1d(config.speech_width, config.width, 3, stride=2, padding=1)
         self.reference_proj = nn.Linear(config.z_size, config.width)
         self.reference_encoder = Conformer(config.reference_blocks, *sizes)
@@ -137,10 +131,47 @@ class MotionNetwork(nn.Module):
         for parameter in self.out_proj.parameters():
             nn.init.zeros_(parameter)  # a new model repeats the base face
         self.silence_head = nn.Linear(config.width, 1)
+
+    def forward(
+        self, audio: Tensor, reference: Tensor, speech_valid: Tensor | None, reference_valid: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Movement (B, T₂₅, Z) in standard deviations, and silence (B, T₂₅, 1) as in `Motion`.
+
+        audio (B, T₅₀, D), reference (B, N, Z): standardised.
+        """
+        if self.training:
+            audio = audio + SPEECH_NOISE * torch.randn_like(audio)
+        if speech_valid is not None:
+            audio, speech_valid = audio * speech_valid[..., None], speech_valid[:, ::2]
+        audio = self.downsample(audio.transpose(1, 2)).transpose(1, 2)
+        encoded = self.reference_encoder(self.reference_proj(reference), reference_valid)
+        h = self.reference_attention(audio, encoded, reference_valid) + audio
+        h = self.decoder(self.speech_encoder(h, speech_valid), speech_valid)
+        return self.out_proj(h), self.silence_head(h)
+
+
+class MotionNetwork(nn.Module):
+    """Speech features and reference latents to a `Motion`.
+
+    Buffers hold statistics of the training data: speech_mean and speech_std (L, D); latent_mean and latent_std (Z,);
+    face_mean (Z,), the mean of the speakers' mean latents, with face_between (Z, Z), the covariance of these means, and
+    face_within (Z, Z), the covariance of a speaker's latents about their own mean, both in units of latent_std;
+    aperture_mean and aperture_std (); and aperture_direction (Z,), the change of a latent as the lip aperture grows by
+    one interocular distance.
+    """
+
+    def __init__(self, config: MotionConfig):
+        super().__init__()
+        self.config = config
+        self.layer_weights = nn.Parameter(torch.ones(config.speech_layers))
+        self.members = nn.ModuleList(Member(config) for _ in range(config.members))
         self.register_buffer("speech_mean", torch.zeros(config.speech_layers, config.speech_width))
         self.register_buffer("speech_std", torch.ones(config.speech_layers, config.speech_width))
         self.register_buffer("latent_mean", torch.zeros(config.z_size))
         self.register_buffer("latent_std", torch.ones(config.z_size))
+        self.register_buffer("face_mean", torch.zeros(config.z_size))
+        self.register_buffer("face_between", torch.eye(config.z_size))
+        self.register_buffer("face_within", torch.zeros(config.z_size, config.z_size))
         self.register_buffer("aperture_mean", torch.zeros(()))
         self.register_buffer("aperture_std", torch.ones(()))
         self.register_buffer("aperture_direction", torch.zeros(config.z_size))
@@ -152,25 +183,39 @@ class MotionNetwork(nn.Module):
         speech_valid: Tensor | None = None,
         reference_valid: Tensor | None = None,
     ) -> Motion:
-        """The motion, T₂₅ = ⌈T₅₀ / 2⌉ latents, for speech features (B, L, T₅₀, D) and references (B, N, Z), any N ≥ 1.
+        """The mean motion of all members, see `member_motions`."""
+        movements, silences = zip(*self._outputs(speech, reference, speech_valid, reference_valid), strict=True)
+        (motion,) = self._around_the_base([(_mean(movements), _mean(silences))], reference, reference_valid)
+        return motion
 
-        L may also be 1, see `standardised_sum`. speech_valid (B, T₅₀), reference_valid (B, N): True where a padded
-        batch holds data.
+    def member_motions(
+        self,
+        speech: Tensor,
+        reference: Tensor,
+        speech_valid: Tensor | None = None,
+        reference_valid: Tensor | None = None,
+    ) -> list[Motion]:
+        """The motion of each member, T₂₅ = ⌈T₅₀ / 2⌉ latents.
+
+        speech (B, L, T₅₀, D): speech features; L may also be 1, see `standardised_sum`. reference (B, N, Z), any N ≥ 1.
+        speech_valid (B, T₅₀), reference_valid (B, N): True where a padded batch holds data.
         """
-        audio = self.standardised_sum(speech)
-        if self.training:
-            audio = audio + SPEECH_NOISE * torch.randn_like(audio)
-        if speech_valid is not None:
-            audio, speech_valid = audio * speech_valid[..., None], speech_valid[:, ::2]
-        audio = self.downsample(audio.transpose(1, 2)).transpose(1, 2)
-        normalised = (reference - self.latent_mean) / self.latent_std
-        encoded = self.reference_encoder(self.reference_proj(normalised), reference_valid)
-        h = self.reference_attention(audio, encoded, reference_valid) + audio
-        h = self.decoder(self.speech_encoder(h, speech_valid), speech_valid)
-        silence = self.silence_head(h)
-        mean = masked_mean(reference, reference_valid)[:, None]
-        base = mean + torch.sigmoid(silence) * (self.closed_mouth(reference, reference_valid)[:, None] - mean)
-        return Motion(base, self.out_proj(h) * self.movement_scale(reference, reference_valid), silence)
+        outputs = self._outputs(speech, reference, speech_valid, reference_valid)
+        return self._around_the_base(outputs, reference, reference_valid)
+
+    def _outputs(self, speech: Tensor, reference: Tensor, *valid: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+        audio, reference = self.standardised_sum(speech), (reference - self.latent_mean) / self.latent_std
+        return [member(audio, reference, *valid) for member in self.members]
+
+    def _around_the_base(
+        self, outputs: list[tuple[Tensor, Tensor]], reference: Tensor, valid: Tensor | None
+    ) -> list[Motion]:
+        rest, scale = self.face_at_rest(reference, valid)[:, None], self.movement_scale(reference, valid)
+        closed = self.closed_mouth(reference, valid)[:, None]
+        return [
+            Motion(rest + torch.sigmoid(silence) * (closed - rest), movement * scale, silence)
+            for movement, silence in outputs
+        ]
 
     def standardised_sum(self, speech: Tensor) -> Tensor:
         """Sum (B, T, D) over the layers of speech features (B, L, T, D), each of whose values is first standardised.
@@ -201,13 +246,27 @@ class MotionNetwork(nn.Module):
         """
         return self.speaker_aperture_std(reference, valid) / self.aperture_std * self.latent_std
 
+    def face_at_rest(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
+        """The mean latent (B, Z) that this face is expected to have, from its references (B, N, Z).
+
+        The fewer references there are, the less their mean tells: a single one may show a smile. For Gaussian faces
+        with a covariance `face_between` of speakers and `face_within` of each, the expected mean of a speaker is
+        μ + B (B + W / N)⁻¹ (mean − μ): it moves towards the average face μ, most in what varies within a speaker.
+        """
+        difference = (masked_mean(reference, valid) - self.face_mean) / self.latent_std
+        within = self.face_within / valid_count(reference, valid)[:, None]
+        kept = torch.linalg.solve(self.face_between + within, difference[..., None])
+        return self.face_mean + (self.face_between @ kept)[..., 0] * self.latent_std
+
     def closed_mouth(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
         """The latent (B, Z) of the face with its mouth closed, from its references (B, N, Z).
 
-        A few references, such as a single smile, may not show the mouth closed. So the fewer they are, the more of the
-        remaining aperture is removed along `aperture_direction`.
+        It is the closed mouth of the references, as far from its mean as from `face_at_rest`. A few references may not
+        show the mouth closed. So the fewer they are, the more of the remaining aperture is removed along
+        `aperture_direction`.
         """
-        closed = closed_mouth(reference, valid)
+        moved = self.face_at_rest(reference, valid) - masked_mean(reference, valid)
+        closed = closed_mouth(reference, valid) + moved
         remaining = latent_aperture(closed).clamp(min=0)[:, None]
         missing = 1 - self.confidence(valid_count(reference, valid))
         return closed - missing * remaining * self.aperture_direction
@@ -227,3 +286,7 @@ class MotionNetwork(nn.Module):
         variance = masked_mean((aperture - masked_mean(aperture, valid)[:, None]).square(), valid)
         pooled = (PRIOR_COUNT * self.aperture_std.square() + count * variance) / (PRIOR_COUNT + count)
         return pooled.sqrt()[:, None]
+
+
+def _mean(tensors: tuple[Tensor, ...]) -> Tensor:
+    return torch.stack(tensors).mean(0)

@@ -21,6 +21,7 @@ from dd_tools.nn.unet import Levels, down_path, middle_block, up_path
 from dd_tools.warp.alignment import alignment
 from dd_tools.warp.flow import FlowBlend, warp
 from dd_tools.warp.latents import LANDMARK_VALUES
+from dd_tools.warp.lip_maps import MAPS, lip_maps
 
 IMAGE_CHANNELS = 3
 
@@ -120,16 +121,19 @@ class Refinement(nn.Module):
         pixels = IMAGE_CHANNELS * self.stride**2
         self.features = nn.Conv2d(channels, 4 * width, 1)
         self.layers = nn.Sequential(
-            nn.Conv2d(width + 2 * pixels, width, 3, padding=1),
+            nn.Conv2d(width + 2 * pixels + MAPS * self.stride**2, width, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(width, width, 3, padding=1),
             nn.SiLU(),
             zero_init(nn.Conv2d(width, pixels, 3, padding=1)),
         )
 
-    def forward(self, h: Tensor, blended: Tensor, masked: Tensor) -> Tensor:
-        """Last U-Net features (B, C, h, h), blended and masked images (B, 3, S, S) to corrections (B, 3, S, S)."""
-        images = F.pixel_unshuffle(torch.cat([blended, masked], dim=1), self.stride)
+    def forward(self, h: Tensor, blended: Tensor, masked: Tensor, maps: Tensor) -> Tensor:
+        """Last U-Net features (B, C, h, h), blended and masked images (B, 3, S, S) to corrections (B, 3, S, S).
+
+        maps (B, 2, S, S): `lip_maps`.
+        """
+        images = F.pixel_unshuffle(torch.cat([blended, masked, maps], dim=1), self.stride)
         features = F.pixel_shuffle(self.features(h), 2)
         return F.pixel_shuffle(self.layers(torch.cat([features, images.to(features.dtype)], dim=1)), self.stride)
 
@@ -142,7 +146,7 @@ class UNet(nn.Module):
         self.size, self.patch = config.size, config.patch
         condition = config.references * (config.z_size - LANDMARK_VALUES)
         pixels = IMAGE_CHANNELS * config.patch**2
-        in_channels = (1 + config.references) * pixels + 2 * config.references
+        in_channels = (1 + config.references) * pixels + MAPS * config.patch**2 + 2 * config.references
         self.input_blocks, widths, size = down_path(in_channels, config.unet_levels, z_size=condition)
         self.middle_block = middle_block(widths[-1], z_size=condition)
         self.z_map = nn.Sequential(
@@ -156,22 +160,23 @@ class UNet(nn.Module):
         self.flow_blend = FlowBlend(channels, config.references)
         self.refinement = Refinement(channels, config.refinement_channels, config.patch)
 
-    def forward(self, masked: Tensor, references: Tensor, aligning: Tensor, z: Tensor) -> Tensor:
+    def forward(self, masked: Tensor, maps: Tensor, references: Tensor, aligning: Tensor, z: Tensor) -> Tensor:
         """The painted image (B, 3, D, D).
 
-        masked (B, 3, S, S): at the network's size. references (B, K, 3, D, D): of any multiple of that size. aligning:
-        flow (B, K, 2, h, h) that aligns them, with two cells per patch. z (B, K C): `relative_codes`.
+        masked (B, 3, S, S), maps (B, 2, S, S): masked image and `lip_maps` at the network's size. references
+        (B, K, 3, D, D): of any multiple of that size. aligning: flow (B, K, 2, h, h) that aligns them, with two cells
+        per patch. z (B, K C): `relative_codes`.
         """
-        h = self._features(masked, references, aligning, z)
+        h = self._features(masked, maps, references, aligning, z)
         blended = self.flow_blend(h, references, aligning)
         coarse = F.pixel_shuffle(self.residual(h), self.patch)
-        correction = coarse + self.refinement(h, shrink(blended, self.size) + coarse, masked)
+        correction = coarse + self.refinement(h, shrink(blended, self.size) + coarse, masked, maps)
         return blended + enlarge(correction, references.shape[-1])
 
-    def _features(self, masked: Tensor, references: Tensor, aligning: Tensor, z: Tensor) -> Tensor:
+    def _features(self, masked: Tensor, maps: Tensor, references: Tensor, aligning: Tensor, z: Tensor) -> Tensor:
         flow = aligning.flatten(0, 1)
         aligned = warp(shrink(references.flatten(0, 1), self.size), flow).view(len(masked), -1, self.size, self.size)
-        images = F.pixel_unshuffle(torch.cat([masked, aligned], dim=1), self.patch)
+        images = F.pixel_unshuffle(torch.cat([masked, aligned, maps], dim=1), self.patch)
         h = torch.cat([images, F.avg_pool2d(flow, 2).view(len(masked), -1, *images.shape[-2:])], dim=1)
         laterals = []
         for block in self.input_blocks:
@@ -216,7 +221,8 @@ class WarpNetwork(nn.Module):
         hidden = F.adaptive_max_pool2d(mask, size) > 0
         masked = torch.where(hidden, self.fill, shrink(image, size))
         aligning = alignment(points[:, 0], points[:, 1:], 2 * size // self.config.patch)
-        return self.unet(masked, references, aligning, self.relative_codes(codes))
+        maps = lip_maps(points[:, 0], size)
+        return self.unet(masked, maps, references, aligning, self.relative_codes(codes))
 
     def relative_codes(self, codes: Tensor) -> Tensor:
         """Normalised differences (B, K C) between the code of the image and those of its references, (B, 1 + K, C).

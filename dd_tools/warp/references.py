@@ -9,17 +9,17 @@ import cv2
 import numpy as np
 
 from dd_tools.face.geometry import TRUNCATE, gaussian_average
-from dd_tools.face.landmarks import MOUTH, MOUTH_REGION
+from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.clip import Clip
 from dd_tools.warp.alignment import HEAD_COUNT, alignment_points
+from dd_tools.warp.lip_maps import LIP_POINTS
 
 MAX_CANDIDATES = 250  # frames of a clip that may become references
 MIN_GAP = 1.0  # seconds in the clip between a painted frame and its references
 MIN_SPACING = 0.3  # seconds in the clip between the references of one frame
 SMOOTHING = 0.08  # seconds, standard deviation of a Gaussian over the distances, so that references change less often
 
-LIP_POINTS = MOUTH.stop - MOUTH.start
 ALIGNED_POINTS = slice(HEAD_COUNT + len(MOUTH_REGION))  # of the `comparison_points`
 MOUTH_POINTS = slice(HEAD_COUNT, ALIGNED_POINTS.stop)
 LIP_SHAPE_WEIGHT = 2.0  # of the distance of lip shapes; that of head and mouth positions is 1

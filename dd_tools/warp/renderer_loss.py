@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from dd_tools.nn.images import composite
 from dd_tools.warp.flow import sample_image
+from dd_tools.warp.lip_maps import LIP_POINTS
 from dd_tools.warp.network import WarpNetwork
-from dd_tools.warp.references import LIP_POINTS
 
 LIP_WEIGHT = 4.0  # additional weight of pixels at the lips, which are few but show the speech
 LIP_RADIUS = 0.08  # distance from a landmark of the lips, in half sides, at which that weight has fallen to 1 / e
