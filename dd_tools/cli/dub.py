@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.options import Expression, FollowSyllables
+from dd_tools.cli.options import Expression
 from dd_tools.cli.output import Output, OutputOptions
 from dd_tools.cli.prep import At, Face, parse_point
 from dd_tools.cli.session import Session
@@ -32,7 +32,6 @@ def dub_video(
     motion: MotionFile = None,
     references: References = 75,
     expression: Expression = None,
-    follow_syllables: FollowSyllables = None,
     adapt: Adapt = 0,
     face: Face = "prominent",
     at: At = None,
@@ -53,7 +52,6 @@ def dub_video(
         motion=motion,
         references=references,
         expression=expression,
-        follow_syllables=follow_syllables,
         adapt_minutes=adapt,
         face=face,
         at=parse_point(at),

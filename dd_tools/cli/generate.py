@@ -7,7 +7,7 @@ import typer
 
 from dd_tools.cli.command import console_command
 from dd_tools.cli.files import check_not_input
-from dd_tools.cli.options import Device, Dtype, Expression, FollowSyllables
+from dd_tools.cli.options import Device, Dtype, Expression
 from dd_tools.cli.session import Session
 
 Speech = Annotated[str, typer.Argument(metavar="SPEECH.npy|-", help="Speech features; - is standard input.")]
@@ -30,7 +30,6 @@ def generate(
     motion: MotionFile = None,
     references: References = 75,
     expression: Expression = None,
-    follow_syllables: FollowSyllables = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
@@ -54,7 +53,6 @@ def generate(
         names=(speech, reference, weights),
         progress=lambda starts: session.progress(starts, len(starts), "windows"),
         expression=expression,
-        follow_syllables=follow_syllables,
     )
     write_array(output, latents)
 

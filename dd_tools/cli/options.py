@@ -37,11 +37,3 @@ Seed = Annotated[int, typer.Option(help="Random seed.")]
 Expression = Annotated[
     float | None, typer.Option(min=0, max=5, help="Scale of the lip motion.  [default: the motion model's]")
 ]
-FollowSyllables = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        max=0.9,
-        help="Minimum correlation of lip aperture and syllables, 0 for none.  [default: the motion model's]",
-    ),
-]

@@ -43,7 +43,6 @@ def dub(
     motion: Path | None = None,
     references: int = 75,
     expression: float | None = None,
-    follow_syllables: float | None = None,
     adapt_minutes: float = 0.0,
     face: str = PROMINENT,
     at: tuple[float, float] | None = None,
@@ -64,7 +63,7 @@ def dub(
     gets the video's ``--duration`` if the audio differs from it by more than `MAX_DIFFERENCE`.
 
     renderer, motion: weights files; None for those that ship. references: largest number of reference latents.
-    expression, follow_syllables: options of a warp motion model; None is its default. adapt_minutes: how long to train
+    expression: of a warp motion model; None is its default. adapt_minutes: how long to train
     the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, solver, seed: options
     of a diffdub renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed
     run. batch_size: frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and
@@ -87,7 +86,7 @@ def dub(
     model, motion_model = load_renderer(renderer, torch_device, dtype), load_motion_model(motion, torch_device, dtype)
     if model.z_size != motion_model.z_size:
         raise UsageError(f"renderer has latents of {model.z_size} values, motion model of {motion_model.z_size}")
-    generation = {"expression": expression, "follow_syllables": follow_syllables}
+    generation = {"expression": expression}
     check_options("this motion model", motion_model.generation_options, generation)
     painting = {"steps": steps, "solver": solver, "seed": seed}
     check_options("this renderer", model.painting_options, painting)

@@ -3,7 +3,8 @@
 It differs from the paper's network in three ways. The audio is added to the output of the attention to the references:
 attention to a single reference is constant, and would leave the audio no influence. It predicts a difference from a
 base face, in units of this face's amplitude: otherwise identity would have to be learnt from hundreds of speakers. And
-it is the mean of several small networks, whose errors partly cancel out.
+it is the mean of small conformers and of a linear filter, whose errors partly cancel out: learnt from few speakers,
+a filter follows unseen ones as well as a conformer does.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dd_tools.errors import UsageError
+from dd_tools.nn.blocks import zero_init
 from dd_tools.nn.config import Config
 from dd_tools.nn.conformer import Conformer, check_attention_sizes
 from dd_tools.nn.padding import masked_mean, valid_count
@@ -23,6 +25,7 @@ from dd_tools.warp.latents import LANDMARK_VALUES, closed_mouth, latent_aperture
 # dozen speakers are memorised.
 SPEECH_NOISE = 1.0
 LAYER_RATE = 10  # factor on the logits of the layer weights, so that they change even in a short training
+FILTER_RADIUS = 8  # speech features before and after a moment, 0.16 s, that the linear filter takes
 PRIOR_COUNT = 15  # weight of the training data's statistics, as a number of references
 
 
@@ -39,7 +42,7 @@ class MotionConfig(Config):
     kernel: of the depthwise convolution, odd.
     reference_blocks, speech_blocks, decoder_blocks: number of conformer blocks.
     dropout: in the conformers.
-    members: networks whose motions are averaged.
+    members: conformers whose motions are averaged.
     window: latents generated at once; longer motion is generated in windows that are cross-faded.
     expression: default scale of the lip motion.
     """
@@ -57,7 +60,7 @@ class MotionConfig(Config):
     speech_blocks: int = 1
     decoder_blocks: int = 1
     dropout: float = 0.2
-    members: int = 4
+    members: int = 2
     window: int = 125
     expression: float = 1.0
 
@@ -115,8 +118,29 @@ class ReferenceAttention(nn.Module):
         return self.norm(self.linear(attended))
 
 
+class LinearMember(nn.Module):
+    """A linear filter of the audio. The noise on the audio makes it a ridge regression (Bishop 1995).
+
+    It has the interface of `Member`, and ignores the references.
+    """
+
+    def __init__(self, config: MotionConfig):
+        super().__init__()
+        width = 2 * FILTER_RADIUS + 1
+        self.filter = zero_init(nn.Conv1d(config.speech_width, config.z_size + 1, width, 2, FILTER_RADIUS))
+
+    def forward(
+        self, audio: Tensor, reference: Tensor, speech_valid: Tensor | None, reference_valid: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """See `Member.forward`."""
+        if speech_valid is not None:
+            audio = audio * speech_valid[..., None]
+        movement, silence = self.filter(audio.transpose(1, 2)).transpose(1, 2).tensor_split([-1], dim=2)
+        return movement, silence
+
+
 class Member(nn.Module):
-    """One of the networks that are averaged: audio and references to movement and silence."""
+    """One of the conformers that are averaged: audio and references to movement and silence."""
 
     def __init__(self, config: MotionConfig):
         super().__init__()
@@ -139,8 +163,6 @@ class Member(nn.Module):
 
         audio (B, T₅₀, D), reference (B, N, Z): standardised.
         """
-        if self.training:
-            audio = audio + SPEECH_NOISE * torch.randn_like(audio)
         if speech_valid is not None:
             audio, speech_valid = audio * speech_valid[..., None], speech_valid[:, ::2]
         audio = self.downsample(audio.transpose(1, 2)).transpose(1, 2)
@@ -164,6 +186,7 @@ class MotionNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.layer_weights = nn.Parameter(torch.ones(config.speech_layers))
+        self.linear = LinearMember(config)
         self.members = nn.ModuleList(Member(config) for _ in range(config.members))
         self.register_buffer("speech_mean", torch.zeros(config.speech_layers, config.speech_width))
         self.register_buffer("speech_std", torch.ones(config.speech_layers, config.speech_width))
@@ -183,9 +206,10 @@ class MotionNetwork(nn.Module):
         speech_valid: Tensor | None = None,
         reference_valid: Tensor | None = None,
     ) -> Motion:
-        """The mean motion of all members, see `member_motions`."""
-        movements, silences = zip(*self._outputs(speech, reference, speech_valid, reference_valid), strict=True)
-        (motion,) = self._around_the_base([(_mean(movements), _mean(silences))], reference, reference_valid)
+        """The mean of the linear filter's motion and the conformers' mean motion, see `member_motions`."""
+        linear, *others = self._outputs(speech, reference, speech_valid, reference_valid)
+        mean = tuple((of_filter + _mean(tracks)) / 2 for of_filter, *tracks in zip(linear, *others, strict=True))
+        (motion,) = self._around_the_base([mean], reference, reference_valid)
         return motion
 
     def member_motions(
@@ -195,7 +219,7 @@ class MotionNetwork(nn.Module):
         speech_valid: Tensor | None = None,
         reference_valid: Tensor | None = None,
     ) -> list[Motion]:
-        """The motion of each member, T₂₅ = ⌈T₅₀ / 2⌉ latents.
+        """The motion of the linear filter and of each conformer, T₂₅ = ⌈T₅₀ / 2⌉ latents.
 
         speech (B, L, T₅₀, D): speech features; L may also be 1, see `standardised_sum`. reference (B, N, Z), any N ≥ 1.
         speech_valid (B, T₅₀), reference_valid (B, N): True where a padded batch holds data.
@@ -205,7 +229,10 @@ class MotionNetwork(nn.Module):
 
     def _outputs(self, speech: Tensor, reference: Tensor, *valid: Tensor | None) -> list[tuple[Tensor, Tensor]]:
         audio, reference = self.standardised_sum(speech), (reference - self.latent_mean) / self.latent_std
-        return [member(audio, reference, *valid) for member in self.members]
+        return [member(self._with_noise(audio), reference, *valid) for member in (self.linear, *self.members)]
+
+    def _with_noise(self, audio: Tensor) -> Tensor:
+        return audio + SPEECH_NOISE * torch.randn_like(audio) if self.training else audio
 
     def _around_the_base(
         self, outputs: list[tuple[Tensor, Tensor]], reference: Tensor, valid: Tensor | None
@@ -288,5 +315,5 @@ class MotionNetwork(nn.Module):
         return pooled.sqrt()[:, None]
 
 
-def _mean(tensors: tuple[Tensor, ...]) -> Tensor:
+def _mean(tensors: list[Tensor]) -> Tensor:
     return torch.stack(tensors).mean(0)

@@ -39,7 +39,7 @@ PRESETS = {
             kernel=5,
             dropout=0.0,
             window=50,
-            members=2,
+            members=1,
         ),
         TrainingSettings(steps=20, batch_size=2, learning_rate=1e-3, ema=0.9),
     ),
