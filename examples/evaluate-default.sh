@@ -1,11 +1,14 @@
 #!/bin/sh
 # Score the default models on videos of people they were not trained on: with the true latents (the renderer alone), and
-# dubbed with their own audio (all stages). The baseline is the first frame repeated.
+# dubbed with their own audio (all stages). The baseline is the first frame repeated. Then: how much the lips move in
+# silence and show those of the source, and portraits cut from the videos that speak.
 #
 #   sh examples/evaluate-default.sh FOLDER-OF-VIDEOS RESULTS
 #
-# RENDERER=FILE and MOTION=FILE score your own weights, SIZE=N is the crop size of that renderer. Clips, latents, videos
-# and the report (report.md, report.json and mouths.png) go to RESULTS; what is up to date is not made again.
+# RENDERER=FILE and MOTION=FILE score your own weights, SIZE=N is the crop size of that renderer. LPIPS_TRUNK=FILE adds
+# LPIPS. PUBLISHED=FOLDER also scores outputs of other methods, in its folders wav2lip, iplap and diffdub, of those
+# videos that they have. Clips, latents, videos and the results (report.md, report.json, mouths.png, silence.txt,
+# one-shot.txt and one-shot.png) go to RESULTS; clips, latents and videos that are up to date are not made again.
 set -eu
 
 if [ $# -ne 2 ]; then
@@ -13,6 +16,8 @@ if [ $# -ne 2 ]; then
     exit 2
 fi
 videos=$1 results=$2
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+python=$(dirname -- "$(command -v dd-dub)")/python
 mkdir -p "$results/clips" "$results/latents" "$results/true-latents" "$results/own-audio"
 
 dd-prep "$videos"/*.mp4 -o "$results/clips" --resume ${SIZE:+--size "$SIZE"}
@@ -28,5 +33,21 @@ for video in "$videos"/*.mp4; do
             ${RENDERER:+--renderer "$RENDERER"} ${MOTION:+--motion "$MOTION"}
 done
 
-dd-eval "$results/true-latents" "$results/own-audio" --truth "$videos" --region mask --baseline \
+set -- "$results/true-latents" "$results/own-audio"
+for method in wav2lip iplap diffdub; do
+    [ -n "${PUBLISHED:-}" ] && [ -d "$PUBLISHED/$method" ] || continue
+    mkdir -p "$results/published/$method"
+    for video in "$videos"/*.mp4; do
+        other=$PUBLISHED/$method/$(basename "$video")
+        [ -e "$other" ] && cp "$other" "$results/published/$method/"
+    done
+    set -- "$@" "$results/published/$method"
+done
+dd-eval "$@" --truth "$videos" --region mask --baseline ${LPIPS_TRUNK:+--lpips-trunk "$LPIPS_TRUNK"} \
     --markdown "$results/report.md" --json "$results/report.json" --contact-sheet "$results/mouths.png"
+
+"$python" "$root/tests/benchmarks/leaking_lips.py" "$videos"/*.mp4 \
+    ${RENDERER:+--renderer "$RENDERER"} ${MOTION:+--motion "$MOTION"} | tee "$results/silence.txt"
+"$python" "$root/tests/benchmarks/one_shot.py" "$videos"/*.mp4 --voice "$root/examples/kennedy.flac" \
+    --sheet "$results/one-shot.png" ${RENDERER:+--renderer "$RENDERER"} ${MOTION:+--motion "$MOTION"} |
+    tee "$results/one-shot.txt"

@@ -12,71 +12,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dd_tools.errors import UsageError
-from dd_tools.nn.blocks import zero_init
-from dd_tools.nn.config import Config
-from dd_tools.nn.conformer import Conformer, check_attention_sizes
 from dd_tools.nn.padding import masked_mean, valid_count
 from dd_tools.nn.weighted_sum import weighted_sum
-from dd_tools.speech.features import check_not_removed
-from dd_tools.warp.latents import LANDMARK_VALUES, closed_mouth, latent_aperture
+from dd_tools.speech.features import MODELS_WITH_LOUDNESS
+from dd_tools.warp.latents import closed_mouth, latent_aperture
+from dd_tools.warp.motion_members import LinearMember, Member, MotionConfig
 
-# Standard deviation of noise that is added to standardised speech features in training. Without it, the voices of a few
-# dozen speakers are memorised.
-SPEECH_NOISE = 1.0
 LAYER_RATE = 10  # factor on the logits of the layer weights, so that they change even in a short training
-FILTER_RADIUS = 8  # speech features before and after a moment, 0.16 s, that the linear filter takes
+# Standardised loudness above which speech features count for the mean that is subtracted for the filter, and the number
+# of features (0.5 s) at which half of it is.
+SPOKEN, CENTRING_COUNT = -0.5, 25
 PRIOR_COUNT = 15  # weight of the training data's statistics, as a number of references
-
-
-@dataclass(frozen=True)
-class MotionConfig(Config):
-    """Sizes of the motion model; the defaults are those of the model that ships.
-
-    speech_model: name of the speech model whose features it takes.
-    speech_layers, speech_width: L and D of these features.
-    z_size: width of the latents.
-    width: of the sequences inside the network.
-    heads, cross_heads: of the self-attention, and of the attention to references.
-    hidden: width of the feed-forward layers.
-    kernel: of the depthwise convolution, odd.
-    reference_blocks, speech_blocks, decoder_blocks: number of conformer blocks.
-    dropout: in the conformers.
-    members: conformers whose motions are averaged.
-    window: latents generated at once; longer motion is generated in windows that are cross-faded.
-    expression: default scale of the lip motion.
-    """
-
-    speech_model: str = "whisper"
-    speech_layers: int = 5
-    speech_width: int = 385
-    z_size: int = 128
-    width: int = 64
-    heads: int = 2
-    cross_heads: int = 4
-    hidden: int = 128
-    kernel: int = 13
-    reference_blocks: int = 1
-    speech_blocks: int = 1
-    decoder_blocks: int = 1
-    dropout: float = 0.2
-    members: int = 2
-    window: int = 125
-    expression: float = 1.0
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_not_removed(self.speech_model)
-        check_attention_sizes(self.width, self.heads, self.cross_heads, self.kernel)
-        if self.z_size <= LANDMARK_VALUES:
-            raise UsageError(
-                f"motion model needs latents of more than {LANDMARK_VALUES} values, got {self.z_size}: "
-                "they do not come from a warp renderer"
-            )
-        if not self.expression >= 0:
-            raise UsageError(f"expression must be 0 or more, got {self.expression}")
-        if self.members < 1:
-            raise UsageError(f"members must be 1 or more, got {self.members}")
+# The same for the amplitude. It differs between speakers by about 40 %, and N references tell theirs to 1 / √(2 N).
+AMPLITUDE_PRIOR = 4
 
 
 @dataclass(frozen=True)
@@ -101,75 +49,6 @@ class Motion:
     def speech_probability(self) -> Tensor:
         """The probability (B, T, 1) that somebody speaks, 0 to 1."""
         return torch.sigmoid(-self.silence)
-
-
-class ReferenceAttention(nn.Module):
-    """The audio (query) attends to the encoded references (key, value); then linear and layer norm."""
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.linear, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
-
-    def forward(self, audio: Tensor, reference: Tensor, valid: Tensor | None) -> Tensor:
-        """Audio (B, T, C) and references (B, N, C), valid where `valid` (B, N), to (B, T, C)."""
-        padding = None if valid is None else ~valid
-        attended, _ = self.attention(audio, reference, reference, key_padding_mask=padding, need_weights=False)
-        return self.norm(self.linear(attended))
-
-
-class LinearMember(nn.Module):
-    """A linear filter of the audio. The noise on the audio makes it a ridge regression (Bishop 1995).
-
-    It has the interface of `Member`, and ignores the references.
-    """
-
-    def __init__(self, config: MotionConfig):
-        super().__init__()
-        width = 2 * FILTER_RADIUS + 1
-        self.filter = zero_init(nn.Conv1d(config.speech_width, config.z_size + 1, width, 2, FILTER_RADIUS))
-
-    def forward(
-        self, audio: Tensor, reference: Tensor, speech_valid: Tensor | None, reference_valid: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """See `Member.forward`."""
-        if speech_valid is not None:
-            audio = audio * speech_valid[..., None]
-        movement, silence = self.filter(audio.transpose(1, 2)).transpose(1, 2).tensor_split([-1], dim=2)
-        return movement, silence
-
-
-class Member(nn.Module):
-    """One of the conformers that are averaged: audio and references to movement and silence."""
-
-    def __init__(self, config: MotionConfig):
-        super().__init__()
-        sizes = config.width, config.heads, config.hidden, config.kernel, config.dropout
-        self.downsample = nn.Conv1d(config.speech_width, config.width, 3, stride=2, padding=1)
-        self.reference_proj = nn.Linear(config.z_size, config.width)
-        self.reference_encoder = Conformer(config.reference_blocks, *sizes)
-        self.reference_attention = ReferenceAttention(config.width, config.cross_heads)
-        self.speech_encoder = Conformer(config.speech_blocks, *sizes)
-        self.decoder = Conformer(config.decoder_blocks, *sizes)
-        self.out_proj = nn.Linear(config.width, config.z_size)
-        for parameter in self.out_proj.parameters():
-            nn.init.zeros_(parameter)  # a new model repeats the base face
-        self.silence_head = nn.Linear(config.width, 1)
-
-    def forward(
-        self, audio: Tensor, reference: Tensor, speech_valid: Tensor | None, reference_valid: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Movement (B, T₂₅, Z) in standard deviations, and silence (B, T₂₅, 1) as in `Motion`.
-
-        audio (B, T₅₀, D), reference (B, N, Z): standardised.
-        """
-        if speech_valid is not None:
-            audio, speech_valid = audio * speech_valid[..., None], speech_valid[:, ::2]
-        audio = self.downsample(audio.transpose(1, 2)).transpose(1, 2)
-        encoded = self.reference_encoder(self.reference_proj(reference), reference_valid)
-        h = self.reference_attention(audio, encoded, reference_valid) + audio
-        h = self.decoder(self.speech_encoder(h, speech_valid), speech_valid)
-        return self.out_proj(h), self.silence_head(h)
 
 
 class MotionNetwork(nn.Module):
@@ -229,10 +108,19 @@ class MotionNetwork(nn.Module):
 
     def _outputs(self, speech: Tensor, reference: Tensor, *valid: Tensor | None) -> list[tuple[Tensor, Tensor]]:
         audio, reference = self.standardised_sum(speech), (reference - self.latent_mean) / self.latent_std
-        return [member(self._with_noise(audio), reference, *valid) for member in (self.linear, *self.members)]
+        linear = self.linear(self.centred(audio, valid[0]), reference, *valid)
+        return [linear, *(member(audio, reference, *valid) for member in self.members)]
 
-    def _with_noise(self, audio: Tensor) -> Tensor:
-        return audio + SPEECH_NOISE * torch.randn_like(audio) if self.training else audio
+    def centred(self, audio: Tensor, valid: Tensor | None) -> Tensor:
+        """Audio (B, T, D) minus its mean while somebody speaks, which tells voice and room rather than sounds.
+
+        A linear filter needs this, as it cannot ignore them. The loudness, if it is part of the features, stays.
+        """
+        weights = torch.ones_like(audio[..., :1]) if valid is None else valid[..., None].to(audio.dtype)
+        if self.config.speech_model not in MODELS_WITH_LOUDNESS:
+            return audio - _shrunk_mean(audio, weights)
+        features, loudness = audio.tensor_split([-1], dim=2)
+        return torch.cat([features - _shrunk_mean(features, weights * (loudness > SPOKEN)), loudness], 2)
 
     def _around_the_base(
         self, outputs: list[tuple[Tensor, Tensor]], reference: Tensor, valid: Tensor | None
@@ -305,14 +193,19 @@ class MotionNetwork(nn.Module):
     def speaker_aperture_std(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
         """Standard deviation (B, 1, 1) of the lip aperture of this face, from its references and the training data.
 
-        The variances are averaged, that of the training data with the weight of `PRIOR_COUNT` references. So a face
+        The variances are averaged, that of the training data with the weight of `AMPLITUDE_PRIOR` references. So a face
         that is at rest in all references can still speak.
         """
         aperture = latent_aperture(reference)[..., None]
         count = valid_count(aperture, valid)
         variance = masked_mean((aperture - masked_mean(aperture, valid)[:, None]).square(), valid)
-        pooled = (PRIOR_COUNT * self.aperture_std.square() + count * variance) / (PRIOR_COUNT + count)
+        pooled = (AMPLITUDE_PRIOR * self.aperture_std.square() + count * variance) / (AMPLITUDE_PRIOR + count)
         return pooled.sqrt()[:, None]
+
+
+def _shrunk_mean(audio: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean (B, 1, D) of audio (B, T, D), smaller if the weights (B, T, 1) sum to few features."""
+    return (audio * weights).sum(1, keepdim=True) / (weights.sum(1, keepdim=True) + CENTRING_COUNT)
 
 
 def _mean(tensors: list[Tensor]) -> Tensor:
