@@ -75,8 +75,6 @@ class MotionConfig(Config):
             )
         if not self.expression >= 0:
             raise UsageError(f"expression must be 0 or more, got {self.expression}")
-        if self.members < 1:
-            raise UsageError(f"members must be 1 or more, got {self.members}")
 
 
 @dataclass(frozen=True)
@@ -176,8 +174,8 @@ class MotionNetwork(nn.Module):
     """Speech features and reference latents to a `Motion`.
 
     Buffers hold statistics of the training data: speech_mean and speech_std (L, D); latent_mean and latent_std (Z,);
-    face_mean (Z,), the mean of the speakers' mean latents, with face_between (Z, Z), the covariance of these means, and
-    face_within (Z, Z), the covariance of a speaker's latents about their own mean, both in units of latent_std;
+    face_mean (Z,), the mean of the clips' mean latents, with face_between (Z, Z), the covariance of these means, and
+    face_within (Z, Z), the covariance of a clip's latents about their own mean, both in units of latent_std;
     aperture_mean and aperture_std (); and aperture_direction (Z,), the change of a latent as the lip aperture grows by
     one interocular distance.
     """
@@ -282,8 +280,9 @@ class MotionNetwork(nn.Module):
         """
         difference = (masked_mean(reference, valid) - self.face_mean) / self.latent_std
         within = self.face_within / valid_count(reference, valid)[:, None]
-        kept = torch.linalg.solve(self.face_between + within, difference[..., None])
-        return self.face_mean + (self.face_between @ kept)[..., 0] * self.latent_std
+        weighted = torch.linalg.solve(self.face_between + within, difference[..., None])
+        kept = (self.face_between * weighted.mT).sum(2)  # not a matrix product, which autocast would round
+        return self.face_mean + kept * self.latent_std
 
     def closed_mouth(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
         """The latent (B, Z) of the face with its mouth closed, from its references (B, N, Z).
