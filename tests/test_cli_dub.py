@@ -171,7 +171,6 @@ def test_the_renderer_can_be_adapted_to_the_speaker_first(studio, models, tmp_pa
         (SHIPPED, ("--solver", "unipc"), "this renderer has no option --solver"),
         (SHIPPED, ("--seed", "1"), "this renderer has no option --seed"),
         (PAPER, ("--expression", "1"), "this motion model has no option --expression"),
-        (PAPER, ("--follow-syllables", "0.5"), "this motion model has no option --follow-syllables"),
         (SHIPPED, ("--face", "all"), "dd-dub dubs one face; for all, use dd-prep --face all and dd-render"),
         (SHIPPED, ("--loop", "twice"), "unknown loop 'twice', expected one of stop, hold, bounce"),
         (SHIPPED, ("--tail", "end"), "unknown tail 'end', expected one of silence, source, cut"),

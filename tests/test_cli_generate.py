@@ -59,29 +59,33 @@ def test_motion_is_that_of_the_library_with_these_references(kind, options, refe
     np.testing.assert_allclose(motion, expected, atol=1e-5)
 
 
-def test_expression_and_syllables_reach_the_warp_model():
-    """With features that tell loudness, as whisper's do."""
-    network = tiny_motion_network(speech_model="whisper")
+def test_expression_reaches_the_warp_model():
+    network = tiny_motion_network()
     network.aperture_direction.copy_(torch.from_numpy(DOWN))
     write_checkpoint("warp.safetensors", Checkpoint(MOTION, "warp", network.config.to_json(), network.state_dict()))
     model = load_motion_model("warp.safetensors")
     reference = np.load("warp.npy")[model.choose_references(100, 75)]
     motions = [model.generate(np.load("speech.npy"), reference)]
-    for expression, correlation in ((0.3, None), (None, 0.9), (0.3, 0.9)):
-        options = [] if expression is None else ["--expression", expression]
-        options += [] if correlation is None else ["--follow-syllables", correlation]
+    for expression in (0.3, 2.0):
+        options = ["--expression", expression]
         assert dd_generate("warp", "speech.npy", "-o", "motion.npy", *options) == (0, "", "")
         motions.append(np.load("motion.npy"))
-        expected = model.generate(np.load("speech.npy"), reference, expression=expression, follow_syllables=correlation)
+        expected = model.generate(np.load("speech.npy"), reference, expression=expression)
         np.testing.assert_allclose(motions[-1], expected, atol=1e-5)
     for one, other in itertools.combinations(motions, 2):
         assert np.abs(one - other).max() > 1e-2
 
 
-@pytest.mark.parametrize("option", ["--expression", "--follow-syllables"])
-def test_a_model_of_the_paper_has_neither_expression_nor_syllables(option):
-    outcome = dd_generate("diffdub", "speech.npy", "-o", "motion.npy", option, "0.5")
-    assert outcome == (2, "", f"dd-generate: this motion model has no option {option}\n")
+def test_a_model_of_the_paper_has_no_expression():
+    outcome = dd_generate("diffdub", "speech.npy", "-o", "motion.npy", "--expression", "0.5")
+    assert outcome == (2, "", "dd-generate: this motion model has no option --expression\n")
+    assert not Path("motion.npy").exists()
+
+
+@pytest.mark.parametrize("command", ["dd-generate", "dd-dub"])
+def test_the_option_follow_syllables_of_earlier_versions_is_refused(command):
+    outcome = call(command, "a", "b", "-o", "motion.npy", "--follow-syllables", "0.5")
+    assert (outcome.status, outcome.output) == (2, "") and "--follow-syllables" in outcome.errors
     assert not Path("motion.npy").exists()
 
 

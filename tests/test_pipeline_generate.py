@@ -47,20 +47,19 @@ def test_half_precision_generates_nearly_the_same(kind, dtype, limit):
 def test_options_that_are_not_given_are_the_models(kind):
     model = tiny_motion_model(kind)
     speech, latents = dummy_speech(20), fitting_latents(kind, 100)
-    motion = generate_motion(model, speech, latents, expression=None, follow_syllables=None)
+    motion = generate_motion(model, speech, latents, expression=None)
     np.testing.assert_array_equal(motion, generate_motion(model, speech, latents))
 
 
-def test_a_warp_model_has_an_expression_and_follows_syllables():
+def test_a_warp_model_has_an_expression():
     model, speech, latents = tiny_motion_model("warp"), dummy_speech(20), fitting_latents("warp", 9)
     plain, still = generate_motion(model, speech, latents), generate_motion(model, speech, latents, expression=0.0)
     assert still.std(0).max() < plain.std(0).max()
-    generate_motion(model, speech, latents, follow_syllables=0.5)
 
 
 @pytest.mark.parametrize(
     ("kind", "option"),
-    [("diffdub", "expression"), ("diffdub", "follow_syllables"), ("diffdub", "steps"), ("warp", "steps")],
+    [("diffdub", "expression"), ("diffdub", "steps"), ("warp", "steps"), ("warp", "follow_syllables")],
 )
 def test_options_that_the_model_does_not_have_are_refused(kind, option):
     with pytest.raises(UsageError, match=f"^this motion model has no option --{option.replace('_', '-')}$"):

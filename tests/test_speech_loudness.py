@@ -1,10 +1,10 @@
-"""Loudness against known levels, in pieces and in one pass, and its amplitude and rhythm."""
+"""Loudness against known levels, in pieces and in one pass."""
 
 import numpy as np
 import pytest
 
 from dd_tools.speech.features import measure_level
-from dd_tools.speech.loudness import amplitude, loudness, rhythm
+from dd_tools.speech.loudness import loudness
 from dd_tools.speech.windows import Window, frame_count, windows
 
 SIGNAL = np.random.default_rng(0).standard_normal(20_000).astype(np.float32) * np.linspace(0, 0.4, 20_000, dtype="f4")
@@ -46,29 +46,3 @@ def test_a_pause_after_speech_is_at_the_floor():
     found = whole(np.concatenate([speech, np.zeros(6400, np.float32)]))
     assert abs(found[1:19] - 0.15).max() < 0.1
     np.testing.assert_allclose(found[21:], -3, atol=0.02)
-
-
-@pytest.mark.parametrize(
-    ("levels", "expected"),
-    [
-        ([0.0, 0.0, -1.0, -2.0], [1.0, 0.055]),
-        ([-3.0], [0.001]),  # the last value is repeated
-        ([0.30103, -0.30103, 0.0], [1.25, 1.0]),
-        ([0.5, 0.9, 0.30103, 1.0], [3.16228, 2.58114]),  # limited at 10 dB
-    ],
-)
-def test_amplitude_is_the_mean_of_two_feature_frames(levels, expected):
-    np.testing.assert_allclose(amplitude(np.array(levels), len(expected)), expected, rtol=1e-5)
-
-
-def test_rhythm_is_the_band_from_2_to_7_hz():
-    """Against the sinusoids that a signal was summed from, over whole numbers of periods."""
-    seconds = np.arange(500) / 25
-    waves = {hertz: np.sin(2 * np.pi * hertz * seconds + hertz) for hertz in (0.05, 0.5, 1.9, 2, 3, 6.5, 7, 7.1, 12)}
-    expected = sum(wave for hertz, wave in waves.items() if 2 <= hertz <= 7)
-    np.testing.assert_allclose(rhythm(4 + sum(waves.values())), expected, atol=1e-9)
-
-
-@pytest.mark.parametrize("length", [1, 2, 3, 10])
-def test_rhythm_keeps_the_length(length):
-    assert rhythm(np.arange(float(length))).shape == (length,)

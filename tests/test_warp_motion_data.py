@@ -153,6 +153,42 @@ def test_statistics_count_every_clip_alike_and_those_of_speech_and_lips_every_sp
     assert float(latent_aperture(network.aperture_direction)) == pytest.approx(1, abs=1e-4)
 
 
+def test_statistics_of_faces_count_every_speaker_alike_and_are_shrunk_towards_their_diagonals():
+    """Against numpy's covariances of pools in which each speaker has as many clips, and each clip as many latents."""
+    latents = [dummy_latents(length, Z, seed=length) for length in (5, 500, 250)]
+    clips = [ClipSequences(str(len(z)), z, dummy_speech(len(z))) for z in latents]
+    network = MotionNetwork(MOTION)
+    MotionData(clips, MOTION, {"500": "one", "250": "one"}).fit_statistics(network)
+    means = np.stack([z.mean(0) for z in latents]).astype(float)[[0, 0, 1, 2]]
+    np.testing.assert_allclose(network.face_mean, means.mean(0), atol=1e-5)
+    within = pooled([z - z.mean(0) for z in latents], (200, 1, 2))
+    units = np.outer(network.latent_std, network.latent_std)
+    for buffer, values in ((network.face_between, means), (network.face_within, within)):
+        expected = np.cov(values.T, bias=True) / units
+        half = (expected + np.diag(np.diag(expected))) / 2
+        np.testing.assert_allclose(buffer, half, atol=1e-5)
+        assert np.linalg.eigvalsh(buffer.numpy()).min() > 0
+
+
+def test_a_clip_more_of_the_same_speaker_does_not_change_the_statistics_of_faces():
+    """In the latents' own units; their standard deviations count all clips."""
+    clips = [ClipSequences(name, dummy_latents(50, Z, seed=len(name)), dummy_speech(50)) for name in ("a", "bb")]
+    found = []
+    for more in ([], [ClipSequences("a again", clips[0].latents, clips[0].speech)]):
+        network = MotionNetwork(MOTION)
+        MotionData(clips + more, MOTION, {"a": "one", "a again": "one"}).fit_statistics(network)
+        units = torch.outer(network.latent_std, network.latent_std)
+        found.append([network.face_mean, network.face_between * units, network.face_within * units])
+    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-4)
+
+
+def test_a_single_clip_says_nothing_of_other_faces():
+    """The face at rest is then the mean of the references, whoever they show."""
+    network, other = MotionNetwork(MOTION), torch.from_numpy(dummy_latents(3, Z, seed=1))[None]
+    MotionData([ClipSequences("a", dummy_latents(50, Z), dummy_speech(50))], MOTION, {}).fit_statistics(network)
+    torch.testing.assert_close(network.face_at_rest(other), other.mean(1))
+
+
 def test_clips_of_another_size_are_refused():
     clips = [ClipSequences(name, dummy_latents(9, z), dummy_speech(9)) for name, z in (("a", Z), ("b", 8))]
     with pytest.raises(

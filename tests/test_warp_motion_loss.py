@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from factories import dummy_latents, dummy_speech
-from tiny_warp import DOWN, MOTION, tiny_motion_network
+from tiny_warp import DOWN, MOTION, predict_silence, tiny_motion_network
 
 from dd_tools.training.sequences import ClipSequences
 from dd_tools.warp.latents import latent_aperture
 from dd_tools.warp.motion import WarpMotionModel
 from dd_tools.warp.motion_data import MotionData
-from dd_tools.warp.motion_loss import MotionLoss
+from dd_tools.warp.motion_loss import STILL, MotionLoss
 from dd_tools.warp.motion_network import MotionNetwork
 
 Z = MOTION.z_size
@@ -23,19 +23,63 @@ def data_of(latents: np.ndarray, speech: np.ndarray, **options) -> MotionData:
     return MotionData([ClipSequences("a", latents, speech)], config, {}, **options)
 
 
-@torch.inference_mode()
-def test_a_face_that_says_exactly_the_target_has_no_loss_and_one_that_keeps_its_mean_about_one():
-    """In units of how far this face moves: the error of the mean is 1, whatever the latents' units."""
-    data, network = data_of(dummy_latents(400, Z), dummy_speech(400), augment=False), MotionNetwork(MOTION).eval()
+def fitted_batch(network: MotionNetwork, size: int = 32) -> dict[str, torch.Tensor]:
+    """Samples of a clip of noise, each with the whole clip as references; sets the network's statistics to the clip's.
+
+    Nobody is silent.
+    """
+    data = data_of(dummy_latents(400, Z), dummy_speech(400), augment=False)
     data.fit_statistics(network)
-    torch.nn.init.constant_(network.silence_head.bias, -30.0)
-    batch = data.batch(torch.Generator().manual_seed(0), 32)
-    batch["reference"] = torch.from_numpy(dummy_latents(400, Z))[None].expand(32, -1, -1)
-    batch["reference_valid"] = torch.ones(32, 400, dtype=torch.bool)
-    loss = MotionLoss(network)
-    assert loss(batch).item() == pytest.approx(1, abs=0.1)
-    batch["target"] = network(batch["speech"].float(), batch["reference"]).latents
-    assert loss(batch).item() == pytest.approx(0, abs=1e-9)
+    predict_silence(network, -30.0)
+    batch = data.batch(torch.Generator().manual_seed(0), size)
+    batch["reference"] = torch.from_numpy(dummy_latents(400, Z))[None].expand(size, -1, -1)
+    return batch | {"reference_valid": torch.ones(size, 400, dtype=torch.bool)}
+
+
+@torch.inference_mode()
+def test_a_face_that_keeps_its_mean_has_a_squared_error_and_a_discordance_of_about_one():
+    """In units of how far this face moves, whatever the latents' units."""
+    network = MotionNetwork(MOTION).eval()
+    assert MotionLoss(network)(fitted_batch(network)).item() == pytest.approx(2, abs=0.1)
+
+
+@torch.inference_mode()
+def test_a_face_that_says_exactly_the_target_only_pays_for_hardly_moving():
+    network = tiny_motion_network()
+    network.members = torch.nn.ModuleList()  # so that all members, the filter alone, say the same
+    batch = fitted_batch(network)
+    (motion,) = network.member_motions(batch["speech"].float(), batch["reference"])
+    batch["target"] = motion.latents
+    std = network.speaker_aperture_std(batch["reference"])[..., 0]
+    variance = (latent_aperture(motion.latents) / std).var(1, correction=0)
+    expected = (STILL**2 / (2 * variance + STILL**2)).mean().item()
+    assert MotionLoss(network)(batch).item() == pytest.approx(expected, rel=1e-4) and expected < 0.1
+
+
+@torch.inference_mode()
+def test_the_loss_is_the_mean_over_the_filter_and_the_conformers():
+    network = tiny_motion_network(members=2)
+    batch, conformers, sums = fitted_batch(network, size=3), list(network.members), []
+    for members in ([], conformers[:1], conformers[1:], conformers):
+        network.members = torch.nn.ModuleList(members)
+        sums.append(MotionLoss(network)(batch).item() * (1 + len(members)))
+    of_filter, *with_one, with_both = sums
+    assert with_both == pytest.approx(sum(with_one) - of_filter, rel=1e-5)
+    assert len({round(loss - of_filter, 3) for loss in with_one}) == 2  # the conformers differ
+
+
+def test_every_weight_of_every_member_is_trained():
+    """Without a `silence` in the batch too: it moves the face at rest towards its closed mouth."""
+    network = tiny_motion_network(members=2, speech_layers=2)
+    speech = dummy_speech(60, layers=2)
+    data = MotionData([ClipSequences("a", dummy_latents(60, Z), speech)], network.config, {}, augment=False)
+    data.fit_statistics(network)
+    MotionLoss(network).train()(data.batch(torch.Generator().manual_seed(0), 8)).backward()
+    gradients = {name: weight.grad for name, weight in network.named_parameters()}
+    # A bias of the keys adds the same to the logits of all keys, which the softmax takes away again.
+    still = {name for name, gradient in gradients.items() if gradient is None or not gradient.any()}
+    assert all(name.endswith("linear_k.bias") for name in still)
+    assert all(gradient.isfinite().all() for gradient in gradients.values())
 
 
 @torch.inference_mode()
@@ -53,8 +97,7 @@ def test_padding_does_not_count():
 @pytest.mark.parametrize("degree", [0.0, 0.5, 1.0])
 def test_a_network_that_knows_nothing_of_silence_pays_a_tenth_of_a_bit(degree):
     network, data = tiny_motion_network(), data_of(dummy_latents(30, Z), dummy_speech(30), augment=False)
-    torch.nn.init.zeros_(network.silence_head.weight)
-    torch.nn.init.zeros_(network.silence_head.bias)
+    predict_silence(network, 0.0)
     batch = data.batch(torch.Generator().manual_seed(0), 2)
     plain = MotionLoss(network)(batch)
     told = MotionLoss(network)(batch | {"silence": torch.full(batch["target"].shape[:2], degree)})
@@ -64,8 +107,7 @@ def test_a_network_that_knows_nothing_of_silence_pays_a_tenth_of_a_bit(degree):
 @torch.inference_mode()
 def test_knowing_silence_costs_nothing_and_the_contrary_much():
     network, data = tiny_motion_network(), data_of(dummy_latents(30, Z), dummy_speech(30), augment=False)
-    torch.nn.init.zeros_(network.silence_head.weight)
-    torch.nn.init.constant_(network.silence_head.bias, 10.0)  # sure of silence
+    predict_silence(network, 10.0)
     batch = data.batch(torch.Generator().manual_seed(0), 2)
     plain = MotionLoss(network)(batch)
     right, wrong = (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from factories import dummy_latents, dummy_speech
 from test_warp_latents import faces
-from tiny_warp import DOWN, MOTION, tiny_motion_network
+from tiny_warp import DOWN, MOTION, predict_silence, tiny_motion_network
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.checkpoint import MOTION as STAGE
@@ -30,10 +30,12 @@ def network() -> MotionNetwork:
     return tiny_motion_network()
 
 
-def test_the_shipped_preset_has_316_thousand_parameters():
+def test_the_shipped_preset_has_a_large_filter_and_two_conformers_of_316_thousand_parameters():
     with torch.device("meta"):
         network = MotionNetwork(PRESETS["warp"].config)
-    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(316e3, rel=0.01)
+    counts = [sum(parameter.numel() for parameter in part.parameters()) for part in (network.linear, *network.members)]
+    assert counts[0] == (17 * 385 + 1) * 129
+    assert counts[1:] == pytest.approx([316e3, 316e3], rel=0.01)
 
 
 @pytest.mark.parametrize(("frames", "latents"), [(1, 1), (2, 1), (7, 4), (40, 20)])
@@ -86,12 +88,13 @@ def test_every_value_of_every_layer_counts_in_units_of_the_training_data():
         torch.testing.assert_close(found, network(speech, reference).latents, atol=1e-4, rtol=1e-4)
 
 
-def test_speech_moves_the_face_with_a_single_reference_too(network):
+def test_speech_moves_the_face_of_every_member_with_a_single_reference_too(network):
     """In the paper's network attention to one key is constant."""
     speech, reference = inputs(references=1)
     with torch.inference_mode():
-        spoken, unspoken = network(speech, reference).latents, network(torch.zeros_like(speech), reference).latents
-    assert not torch.allclose(spoken, unspoken, atol=1e-2)
+        spoken, unspoken = (network.member_motions(each, reference) for each in (speech, torch.zeros_like(speech)))
+    for one, other in zip(spoken, unspoken, strict=True):
+        assert not torch.allclose(one.latents, other.latents, atol=1e-2)
 
 
 def test_a_new_network_repeats_the_face_at_rest_whatever_the_latents_units():
@@ -99,19 +102,19 @@ def test_a_new_network_repeats_the_face_at_rest_whatever_the_latents_units():
     with torch.inference_mode():
         network.latent_mean.copy_(torch.randn(Z))
         network.latent_std.copy_(torch.rand(Z) + 0.5)
-        torch.nn.init.constant_(network.silence_head.bias, -30.0)  # somebody speaks
+        predict_silence(network, -30.0)
         motion = network(speech, reference)
     assert (motion.movement == 0).all()
     torch.testing.assert_close(motion.latents, reference.mean(1, keepdim=True).expand(-1, 20, -1), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 2, 60, 500])
-def test_the_aperture_std_of_a_face_is_pooled_with_fifteen_references_of_the_training_data(network, count):
+def test_the_aperture_std_of_a_face_is_pooled_with_four_references_of_the_training_data(network, count):
     """Against the plain standard deviation of both together, about their own means."""
     network.aperture_std.fill_(0.1)
     apertures = 0.3 + 0.2 * np.random.default_rng(count).standard_normal(count)
     reference = faces(apertures)
-    deviations = np.concatenate([apertures - apertures.mean(), np.resize([0.1, -0.1], 15)])
+    deviations = np.concatenate([apertures - apertures.mean(), np.resize([0.1, -0.1], 4)])
     found = network.speaker_aperture_std(reference)
     assert found.item() == pytest.approx(np.sqrt(np.mean(deviations**2)), rel=1e-3)
     padded = torch.cat([reference, torch.full((1, 7, Z), 9.0)], dim=1)
@@ -151,10 +154,9 @@ def test_how_open_a_mouth_is_on_average_is_told_by_many_references(network):
     assert [network.confidence(count) for count in (0, 15, 45)] == [0, 0.5, 0.75]
 
 
-@pytest.mark.parametrize(("bias", "speech_probability"), [(-30.0, 1.0), (30.0, 0.0), (0.0, 0.5)])
-def test_a_silent_face_goes_to_its_closed_mouth(network, bias, speech_probability):
-    torch.nn.init.zeros_(network.silence_head.weight)
-    torch.nn.init.constant_(network.silence_head.bias, bias)
+@pytest.mark.parametrize(("logit", "speech_probability"), [(-30.0, 1.0), (30.0, 0.0), (0.0, 0.5)])
+def test_a_silent_face_goes_to_its_closed_mouth(network, logit, speech_probability):
+    predict_silence(network, logit)
     speech, reference = inputs(references=1)[0], faces([0.3, 0.01, 0.2, 0.1])
     with torch.inference_mode():
         motion = network(speech, reference)
@@ -177,7 +179,7 @@ def test_a_silent_face_goes_to_its_closed_mouth(network, bias, speech_probabilit
         ({"dropout": 1.0}, "dropout must be from 0 to below 1, got 1.0"),
         ({"z_size": 50}, "latents of more than 50 values, got 50: they do not come from a warp renderer"),
         ({"expression": -1.0}, "expression must be 0 or more, got -1.0"),
-        ({"follow_syllables": 1.0}, "follow syllables must be from 0 to below 1, got 1.0"),
+        ({"members": 0}, "members must be at least 1, got 0"),
     ],
 )
 def test_a_wrong_configuration_says_what_is_wrong(changes, complaint):
@@ -206,6 +208,7 @@ def test_weights_and_statistics_survive_the_file(tmp_path, network):
     [
         ({"hidden": 17}, r"w_1.weight' is \(16, 16.*\), expected \(17, 16"),
         ({"speech_blocks": 2}, r"speech_encoder\..*\.1\..* is missing"),
+        ({"members": 2}, r"members\.1\..* is missing"),
         ({"swing": 1}, "unknown settings in the model's configuration: swing"),
     ],
 )

@@ -63,10 +63,10 @@ def dub(
     gets the video's ``--duration`` if the audio differs from it by more than `MAX_DIFFERENCE`.
 
     renderer, motion: weights files; None for those that ship. references: largest number of reference latents.
-    expression: of a warp motion model; None is its default. adapt_minutes: how long to train
-    the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, solver, seed: options
-    of a diffdub renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed
-    run. batch_size: frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and
+    expression: scale of the lip motion, of a warp motion model; None is its default. adapt_minutes: how long to train
+    the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, solver, seed: options of a
+    diffdub renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed run.
+    batch_size: frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and
     `choose_dtype`. compiled: whether to compile the renderer. Raises `DataError` for files that cannot be used,
     `UsageError` for options that do not fit each other.
     """

@@ -68,15 +68,22 @@ class WarpMotionModel:
         self, speech: np.ndarray, reference: Tensor, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Base (T, Z), movement (T, Z) and speech probability (T, 1) for speech of any length."""
+        length, window = -(-speech.shape[1] // 2), self.network.config.window
+
+        def features(start: int, stop: int) -> Tensor:
+            part = np.array(speech[:, 2 * start : 2 * stop], np.float32)
+            return torch.from_numpy(part).to(self.device)[None]
+
+        parts = (features(start, start + window) for start in range(0, length, window))
+        spoken_mean = self.network.spoken_mean(map(self.network.standardised_sum, parts))
 
         def compute(start: int, stop: int) -> np.ndarray:
-            features = torch.from_numpy(np.array(speech[:, 2 * start : 2 * stop], np.float32)).to(self.device)
             with computing(self.device, self.dtype):
-                motion = self.network(features[None], reference)
+                motion = self.network(features(start, stop), reference, spoken_mean=spoken_mean)
             tracks = motion.base, motion.movement, motion.speech_probability
             return torch.cat([track.float() for track in tracks], dim=2)[0].cpu().numpy()
 
-        tracks = in_windows(compute, -(-speech.shape[1] // 2), self.network.config.window, progress)
+        tracks = in_windows(compute, length, window, progress)
         base, movement, probability = np.split(tracks, [self.z_size, 2 * self.z_size], axis=1)
         return base, movement, probability
 

@@ -59,9 +59,9 @@ class MotionData:
     def fit_statistics(self, model: MotionNetwork) -> None:
         """Set the buffers of a new model to the statistics of the clips.
 
-        In the statistics of speech and aperture, all speakers count equally. In those of the latents, all clips do:
-        with few speakers, the standard deviation would otherwise be mostly that between speakers, which is larger than
-        that of motion.
+        In the statistics of speech, faces and aperture, all speakers count equally. In those of the latents, all clips
+        do: with few speakers, the standard deviation would otherwise be mostly that between speakers, which is larger
+        than that of motion.
         """
         self._fit_speech_statistics(model)
         mean = self.means.mean(0)
@@ -77,7 +77,12 @@ class MotionData:
         model.aperture_direction.copy_(torch.from_numpy(covariance / variance))
 
     def _fit_face_statistics(self, model: MotionNetwork) -> None:
-        """Mean and covariances of `MotionNetwork.face_at_rest`, all speakers counted equally."""
+        """Mean and covariances of `MotionNetwork.face_at_rest`, all speakers counted equally.
+
+        A single clip says nothing of other faces: a new model's statistics, which keep the references' mean, remain.
+        """
+        if len(self.clips) == 1:
+            return
         std = model.latent_std.numpy()
         mean = self._over_speakers(self.means)
         between = self._over_speakers(np.outer(each, each) for each in (self.means - mean) / std)

@@ -64,8 +64,6 @@ class MotionConfig(Config):
             )
         if not self.expression >= 0:
             raise UsageError(f"expression must be 0 or more, got {self.expression}")
-        if self.members < 1:
-            raise UsageError(f"members must be 1 or more, got {self.members}")
 
 
 class ReferenceAttention(nn.Module):

@@ -7,6 +7,7 @@ it is the mean of small conformers and of a linear filter, whose errors partly c
 a filter follows unseen ones as well as a conformer does.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -55,8 +56,8 @@ class MotionNetwork(nn.Module):
     """Speech features and reference latents to a `Motion`.
 
     Buffers hold statistics of the training data: speech_mean and speech_std (L, D); latent_mean and latent_std (Z,);
-    face_mean (Z,), the mean of the speakers' mean latents, with face_between (Z, Z), the covariance of these means, and
-    face_within (Z, Z), the covariance of a speaker's latents about their own mean, both in units of latent_std;
+    face_mean (Z,), the mean of the clips' mean latents, with face_between (Z, Z), the covariance of these means, and
+    face_within (Z, Z), the covariance of a clip's latents about their own mean, both in units of latent_std;
     aperture_mean and aperture_std (); and aperture_direction (Z,), the change of a latent as the lip aperture grows by
     one interocular distance.
     """
@@ -84,9 +85,13 @@ class MotionNetwork(nn.Module):
         reference: Tensor,
         speech_valid: Tensor | None = None,
         reference_valid: Tensor | None = None,
+        spoken_mean: Tensor | None = None,
     ) -> Motion:
-        """The mean of the linear filter's motion and the conformers' mean motion, see `member_motions`."""
-        linear, *others = self._outputs(speech, reference, speech_valid, reference_valid)
+        """The mean of the linear filter's motion and the conformers' mean motion, see `member_motions`.
+
+        spoken_mean: `spoken_mean` of the whole recording, if `speech` is a part of it.
+        """
+        linear, *others = self._outputs(speech, reference, speech_valid, reference_valid, spoken_mean)
         mean = tuple((of_filter + _mean(tracks)) / 2 for of_filter, *tracks in zip(linear, *others, strict=True))
         (motion,) = self._around_the_base([mean], reference, reference_valid)
         return motion
@@ -106,21 +111,36 @@ class MotionNetwork(nn.Module):
         outputs = self._outputs(speech, reference, speech_valid, reference_valid)
         return self._around_the_base(outputs, reference, reference_valid)
 
-    def _outputs(self, speech: Tensor, reference: Tensor, *valid: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+    def _outputs(
+        self,
+        speech: Tensor,
+        reference: Tensor,
+        speech_valid: Tensor | None,
+        reference_valid: Tensor | None,
+        spoken_mean: Tensor | None = None,
+    ) -> list[tuple[Tensor, Tensor]]:
         audio, reference = self.standardised_sum(speech), (reference - self.latent_mean) / self.latent_std
-        linear = self.linear(self.centred(audio, valid[0]), reference, *valid)
-        return [linear, *(member(audio, reference, *valid) for member in self.members)]
+        if spoken_mean is None:
+            spoken_mean = self.spoken_mean([audio], speech_valid)
+        rest = reference, speech_valid, reference_valid
+        return [self.linear(audio - spoken_mean, *rest), *(member(audio, *rest) for member in self.members)]
 
-    def centred(self, audio: Tensor, valid: Tensor | None) -> Tensor:
-        """Audio (B, T, D) minus its mean while somebody speaks, which tells voice and room rather than sounds.
+    def spoken_mean(self, parts: Iterable[Tensor], valid: Tensor | None = None) -> Tensor:
+        """Mean (B, 1, D) of a recording while somebody speaks, which tells voice and room rather than sounds.
 
-        A linear filter needs this, as it cannot ignore them. The loudness, if it is part of the features, stays.
+        The linear filter cannot ignore them, so this is subtracted. It is less if there is little speech, and 0 for the
+        loudness, if the features have one. parts (B, T, D): those of the recording, as of `standardised_sum`. valid
+        (B, T): True where a padded part holds data.
         """
-        weights = torch.ones_like(audio[..., :1]) if valid is None else valid[..., None].to(audio.dtype)
-        if self.config.speech_model not in MODELS_WITH_LOUDNESS:
-            return audio - _shrunk_mean(audio, weights)
-        features, loudness = audio.tensor_split([-1], dim=2)
-        return torch.cat([features - _shrunk_mean(features, weights * (loudness > SPOKEN)), loudness], 2)
+        has_loudness = self.config.speech_model in MODELS_WITH_LOUDNESS
+        total = count = 0
+        for audio in parts:
+            weights = torch.ones_like(audio[..., :1]) if valid is None else valid[..., None].to(audio.dtype)
+            if has_loudness:
+                weights = weights * (audio[..., -1:] > SPOKEN)
+            total, count = total + (audio * weights).sum(1, True), count + weights.sum(1, True)
+        mean = total / (count + CENTRING_COUNT)
+        return torch.cat([mean[..., :-1], 0 * mean[..., -1:]], 2) if has_loudness else mean
 
     def _around_the_base(
         self, outputs: list[tuple[Tensor, Tensor]], reference: Tensor, valid: Tensor | None
@@ -170,8 +190,9 @@ class MotionNetwork(nn.Module):
         """
         difference = (masked_mean(reference, valid) - self.face_mean) / self.latent_std
         within = self.face_within / valid_count(reference, valid)[:, None]
-        kept = torch.linalg.solve(self.face_between + within, difference[..., None])
-        return self.face_mean + (self.face_between @ kept)[..., 0] * self.latent_std
+        weighted = torch.linalg.solve(self.face_between + within, difference[..., None])
+        kept = (self.face_between * weighted.mT).sum(2)  # not a matrix product, which autocast would round
+        return self.face_mean + kept * self.latent_std
 
     def closed_mouth(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
         """The latent (B, Z) of the face with its mouth closed, from its references (B, N, Z).
@@ -201,11 +222,6 @@ class MotionNetwork(nn.Module):
         variance = masked_mean((aperture - masked_mean(aperture, valid)[:, None]).square(), valid)
         pooled = (AMPLITUDE_PRIOR * self.aperture_std.square() + count * variance) / (AMPLITUDE_PRIOR + count)
         return pooled.sqrt()[:, None]
-
-
-def _shrunk_mean(audio: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean (B, 1, D) of audio (B, T, D), smaller if the weights (B, T, 1) sum to few features."""
-    return (audio * weights).sum(1, keepdim=True) / (weights.sum(1, keepdim=True) + CENTRING_COUNT)
 
 
 def _mean(tensors: list[Tensor]) -> Tensor:
