@@ -17,6 +17,7 @@ FLIP_PROBABILITY, LIPS_PROBABILITY, DEFORM_PROBABILITY = 0.5, 0.7, 0.5
 COLOUR = 0.25  # largest relative change of brightness, contrast and saturation
 TINT = 0.2  # largest relative change of each colour channel
 LIP_BRIGHTNESS, LIP_COLOUR = 0.4, 0.25  # largest logarithm of the gain of lips, and of each of their colour channels
+CODE_PROBABILITY = 0.6  # that the image's appearance code is only partly its own
 DEFORM_POINTS, DEFORM_SHIFT = 4, 0.08  # control points per side, and their largest shift in half sides
 
 # Of each reference.
@@ -59,9 +60,21 @@ def draw_changes(points: Tensor, size: int, generator: torch.Generator) -> dict[
         **draw_lips(points, size, generator),
         "deformed": (deformed := rows_where(DEFORM_PROBABILITY, count, generator)),
         "shifts": uniform(-DEFORM_SHIFT, DEFORM_SHIFT, (len(deformed), 2, DEFORM_POINTS, DEFORM_POINTS), generator),
+        "code_shares": draw_code_shares(count, generator),
         **draw_moves(count * (images - 1), generator),
         **draw_face_changes(count * images, generator),
     }
+
+
+def draw_code_shares(count: int, generator: torch.Generator) -> Tensor:
+    """Shares (count,), 0 to 1, of the image's own appearance code, 1 for some; the rest is that of its references.
+
+    Codes that a motion model generates are less extreme than true ones. So the renderer learns to trust the landmarks.
+    """
+    shares = torch.ones(count)
+    rows = rows_where(CODE_PROBABILITY, count, generator)
+    shares[rows] = uniform(0, 1, (len(rows),), generator)
+    return shares
 
 
 def draw_lips(points: Tensor, size: int, generator: torch.Generator) -> dict[str, Tensor]:

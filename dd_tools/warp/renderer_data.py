@@ -58,7 +58,8 @@ class RendererData:
     def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """image (B, 3, S, S), mask (B, 1, S, S), references (B, K, 3, S, S), all at the size that the network sees.
 
-        Of the image and its references also faces (B, 1 + K, 3, S, S), and points (B, 1 + K, 46, 2).
+        Of the image and its references also faces (B, 1 + K, 3, S, S), and points (B, 1 + K, 46, 2). If samples are to
+        be augmented, also code_shares (B,), see `draw_code_shares`.
         """
         size, places = self.config.size, batch["frames"].shape[:2]
         images, faces, points = as_images(batch["frames"]), as_images(batch["faces"]), batch["points"]
@@ -67,7 +68,8 @@ class RendererData:
         masks = adaptive_max_pool2d(batch["masks"][:, None].float(), size)
         if self.augment:
             images, faces, masks, points = augment(images, faces, masks, points, batch)
-        return {"image": images[:, 0], "references": images[:, 1:], "faces": faces, "points": points, "mask": masks}
+        prepared = {"image": images[:, 0], "references": images[:, 1:], "faces": faces, "points": points, "mask": masks}
+        return prepared | {"code_shares": batch["code_shares"]} if self.augment else prepared
 
     def _draw_frames(self, clip: int, target: int, generator: torch.Generator) -> tuple[int, np.ndarray]:
         """The clip, and which of its usable frames are the target and its references."""

@@ -45,6 +45,8 @@ class PaintingLoss(nn.Module):
         """The loss of a batch of `RendererData`: a scalar."""
         image, mask, faces = batch["image"], batch["mask"], batch["faces"]
         codes = self.model.encoder(faces.flatten(0, 1)).unflatten(0, faces.shape[:2])
+        if "code_shares" in batch:
+            codes = share_codes(codes, batch["code_shares"])
         painted = self.model(image, mask, batch["references"], codes, batch["points"])
         weight = mask * (1 + LIP_WEIGHT * lip_weight(batch["points"][:, 0], image.shape[-1]))
         loss = (weight * (painted - image).square()).mean()
@@ -57,6 +59,13 @@ class PaintingLoss(nn.Module):
         pair = torch.cat([composite(painted.float().clamp(-1, 1), image, batch["mask"]), image])
         mouth = close_up(pair, points.repeat(2, 1, 1))
         return sum(self.perceptual(*view.chunk(2)).mean() for view in (pair, mouth))
+
+
+def share_codes(codes: Tensor, shares: Tensor) -> Tensor:
+    """Codes (B, 1 + K, C), of which the first is only by `shares` (B,) its own, and otherwise the mean of the others."""
+    others = codes[:, 1:]
+    own = torch.lerp(others.mean(1), codes[:, 0], shares[:, None].to(codes.dtype))
+    return torch.cat([own[:, None], others], 1)
 
 
 def lip_weight(points: Tensor, size: int) -> Tensor:
