@@ -72,8 +72,9 @@ def spline(points: Tensor, values: Tensor, grid: Tensor) -> Tensor:
 
 def _kernel(one: Tensor, other: Tensor) -> Tensor:
     """r² log r (B, N, M) for the distances r between points (B, N, 2) and (B, M, 2)."""
-    square = (one[:, :, None] - other[:, None]).square().sum(-1)
-    return 0.5 * square * square.clamp(min=1e-12).log()
+    right, down = (one[:, :, None, axis].sub(other[:, None, :, axis]).square_() for axis in (0, 1))
+    square = right.add_(down)
+    return square.clamp(min=1e-12).log_().mul_(square).mul_(0.5)
 
 
 def _affine(points: Tensor) -> Tensor:
