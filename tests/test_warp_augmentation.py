@@ -22,7 +22,7 @@ from dd_tools.warp.drawn_changes import (
     draw_moves,
 )
 from dd_tools.warp.flow import sample_image
-from dd_tools.warp.references import LIP_POINTS
+from dd_tools.warp.lip_maps import LIP_POINTS
 
 SIDE = 64
 

@@ -18,6 +18,7 @@ from dd_tools.formats.checkpoint import RENDERER as STAGE
 from dd_tools.formats.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from dd_tools.nn.images import to_images
 from dd_tools.warp.alignment import HEAD_COUNT
+from dd_tools.warp.lip_maps import lip_maps
 from dd_tools.warp.network import RendererConfig, WarpNetwork, shrink
 from dd_tools.warp.renderer import network_from
 from dd_tools.warp.renderer_training import PRESETS
@@ -39,7 +40,7 @@ def inputs(times: int = 1) -> tuple[torch.Tensor, ...]:
 def test_the_shipped_preset_has_10_million_parameters():
     with torch.device("meta"):
         network = WarpNetwork(PRESETS["warp"].config)
-    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(10.24e6, rel=0.01)
+    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(10.26e6, rel=0.01)
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -103,16 +104,17 @@ def test_of_a_larger_crop_the_network_does_not_see_pixels_that_share_one_of_its_
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_the_network_sees_the_masked_image_its_aligned_references_and_how_far_these_were_moved(times):
+def test_the_network_sees_the_masked_image_maps_of_its_lips_and_how_its_references_were_aligned(times):
     """Landmarks of the first reference are four of its 32 pixels to the right, which is two patches."""
     seen, network, (image, mask, references, codes, points) = [], tiny_network(), inputs(times)
     points[:, 1], points[:, 2] = points[:, 0] + torch.tensor([0.25, 0.0]), points[:, 0]
     network.unet.input_blocks[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     network(image, mask, references, codes, points)
-    images, flow = seen[0].split([9 * RENDERER.patch**2, 4], dim=1)
-    shown, first, second = functional.pixel_shuffle(images, RENDERER.patch).split(3, dim=1)
+    images, flow = seen[0].split([11 * RENDERER.patch**2, 4], dim=1)
+    shown, first, second, maps = functional.pixel_shuffle(images, RENDERER.patch).split([3, 3, 3, 2], dim=1)
     small, hidden = shrink(image, SIZE), shrink(mask, SIZE).expand_as(shown) > 0
     assert torch.equal(shown[~hidden], small[~hidden]) and (shown[hidden] == 0).all()
+    assert torch.equal(maps, lip_maps(points[:, 0], SIZE))
     sources = [shrink(references[:, index], SIZE) for index in range(2)]
     torch.testing.assert_close(first[..., :-4], sources[0][..., 4:], atol=1e-4, rtol=0)
     torch.testing.assert_close(second, sources[1], atol=1e-4, rtol=0)
@@ -131,14 +133,14 @@ def smooth_inputs(times: int) -> tuple[torch.Tensor, ...]:
 @pytest.mark.parametrize("times", [2, 3])
 @torch.no_grad()
 def test_larger_crops_are_painted_as_at_the_networks_size_but_for_detail(times):
-    """Means of blocks of 4 × 4 of the network's pixels are compared; most of them is what the network adds."""
+    """Means of blocks of 4 × 4 of the network's pixels are compared with what the network adds to them."""
     network, (image, mask, references, *rest) = tiny_network(), smooth_inputs(times)
     painted = network(image, mask, references, *rest)
     assert painted.shape == image.shape
     small = shrink(image, SIZE), shrink(mask, SIZE), shrink(references.flatten(0, 1), SIZE).unflatten(0, (2, 2))
     expected, blended = (shrink(one(*small, *rest), 8) for one in (network, WarpNetwork(RENDERER).eval()))
-    torch.testing.assert_close(shrink(painted, 8), expected, atol=0.08, rtol=0)
-    assert (expected - blended).abs().mean() > 0.3
+    added = (expected - blended).abs().mean()
+    assert added > 0.3 and (shrink(painted, 8) - expected).abs().mean() < 0.05 * added
 
 
 def test_every_reference_and_every_latent_reaches_the_output():
