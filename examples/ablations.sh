@@ -8,21 +8,22 @@
 # Every variant is trained equally long: the renderer STEPS steps of BATCH samples, the motion model MOTION_STEPS steps
 # (the preset's numbers). As in the paper, no-eyes and no-augment concern the renderer, mel and tenth the motion model;
 # layer-0 to layer-4 use a single layer of the speech features in place of the weighted sum. PRESET=warp ablates the
-# renderer that ships, RENDERER=FILE takes the renderer of the variant full from elsewhere, DTYPE=bf16 trains faster on
-# a GPU, WORKERS=N loads data in N processes. SPEAKERS=FILE and DELAYS=FILE are the values of the options of dd-train-ae
-# and dd-train-seq of these names, LPIPS_TRUNK=FILE and SYNCNET=FILE those of dd-eval. Weights, videos and report.md go
-# to RESULTS; existing files are kept.
+# renderer that ships; SIZE=N is the side of the crops in pixels, 96 by default, which both of these presets take.
+# RENDERER=FILE takes the renderer of the variant full from elsewhere, DTYPE=bf16 trains faster on a GPU, WORKERS=N loads
+# data in N processes. SPEAKERS=FILE and DELAYS=FILE are the values of the options of dd-train-ae and dd-train-seq of
+# these names, LPIPS_TRUNK=FILE and SYNCNET=FILE those of dd-eval. Weights, videos and report.md go to RESULTS; existing
+# files are kept.
 set -eu
 
 if [ $# -ne 3 ]; then
     echo "usage: ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS" >&2
     exit 2
 fi
-training=$1 held=$2 results=$3 preset=${PRESET:-small} layers="0 1 2 3 4"
+training=$1 held=$2 results=$3 preset=${PRESET:-small} size=${SIZE:-96} layers="0 1 2 3 4"
 mkdir -p "$results/clips" "$results/held"
 
-dd-prep "$training"/*.mp4 -o "$results/clips" --resume
-dd-prep "$held"/*.mp4 -o "$results/held" --resume
+dd-prep "$training"/*.mp4 -o "$results/clips" --size "$size" --resume
+dd-prep "$held"/*.mp4 -o "$results/held" --size "$size" --resume
 for model in whisper mel; do
     mkdir -p "$results/speech-$model" "$results/held-speech-$model"
     dd-audio "$training"/*.mp4 -o "$results/speech-$model" --model $model --resume

@@ -3,7 +3,8 @@
 #
 #   sh examples/gpu-clips.sh CLIPS HELD-OUT-CLIPS [FOLDER]     default: ./.gpu, which git ignores
 #
-# CLIPS and HELD-OUT-CLIPS are folders of clips by dd-prep, or single clips with a pattern as in 'clips/a*.h5'.
+# CLIPS and HELD-OUT-CLIPS are folders of clips by dd-prep, or single clips with a pattern as in 'clips/a*.h5'. Clips of
+# dd-prep --size 96 fit both presets that examples/gpu.sh trains, small and warp.
 #
 # SIZE=30          MiB of the whole folder, at most 60. Frames of the speakers who have most are left out until it fits.
 # CRF=12           quality of the crops, H.264: 0 is best, 18 halves the size of 12

@@ -9,7 +9,8 @@
 #
 # OUT=FOLDER       for the results; no file is larger than 15 MiB
 # KIT=FOLDER       what examples/gpu-clips.sh packed: clips to train on, held-out clips, speakers, weights, packages
-# CLIPS=FOLDER     clips to train on (*.h5), and HELD=FOLDER, clips of other people, if they are not in a kit
+# CLIPS=FOLDER     clips to train on (*.h5), and HELD=FOLDER, clips of other people, if they are not in a kit; made with
+#                  dd-prep --size 96, which the presets small and warp take
 # SPEAKERS=FILE    the option --speakers of dd-train-ae
 # RENDERER=FILE    a renderer of the kind diffdub to check; default: INIT, else random weights
 # TRAIN=PRESET     what to train: small (default), warp, another preset, or none; INIT=FILE: weights to start from

@@ -15,7 +15,10 @@ from dd_tools.diffdub.motion_training import PRESETS as MOTION_PRESETS
 from dd_tools.diffdub.renderer import DiffDubRenderer
 from dd_tools.diffdub.renderer_training import PRESETS as RENDERER_PRESETS
 from dd_tools.formats.checkpoint import MOTION, RENDERER, Checkpoint, write_checkpoint
+from dd_tools.formats.clip import Clip
+from dd_tools.pipeline.encode import encode_clip
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
+from dd_tools.warp.latents import LANDMARK_VALUES
 from dd_tools.warp.motion import WarpMotionModel
 from dd_tools.warp.renderer import WarpRenderer
 
@@ -45,6 +48,18 @@ def tiny_motion_model(kind: str) -> MotionModel:
 def fitting_latents(kind: str, count: int) -> np.ndarray:
     """Latents (count, Z) of noise that the tiny motion model accepts."""
     return dummy_lips(count, 66) if kind == "warp" else dummy_latents(count, 16)
+
+
+def noisy_latents(renderer: Renderer, clip: Clip) -> np.ndarray:
+    """Latents (T, Z) of noise for all frames of a clip, which end, if they hold landmarks, near those of the clip.
+
+    Alignment by landmarks that are anywhere would magnify rounding errors.
+    """
+    latents = np.random.default_rng(0).normal(size=(clip.length, renderer.z_size)).astype(np.float32)
+    if isinstance(renderer, WarpRenderer):
+        own = encode_clip(renderer, clip)[:, -LANDMARK_VALUES:]
+        latents[:, -LANDMARK_VALUES:] = own + 0.05 * latents[:, -LANDMARK_VALUES:]
+    return latents
 
 
 def write_tiny_models(folder: Path, kind: str) -> tuple[Path, Path]:

@@ -17,7 +17,7 @@ from dd_tools.weights import default_weights
 RATE, LENGTH, GAP = 30000 / 1001, 40, range(12, 17)
 SECONDS = LENGTH / RATE
 SHIPPED, TINY, PAPER = "shipped", "tiny warp", "tiny diffdub"
-SIZES = {SHIPPED: "96", TINY: "32", PAPER: "32"}
+SIZES = {SHIPPED: "192", TINY: "32", PAPER: "32"}
 
 
 @pytest.fixture(scope="module")

@@ -197,7 +197,10 @@ def test_a_motion_model_is_nothing_to_start_a_renderer_from(clips, tmp_path):
 
 
 def test_clips_of_another_framing_than_the_presets_are_refused(clips, tmp_path):
-    """The default preset takes clips as dd-prep makes them, of 96 pixels."""
+    """The default preset takes clips as dd-prep makes them."""
     outcome = call("dd-train-ae", clips, "-o", tmp_path / "r.safetensors", "--device", "cpu")
     assert (outcome.status, outcome.errors.count("\n")) == (1, 1)
-    assert "a.h5': prepared with --size 32 --crop face --mask steady, the renderer takes --size 96" in outcome.errors
+    assert (
+        "a.h5': prepared with --size 32 --crop face --mask steady, "
+        "the renderer takes --size 192, or another multiple of 96, --crop face --mask steady\n"
+    ) in outcome.errors

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 import torch
-from both_kinds import fitting_latents, of_both_kinds, tiny_motion_model, tiny_renderer
+from both_kinds import fitting_latents, noisy_latents, of_both_kinds, tiny_motion_model, tiny_renderer
 from factories import dummy_clip, dummy_speech
 from reporters import RecordingReporter
 from training_tasks import CPU, TASKS, dummy_task, write_clips
@@ -41,7 +41,7 @@ def moved(model, device: torch.device, dtype: str = "fp32"):
 
 
 def paint(renderer, clip, kind, *, batch_size=8, **options) -> np.ndarray:
-    latents = np.random.default_rng(0).normal(size=(11, renderer.z_size)).astype(np.float32)
+    latents = noisy_latents(tiny_renderer(kind), clip)
     speaker = Speaker(clip, latents, renderer, loop="stop", tail="silence", **OPTIONS[kind] | options)
     return np.stack([item.crop for item in speaker.paint(slice(0, 11), batch_size)]).astype(int)
 
@@ -70,6 +70,12 @@ def test_painted_crops_are_those_of_the_cpu(kind, dtype, limit, clip):
     assert np.abs(paint(moved(tiny_renderer(kind), GPU, dtype), clip, kind) - expected).mean() <= limit
 
 
+def test_larger_crops_are_painted_as_on_the_cpu(tmp_path):
+    with Clip(dummy_clip(tmp_path / "large.h5", frames=11, size=64)) as large:
+        expected, found = (paint(moved(tiny_renderer("warp"), device), large, "warp") for device in (CPU, GPU))
+    assert found.shape == (11, 64, 64, 3) and np.abs(found - expected).mean() <= 0.01
+
+
 @of_both_kinds
 def test_painting_can_be_repeated(kind, clip):
     renderer = moved(tiny_renderer(kind), GPU, "bf16")
@@ -79,8 +85,7 @@ def test_painting_can_be_repeated(kind, clip):
 @pytest.mark.slow
 @of_both_kinds
 def test_a_compiled_renderer_paints_the_same(kind, clip):
-    renderer = moved(tiny_renderer(kind), GPU)
-    latents = np.random.default_rng(0).normal(size=(11, renderer.z_size)).astype(np.float32)
+    renderer, latents = moved(tiny_renderer(kind), GPU), noisy_latents(tiny_renderer(kind), clip)
     speaker = Speaker(clip, latents, renderer, loop="stop", tail="silence", **OPTIONS[kind])
     expected, found = [], []
     for crops in (expected, found):

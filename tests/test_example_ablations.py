@@ -1,5 +1,6 @@
 """examples/ablations.sh trains each variant once, reconstructs held-out videos with all and scores them together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 from commands import options
 from factories import dummy_speech
 from test_examples import EXAMPLES, NOTE_ONLY, STAND_IN, calls, run
+
+from dd_tools.diffdub.renderer_training import PRESETS as DIFFDUB
+from dd_tools.warp.renderer_training import PRESETS as WARP
 
 # As the commands do, these refuse a folder that is not there.
 INTO_FOLDER = NOTE_ONLY + 'while [ "$1" != -o ]; do shift; done\ntest -d "$2" || exit 2\n'
@@ -94,6 +98,15 @@ def test_a_video_is_reconstructed_from_latents_of_its_own_renderer(folder):
             f"dd-render out/held/b.h5 --latents - --renderer out/renderer-{stage1}.safetensors --audio few/b.mp4 "
             f"-o out/{variant}/b.mp4" in lines
         )
+
+
+@pytest.mark.parametrize(("variables", "size"), [({}, "96"), ({"SIZE": "192", "PRESET": "warp"}, "192")])
+def test_clips_have_a_size_that_the_preset_takes(folder, variables, size):
+    ablate(folder, **variables)
+    prepared = [line for line in (folder / "calls").read_text().splitlines() if line.startswith("dd-prep")]
+    assert len(prepared) == 2 and all(f" --size {size} " in line for line in prepared)
+    framing = (DIFFDUB | WARP)[variables.get("PRESET", "small")].config.framing
+    assert framing.accepts(replace(framing, size=int(size)))
 
 
 def test_usage(folder):

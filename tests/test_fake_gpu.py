@@ -62,12 +62,12 @@ def test_the_pretended_gpu_tells_devices_apart():
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-@of_both_kinds
-def test_painting_keeps_to_the_device(kind, dtype, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("kind", "size"), [("diffdub", 32), ("warp", 32), ("warp", 64)])
+def test_painting_keeps_to_the_device(kind, size, dtype, tmp_path, monkeypatch):
     """The painter of a clip, up to the frames, which would be copied to the CPU."""
     monkeypatch.setattr(RENDERERS[kind], "to_frames", lambda images: images)
     renderer = tiny_renderer(kind)
-    with Clip(dummy_clip(tmp_path / "clip.h5", frames=3)) as clip:
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=3, size=size)) as clip:
         z = np.zeros((3, renderer.z_size), np.float32)
         painter = renderer.painter(clip)  # for the warp kind, this encodes references, with results on the CPU
         with fake_gpu():
@@ -76,7 +76,7 @@ def test_painting_keeps_to_the_device(kind, dtype, tmp_path, monkeypatch):
             if kind == "diffdub":
                 painter = renderer.painter(clip, steps=2)
             painted = painter([0, 1, 2], clip.pts[:3], z, slice(0, 3))
-            assert (painted.device, painted.dtype, painted.shape) == (GPU, torch.float32, (3, 3, 32, 32))
+            assert (painted.device, painted.dtype, painted.shape) == (GPU, torch.float32, (3, 3, size, size))
 
 
 @of_both_kinds

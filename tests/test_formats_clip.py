@@ -8,6 +8,8 @@ import h5py
 import numpy as np
 import pytest
 from factories import dummy_clip
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dd_tools.errors import DataError
 from dd_tools.formats.clip import Clip, ClipWriter, Framing, Source, Status, dataset_layout
@@ -79,6 +81,44 @@ def test_images_have_one_frame_per_chunk(original):
 def test_framing_is_read_from_the_settings(tmp_path, settings, framing):
     with Clip(write_clip(tmp_path / "a.h5", random_rows(), settings)) as clip:
         assert clip.framing == framing
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 100))
+def test_a_framing_accepts_its_own_size_and_multiples_of_its_unit(size, other, unit):
+    strict, flexible = Framing(size, "face", "steady"), Framing(size, "face", "steady", unit=unit)
+    clip = Framing(other, "face", "steady")
+    assert strict.accepts(clip) == (other == size)
+    assert flexible.accepts(clip) == (other in {size, *range(unit, 301, unit)})
+    assert strict.accepts(Framing(size, "face", "steady")) and flexible.accepts(Framing(size, "face", "steady"))
+
+
+@pytest.mark.parametrize("size", [96, 192, 288])
+@pytest.mark.parametrize("made", [("head", "steady"), ("face", "paper"), (None, None), ("face", None)])
+def test_another_crop_or_mask_is_never_accepted(size, made):
+    assert not Framing(192, "face", "steady", unit=96).accepts(Framing(size, *made))
+
+
+@pytest.mark.parametrize(
+    ("framing", "shown"),
+    [
+        (Framing(256, "head", "paper"), "--size 256 --crop head --mask paper"),
+        (Framing(192, "face", "steady", 96), "--size 192, or another multiple of 96, --crop face --mask steady"),
+    ],
+)
+def test_a_framing_is_shown_as_options_of_dd_prep(framing, shown):
+    assert str(framing) == shown
+
+
+def test_a_clip_is_usable_for_a_framing_that_accepts_it(original):
+    with Clip(original) as clip:
+        clip.check_usable(Framing(64, "face", "steady", unit=16))
+        for framing in (Framing(64, "face", "steady"), Framing(32, "head", "steady", unit=16)):
+            with pytest.raises(DataError) as caught:
+                clip.check_usable(framing)
+            assert str(caught.value) == (
+                f"cannot use '{original}': prepared with --size 32 --crop face --mask steady, the renderer takes "
+                f"{framing}"
+            )
 
 
 def test_a_still_source_has_no_frame_rate():

@@ -67,14 +67,14 @@ def test_an_image_is_a_clip_of_one_frame(portrait, tmp_path, detector):
     assert (report.frames, report.usable, report.unusable_spans, report.damage) == (1, 1, [], None)
     assert clip.source.is_still
     assert (clip.source.width, clip.source.height, clip.source.name) == (512, 512, "portrait.png")
-    assert (clip.size, clip.face_size, list(clip.pts), list(clip.status)) == (96, 96, [0.0], [Status.OK])
+    assert (clip.size, clip.face_size, list(clip.pts), list(clip.status)) == (192, 192, [0.0], [Status.OK])
     assert clip.detector == {"name": "mediapipe", "version": detector.version}
     found = transform(clip.landmarks[0], clip.crop_to_source[0])
     np.testing.assert_allclose(found, detector.detect(ASTRONAUT)[0], atol=0.01)
     assert 0.2 < clip.mask[0].mean() < 0.5
     assert all(clip.mask[0][y, x] for x, y in np.rint(clip.landmarks[0, 48:]).astype(int))
-    column, row = transform(np.array([48.0, 48.0]), clip.crop_to_source[0]).round().astype(int)
-    assert np.abs(clip.frames[0][48, 48].astype(int) - ASTRONAUT[row, column]).max() < 25
+    column, row = transform(np.array([96.0, 96.0]), clip.crop_to_source[0]).round().astype(int)
+    assert np.abs(clip.frames[0][96, 96].astype(int) - ASTRONAUT[row, column]).max() < 25
 
 
 @pytest.mark.parametrize("crop", ["face", "head"])
@@ -134,7 +134,7 @@ def test_fps_resamples(talk, tmp_path, fps, count):
     _, clip = prepare(talk, tmp_path, fps=fps)
     assert abs(clip.length - count) <= 1
     np.testing.assert_allclose(np.diff(clip.pts), 1 / fps, atol=1e-3)
-    expected = {"size": 96, "crop": "face", "mask": "steady", "fps": fps, "face": "prominent", "at": None}
+    expected = {"size": 192, "crop": "face", "mask": "steady", "fps": fps, "face": "prominent", "at": None}
     assert clip.settings == expected
 
 

@@ -103,3 +103,29 @@ def test_a_damaged_frame_is_named_with_its_file(tmp_path):
     clips.read(FRAMES, [(0, 0), (0, 2)])
     with pytest.raises(DataError, match=r"cannot read '.*a.h5': damaged clip file \(frame 1: "):
         clips.read(FRAMES, [(0, 1)])
+
+
+FLEXIBLE = Framing(64, "face", "steady", unit=16)
+
+
+def test_clips_of_different_sizes_are_refused_in_one_line(tmp_path):
+    """Though the model takes each of them alone: a batch holds frames of all."""
+    paths = [dummy_clip(tmp_path / f"{name}.h5", 2, size) for name, size in (("a", 32), ("b", 32), ("c", 48))]
+    for path in paths:
+        ClipFiles([path], FLEXIBLE)
+    assert len(ClipFiles(paths[:2], FLEXIBLE)) == 2
+    with pytest.raises(DataError) as caught:
+        ClipFiles(paths, FLEXIBLE)
+    assert str(caught.value) == (
+        f"cannot train on '{paths[2]}' together with '{paths[0]}': crops of 48 and 32 pixels; prepare all clips with "
+        "the same --size"
+    )
+
+
+@pytest.mark.parametrize("eyes", [True, False])
+def test_face_images_of_clips_of_another_size_are_as_large_as_their_crops(tmp_path, eyes):
+    path = dummy_clip(tmp_path / "a.h5", 2, size=48)
+    with Clip(path) as clip:
+        expected = face_images(clip, [1, 0], eyes)
+    found = ClipFiles([path], FLEXIBLE, eyes=eyes).read(FACE, [(0, 1), (0, 0)])
+    assert found.shape == (2, 48, 48, 3) and np.array_equal(found, expected)

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from dd_tools.face.head_pose import fit_cameras, turned
 from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION, NOSE_TIP, UPPER_INNER_LIP, lip_aperture
 from dd_tools.formats.clip import Clip
-from dd_tools.warp.latents import HeadCameras, closed_mouth, end_in_landmarks, latent_aperture, relative_to_crop
+from dd_tools.warp.latents import (
+    HeadCameras,
+    closed_mouth,
+    codes_of,
+    end_in_landmarks,
+    latent_aperture,
+    relative_to_crop,
+)
 
 
 def faces(apertures) -> torch.Tensor:
@@ -78,9 +85,9 @@ def test_landmarks_come_back_to_where_they_were_in_the_crop(clip):
     cameras, frames = HeadCameras(clip), clip.usable
     points = cameras.to_frontal(clip.landmarks[frames][:, MOUTH_REGION], frames).reshape(len(frames), 50)
     codes = dummy_latents(len(frames), 16)
-    placed = cameras.to_crop(np.concatenate([codes, points], axis=1), frames)
-    assert placed.dtype == np.float32 and np.array_equal(placed[:, :16], codes)
-    back = placed[:, -50:].reshape(-1, 25, 2)
+    latents = np.concatenate([codes, points], axis=1)
+    back = cameras.to_crop(latents, frames)
+    assert np.array_equal(codes_of(latents), codes)
     # The centre of the crop's first pixel is half a pixel inside its edge, which is -1.
     np.testing.assert_allclose((back + 1) * clip.size / 2 - 0.5, clip.landmarks[frames][:, MOUTH_REGION], atol=1e-4)
 
@@ -96,7 +103,7 @@ def test_the_landmarks_of_a_latent_turn_with_the_head(clip):
     cameras, ahead, turn = HeadCameras(clip), np.array([0]), np.array([29])
     own = clip.landmarks[[0]][:, MOUTH_REGION]
     latent = np.concatenate([np.zeros((1, 16)), cameras.to_frontal(own, ahead).reshape(1, 50)], axis=1)
-    placed = (cameras.to_crop(latent, turn)[:, -50:].reshape(1, 25, 2) + 1) * clip.size / 2 - 0.5
+    placed = (cameras.to_crop(latent, turn) + 1) * clip.size / 2 - 0.5
     camera = fit_cameras(clip.landmarks[clip.usable], clip.pts[clip.usable])[[-1]]
     np.testing.assert_allclose(placed, turned(latent[:, -50:].reshape(1, 25, 2), camera), atol=1e-4)
     assert np.abs(placed - own).max() > 0.5

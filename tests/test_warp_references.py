@@ -141,7 +141,17 @@ def choose(clip: Clip, mouths: np.ndarray | None = None, count: int = 2) -> np.n
     references = References(clip, count)
     if mouths is None:
         mouths = relative_to_crop(clip.landmarks[:, MOUTH_REGION], clip.size)
-    return references.frames[references.choose(np.arange(clip.length), clip.pts, mouths)]
+    frames = np.arange(clip.length)
+    return references.frames[references.choose(frames, clip.pts, references.with_mouths(frames, mouths))]
+
+
+def test_points_to_be_painted_are_those_of_the_frames_with_other_mouths(tmp_path):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=30)) as clip:
+        frames = np.array([3, 20, 20])
+        mouths = np.random.default_rng(0).normal(size=(3, 25, 2))
+        found = References(clip, 2).with_mouths(frames, mouths)
+        head = relative_to_crop(clip.landmarks[frames][:, HEAD], clip.size)
+    np.testing.assert_allclose(found, np.concatenate([head, mouths], axis=1))
 
 
 def test_candidates_are_from_all_over_a_clip_but_a_single_reference_is_the_first_frame(tmp_path):

@@ -1,16 +1,21 @@
 """The warp renderer at work on clips: latents of frames, and painting with references chosen for each frame."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 import torch
 from factories import dummy_clip
 from tiny_warp import RENDERER, tiny_network
 
+from dd_tools.errors import DataError
 from dd_tools.face.face_images import face_images
 from dd_tools.face.head_pose import fit_cameras, frontal
 from dd_tools.face.landmarks import MOUTH_REGION
-from dd_tools.formats.clip import Clip
+from dd_tools.formats.clip import Clip, Framing
 from dd_tools.nn.images import to_frames, to_images, to_masks
+from dd_tools.warp.alignment import alignment_points
 from dd_tools.warp.network import WarpNetwork
 from dd_tools.warp.renderer import WarpRenderer
 
@@ -27,6 +32,7 @@ def clip(tmp_path):
 
 
 def random_latents(count: int) -> np.ndarray:
+    """Their mouths are anywhere, mostly outside the crop."""
     return np.random.default_rng(0).normal(size=(count, 66)).astype(np.float32)
 
 
@@ -76,11 +82,11 @@ def test_spans_painted_apart_are_the_whole(renderer, clip):
 
 
 def test_no_reference_is_from_within_a_second_and_each_is_painted_with(renderer, clip, monkeypatch):
-    """The network gets the frames that were chosen, with their own latents and the wanted one, in crop coordinates."""
+    """The network gets the frames that were chosen, with their own codes and points, and with the wanted ones."""
     asked = []
 
-    def note(image, mask, references, z):
-        asked.append((image, mask, references, z))
+    def note(image, mask, references, codes, points):
+        asked.append((image, mask, references, codes, points))
         return references[:, 0]
 
     painter, (frames, pts) = renderer.painter(clip), times(clip)
@@ -88,10 +94,11 @@ def test_no_reference_is_from_within_a_second_and_each_is_painted_with(renderer,
     with monkeypatch.context() as patch:
         patch.setattr(renderer.network, "forward", note)
         painted = painter(frames, pts, latents, span)
-    ((image, mask, references, z),) = asked
+    ((image, mask, references, codes, points),) = asked
+    assert {tensor.dtype for tensor in asked[0]} == {torch.float32}
     assert torch.equal(image, to_images(np.stack([clip.frames[frame] for frame in frames[span]])))
     assert torch.equal(mask, to_masks(np.stack([clip.mask[frame] for frame in frames[span]])))
-    known = [clip.frames[frame] for frame in range(clip.length)]
+    known, own = [clip.frames[frame] for frame in range(clip.length)], alignment_points(clip.landmarks, clip.size)
     encoder = renderer.encoder(clip)
     for row, frame in enumerate(frames[span]):
         for column in range(2):
@@ -99,12 +106,41 @@ def test_no_reference_is_from_within_a_second_and_each_is_painted_with(renderer,
             sources = [other for other in clip.usable if np.array_equal(known[other], shown)]
             distant = [other for other in sources if abs(clip.pts[other] - clip.pts[frame]) > 1 - 1e-6]
             assert distant
-            own = [painter.cameras.to_crop(encoder([other]), np.array([other]))[0] for other in distant]
-            assert min(np.abs(z[row, 1 + column].numpy() - latent).max() for latent in own) < 1e-4
-        wanted = painter.cameras.to_crop(latents[[30 + row]], np.array([frame]))[0]
-        np.testing.assert_allclose(z[row, 0], wanted, atol=1e-6)
+            found = np.concatenate([codes[row, 1 + column].numpy(), points[row, 1 + column].numpy().ravel()])
+            candidates = [np.concatenate([encoder([other])[0, :-50], own[other].ravel()]) for other in distant]
+            assert min(np.abs(found - candidate).max() for candidate in candidates) < 1e-4
+        wanted = latents[[30 + row]]
+        np.testing.assert_allclose(codes[row, 0], wanted[0, :-50], atol=1e-6)
+        mouth = painter.cameras.to_crop(wanted, np.array([frame]))[0]
+        np.testing.assert_allclose(points[row, 0], np.concatenate([own[frame, :21], mouth]), rtol=1e-5, atol=1e-5)
         inside = clip.mask[frame] == 1
         assert np.array_equal(painted[row][inside], to_frames(references[row, [0]])[0][inside])
+
+
+@pytest.mark.parametrize("size", [32, 64, 96])
+def test_crops_of_any_multiple_of_the_networks_size_are_painted_at_their_own(tmp_path, size):
+    """For a renderer whose crops are by default twice as large as what its network sees."""
+    renderer = WarpRenderer(tiny_network(detail=2))
+    assert renderer.framing == Framing(64, "face", "steady", unit=32)
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=40, size=size)) as clip:
+        clip.check_usable(renderer.framing)
+        frames, pts = times(clip)
+        latents = renderer.encoder(clip)(frames)
+        painted = renderer.painter(clip)(frames, pts, latents, slice(0, 3))
+        assert painted.shape == (3, size, size, 3)
+        for crop, frame in zip(painted, frames, strict=False):
+            known, mask = clip.frames[frame], clip.mask[frame]
+            assert np.array_equal(crop[mask == 0], known[mask == 0])
+            assert not np.array_equal(crop[mask == 1], known[mask == 1])
+
+
+def test_crops_of_no_multiple_of_the_networks_size_are_refused(tmp_path):
+    renderer = WarpRenderer(tiny_network(detail=2))
+    with (
+        Clip(dummy_clip(tmp_path / "clip.h5", size=48)) as clip,
+        pytest.raises(DataError, match=r"--size 48 .*takes --size 64, or another multiple of 32, --crop face"),
+    ):
+        clip.check_usable(renderer.framing)
 
 
 def test_a_still_image_is_its_own_reference_and_speaks_the_same_in_parts(renderer, tmp_path):
@@ -129,9 +165,22 @@ def test_half_precision_paints_nearly_the_same(clip, dtype):
 
 
 def test_a_new_network_repeats_frames_of_the_clip(clip):
-    """Before training the mask shows a blend of real frames: no value outside theirs."""
+    """Before training the mask shows a blend of real frames, moved a little: no value outside theirs nearby."""
     frames, pts = times(clip)
-    painter = WarpRenderer(WarpNetwork(RENDERER)).painter(clip)
-    painted = painter(frames, pts, random_latents(len(frames)), slice(0, 5)).astype(int)
-    known = clip.frames[:].astype(int)
-    assert (painted >= known.min(0) - 1).all() and (painted <= known.max(0) + 1).all()
+    renderer = WarpRenderer(WarpNetwork(RENDERER))
+    painted = renderer.painter(clip)(frames, pts, renderer.encoder(clip)(frames), slice(0, 5))
+    nearby = np.ones((5, 5))
+    least, most = cv2.erode(clip.frames[:].min(0), nearby), cv2.dilate(clip.frames[:].max(0), nearby)
+    assert (painted >= least.astype(int) - 1).all() and (painted <= most.astype(int) + 1).all()
+
+
+@pytest.mark.parametrize("size", [32, 96])
+def test_a_new_network_moves_the_mouth_of_a_single_reference(tmp_path, size):
+    """As far as the latents ask: inside the mask, the frames are much nearer than the first one."""
+    renderer = WarpRenderer(WarpNetwork(replace(RENDERER, references=1)))
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=12, size=size)) as clip:
+        frames, pts = times(clip)
+        painted = renderer.painter(clip)(frames, pts, renderer.encoder(clip)(frames), slice(0, 12))
+        true, inside = clip.frames[:].astype(float), clip.mask[:] == 1
+    errors = [np.square(shown - true)[inside].mean() for shown in (painted, true[:1])]
+    assert errors[0] < 0.3 * errors[1]

@@ -1,5 +1,6 @@
 """Training samples of the warp renderer."""
 
+import cv2
 import h5py
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def test_a_batch_has_these_tensors_and_can_be_learnt_from(tmp_path):
     batch = draw([dummy_clip(tmp_path / f"{name}.h5") for name in "ab"], size=4, augment=True)
     assert {name: tuple(tensor.shape) for name, tensor in batch.items()} == {
         "image": (4, 3, 32, 32), "references": (4, 2, 3, 32, 32), "faces": (4, 3, 3, 32, 32),
-        "landmarks": (4, 3, 25, 2), "mask": (4, 1, 32, 32),
+        "points": (4, 3, 46, 2), "mask": (4, 1, 32, 32),
     }  # fmt: skip
     assert PaintingLoss(tiny_network())(batch) > 0
 
@@ -47,8 +48,8 @@ def numbered(path):
 def test_without_augmentation_samples_are_the_clips_own_pixels(tmp_path):
     batch, seen = draw([numbered(tmp_path / "a.h5")], size=24), set()
     with Clip(tmp_path / "a.h5") as clip:
-        for image, mask, references, faces, landmarks in zip(
-            *(batch[name] for name in ("image", "mask", "references", "faces", "landmarks")), strict=True
+        for image, mask, references, faces, points in zip(
+            *(batch[name] for name in ("image", "mask", "references", "faces", "points")), strict=True
         ):
             frames = [round((shown[0, 0, 0].item() + 1) * 127.5) for shown in (image, *references)]
             seen |= set(frames)
@@ -56,9 +57,30 @@ def test_without_augmentation_samples_are_the_clips_own_pixels(tmp_path):
             assert torch.equal(torch.stack([image, *references]), expected)
             assert torch.equal(faces, to_images(np.stack([clip.face[frame] for frame in frames])))
             assert np.array_equal(mask[0].numpy(), clip.mask[frames[0]])
-            chin = (landmarks[:, 2].numpy() + 1) * 16 - 0.5
-            np.testing.assert_allclose(chin, clip.landmarks[frames, 8], atol=1e-4)
+            nose_and_chin = (points[:, [3, 23]].numpy() + 1) * 16 - 0.5
+            np.testing.assert_allclose(nose_and_chin, clip.landmarks[frames][:, [30, 8]], atol=1e-4)
     assert seen == {0, 1, 3, 4, 5}
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_larger_crops_are_learnt_from_at_the_networks_size(tmp_path, times):
+    """Images are averaged, face images subsampled, and a pixel that touches the mask is masked."""
+    with Clip(dummy_clip(tmp_path / "a.h5", frames=1, size=32 * times)) as clip:
+        frame, face, mask, landmarks = clip.frames[0], clip.face[0], clip.mask[0], clip.landmarks[0]
+    batch = draw([tmp_path / "a.h5"], size=1)
+    expected = cv2.resize(frame.astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA) / 127.5 - 1
+    for image in (batch["image"][0], *batch["references"][0]):
+        np.testing.assert_allclose(image.permute(1, 2, 0), expected, atol=1e-4)
+    assert torch.equal(batch["faces"][0, 0], to_images(face[None, ::times, ::times])[0])
+    assert np.array_equal(batch["mask"][0, 0], mask.reshape(32, times, 32, times).max((1, 3)))
+    np.testing.assert_allclose((batch["points"][0, 0, 23] + 1) * 16 * times - 0.5, landmarks[8], atol=1e-4)
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_augmented_samples_of_larger_crops_can_be_learnt_from(tmp_path, times):
+    batch = draw([dummy_clip(tmp_path / "a.h5", size=32 * times)], size=8, augment=True)
+    assert batch["image"].shape == (8, 3, 32, 32) and set(batch["mask"].unique().tolist()) == {0.0, 1.0}
+    assert PaintingLoss(tiny_network())(batch) > 0
 
 
 def test_speakers_are_drawn_evenly(tmp_path):
@@ -75,3 +97,5 @@ def test_clips_that_do_not_fit_are_refused(tmp_path):
         draw([dummy_clip(tmp_path / "large.h5", size=48)])
     with pytest.raises(DataError, match=r"'.*blind.h5': no frame has a usable face"):
         draw([dummy_clip(tmp_path / "blind.h5", frames=2, unusable=[0, 1])])
+    with pytest.raises(DataError, match=r"'.*b.h5' together with '.*a.h5': crops of 64 and 32 pixels"):
+        draw([dummy_clip(tmp_path / "a.h5"), dummy_clip(tmp_path / "b.h5", size=64)])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_warp import RENDERER, tiny_network
+from tiny_warp import RENDERER, drawn_points, tiny_network
 
 from dd_tools.warp.renderer_loss import PaintingLoss, close_up, lip_weight
 
@@ -11,19 +11,26 @@ SIZE = RENDERER.size
 
 @pytest.fixture
 def batch():
-    """What `RendererData` gives, of two samples, random and all painted; all landmarks in the middle."""
+    """What `RendererData` gives, of two samples, random and all painted; the lips are in the middle."""
     generator = torch.Generator().manual_seed(0)
     shapes = {"image": (), "faces": (3,), "references": (2,)}
     images = {
         name: torch.randn(2, *more, 3, SIZE, SIZE, generator=generator).clamp(-1, 1) for name, more in shapes.items()
     }
-    return images | {"landmarks": torch.zeros(2, 3, 25, 2), "mask": torch.ones(2, 1, SIZE, SIZE)}
+    return images | {"points": points(), "mask": torch.ones(2, 1, SIZE, SIZE)}
+
+
+def points(lips: float = 0.0) -> torch.Tensor:
+    """`alignment_points` (2, 3, 46, 2) of drawn faces, whose lips are in one place at x and y `lips`."""
+    found = drawn_points(0.1).repeat(2, 3, 1, 1)
+    found[:, :, -20:] = lips
+    return found
 
 
 def painted(network, batch) -> torch.Tensor:
-    """The network's output with the latents of the face images, one by one."""
-    z = [network.encode(batch["faces"][:, index], batch["landmarks"][:, index]) for index in range(3)]
-    return network(batch["image"], batch["mask"], batch["references"], torch.stack(z, 1))
+    """The network's output with the codes of the face images, one by one."""
+    codes = torch.stack([network.encoder(batch["faces"][:, index]) for index in range(3)], 1)
+    return network(batch["image"], batch["mask"], batch["references"], codes, batch["points"])
 
 
 def rectangle(batch, rows: slice, columns: slice) -> dict:
@@ -47,17 +54,16 @@ def test_far_from_the_lips_the_loss_is_the_squared_error_over_all_pixels(batch):
 @torch.no_grad()
 def test_at_a_landmark_of_the_lips_a_pixel_counts_five_times(batch):
     network, sample = tiny_network(), rectangle(batch, slice(16, 17), slice(16, 17))
-    sample["landmarks"] = torch.full((2, 3, 25, 2), 1 / 32)  # the centre of this pixel
+    sample["points"] = points(1 / 32)  # the centre of this pixel
     error = (painted(network, sample) - batch["image"])[:, :, 16, 16].square().sum() / (2 * 3 * SIZE * SIZE)
     torch.testing.assert_close(PaintingLoss(network).eval()(sample), 5 * error, rtol=1e-3, atol=0)
 
 
 def test_the_weight_of_lips_falls_off_around_each_of_them():
     """Largest at the pixel with a landmark, the same in all directions, and nothing at three times the reach."""
-    landmarks = torch.zeros(1, 25, 2)
-    landmarks[:, :5] = -0.5 - 1 / 64  # the chin does not count
-    landmarks[:, 5:] = torch.tensor([0.5 + 1 / 64, -1 / 64])  # the centre of a pixel
-    weight = lip_weight(landmarks, 64)[0, 0]
+    points = torch.full((1, 46, 2), -0.5 - 1 / 64)  # nose, eyes and chin do not count
+    points[:, 26:] = torch.tensor([0.5 + 1 / 64, -1 / 64])  # the centre of a pixel
+    weight = lip_weight(points, 64)[0, 0]
     assert weight.argmax() == 31 * 64 + 48 and weight.max() == pytest.approx(1, abs=1e-5)
     torch.testing.assert_close(weight[31, 48:54], weight[31:37, 48], atol=1e-5, rtol=0)
     assert (weight[31, 48:58].diff() < 0).all()
@@ -85,9 +91,9 @@ def test_a_perceptual_distance_is_added_for_the_whole_and_for_the_mouth(batch):
 def test_a_close_up_shows_the_lips_at_twice_the_size():
     places = (torch.arange(32) + 0.5) / 16 - 1
     image = torch.stack([places.expand(32, 32), places[:, None].expand(32, 32)])[None]  # pixels hold where they are
-    landmarks = torch.full((1, 25, 2), 9.0)  # the chin does not count
-    landmarks[:, 5:] = torch.tensor([0.25, 0.375]) + 0.1 * torch.linspace(-1, 1, 20)[:, None]
-    near = close_up(image, landmarks)[0]
+    points = torch.full((1, 46, 2), 9.0)  # nose, eyes and chin do not count
+    points[:, 26:] = torch.tensor([0.25, 0.375]) + 0.1 * torch.linspace(-1, 1, 20)[:, None]
+    near = close_up(image, points)[0]
     torch.testing.assert_close(near[0, 7], 0.25 + places / 2, atol=1e-5, rtol=0)
     torch.testing.assert_close(near[1, :, 7], 0.375 + places / 2, atol=1e-5, rtol=0)
 

@@ -9,6 +9,8 @@ from factories import dummy_clip, dummy_latents, dummy_lips, dummy_speech
 from tiny_warp import MOTION, RENDERER
 
 from dd_tools.errors import UsageError
+from dd_tools.face.settings import PrepSettings
+from dd_tools.formats.clip import Framing
 from dd_tools.reporting import Silent
 from dd_tools.training.sequences import ClipSequences
 from dd_tools.warp import motion_training, renderer_training
@@ -78,6 +80,13 @@ def test_a_renderer_is_trained_on_clips_of_its_framing(tmp_path):
     assert type(RENDERER).from_json(task.checkpoint.config) == RENDERER
     assert not any(parameter.requires_grad for parameter in network.encoder.parameters())
     assert task.objective(task.data.prepare(task.data.batch(torch.Generator().manual_seed(0), 2))) > 0
+
+
+def test_the_default_preset_takes_clips_as_dd_prep_makes_them_and_other_multiples_of_96():
+    made, framing = PrepSettings(), renderer_training.PRESETS["warp"].config.framing
+    assert framing == Framing(made.size, made.crop, made.mask, unit=96)
+    sizes = [size for size in range(1, 400) if framing.accepts(replace(framing, size=size))]
+    assert sizes == [96, 192, 288, 384]
 
 
 @pytest.mark.parametrize("preset", ["warp", "tiny-warp"])

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from factories import dummy_face_landmarks
 from torch import nn
 
 from dd_tools.face.landmarks import LOWER_INNER_LIP, MOUTH_REGION
+from dd_tools.warp.alignment import alignment_points
 from dd_tools.warp.latents import LANDMARK_VALUES
 from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 from dd_tools.warp.motion_training import PRESETS as MOTION_PRESETS
@@ -27,6 +29,12 @@ def shaken(module: nn.Module) -> nn.Module:
     for parameter in module.parameters():
         parameter.data = 0.2 * torch.randn(parameter.shape, generator=generator)
     return module.eval()
+
+
+def drawn_points(*openings: float) -> torch.Tensor:
+    """`alignment_points` float32 (N, 46, 2) of a drawn face whose mouth opens so far, see `dummy_face_landmarks`."""
+    faces = np.stack([dummy_face_landmarks(opening=opening) for opening in openings])
+    return torch.from_numpy(alignment_points(faces, 96)).float()
 
 
 def tiny_network(**changes: object) -> WarpNetwork:

@@ -48,13 +48,14 @@ def alignment(target: Tensor, references: Tensor, cells: int) -> Tensor:
 def similarity(source: Tensor, target: Tensor, points: Tensor) -> Tensor:
     """Points (..., N, 2) moved by the similarity that best maps `source` (..., P, 2) to `target` (..., P, 2).
 
-    Least squares, in complex numbers, as in `dd_tools.face.geometry.fit_poses`.
+    Least squares, as in `dd_tools.face.geometry.fit_poses`, but without complex numbers, which are not compiled.
     """
-    source, target, points = (torch.complex(*each.unbind(-1)) for each in (source, target, points))
-    centre, moved_centre = source.mean(-1, True), target.mean(-1, True)
-    source = source - centre
-    factor = ((target - moved_centre) * source.conj()).sum(-1, True) / source.abs().square().sum(-1, True)
-    return torch.view_as_real(factor * (points - centre) + moved_centre)
+    centre, moved_centre = source.mean(-2, True), target.mean(-2, True)
+    (x, y), (u, v) = (source - centre).unbind(-1), (target - moved_centre).unbind(-1)
+    size = (x.square() + y.square()).sum(-1, True)
+    cos, sin = (x * u + y * v).sum(-1, True) / size, (x * v - y * u).sum(-1, True) / size
+    right, down = (points - centre).unbind(-1)
+    return torch.stack([cos * right - sin * down, sin * right + cos * down], -1) + moved_centre
 
 
 def spline(points: Tensor, values: Tensor, grid: Tensor) -> Tensor:
@@ -72,8 +73,9 @@ def spline(points: Tensor, values: Tensor, grid: Tensor) -> Tensor:
 
 def _kernel(one: Tensor, other: Tensor) -> Tensor:
     """r² log r (B, N, M) for the distances r between points (B, N, 2) and (B, M, 2)."""
-    square = (one[:, :, None] - other[:, None]).square().sum(-1)
-    return 0.5 * square * square.clamp(min=1e-12).log()
+    right, down = (one[:, :, None, axis].sub(other[:, None, :, axis]).square_() for axis in (0, 1))
+    square = right.add_(down)
+    return square.clamp(min=1e-12).log_().mul_(square).mul_(0.5)
 
 
 def _affine(points: Tensor) -> Tensor:

@@ -68,8 +68,6 @@ class RendererConfig(Config):
                 raise UsageError(
                     f"renderer size {self.size} is not a multiple of {divisor}, which {name} {getattr(self, name)} need"
                 )
-        if self.detail < 1:
-            raise UsageError(f"renderer detail must be 1 or more, got {self.detail}")
         if self.patch % 2:
             raise UsageError(f"renderer patch must be even, got {self.patch}")
         if self.z_size <= LANDMARK_VALUES:

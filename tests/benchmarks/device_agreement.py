@@ -4,10 +4,10 @@ usage: device_agreement.py CLIP.h5 [--device cuda] [--renderer FILE] [--preset s
        [--speech AUDIO]
 
 The models are those that ship (warp), the renderer in FILE if given, otherwise one of a diffdub preset with random
-weights, and a random motion model for its latents. Prints Markdown tables: the largest difference from the CPU in
-float32 relative to the largest value, for speech features, latents, motion and painted images before they are rounded;
-and PSNR in dB inside the mask against the true frames, painted in float32 and in bfloat16. The exit status is 1 if a
-limit is exceeded.
+weights, and a random motion model for its latents. Clips of 96 px fit preset small and the models that ship. Prints
+Markdown tables: the largest difference from the CPU in float32 relative to the largest value, for speech features,
+latents, motion and painted images before they are rounded; and PSNR in dB inside the mask against the true frames,
+painted in float32 and in bfloat16. The exit status is 1 if a limit is exceeded.
 """
 
 import argparse

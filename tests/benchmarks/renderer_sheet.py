@@ -49,6 +49,12 @@ def row(clip: Clip, frames: np.ndarray, painted: np.ndarray) -> tuple[np.ndarray
     return np.hstack([first, *true, *missing, *painted, *missing]), quality, baseline
 
 
+def sheet(rows: list[np.ndarray]) -> Image.Image:
+    """Rows below each other, all enlarged to the size of the largest: clips may be of different sizes."""
+    height, width = max(pixels.shape[:2] for pixels in rows)
+    return Image.fromarray(np.vstack([Image.fromarray(pixels).resize((width, height)) for pixels in rows]))
+
+
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("renderer")
@@ -71,7 +77,7 @@ def main() -> None:
             rows.append(row(clip, *painted_frames(renderer, clip, options.steps)))
         print(f"| {path.stem} | {rows[-1][1]:.2f} | {rows[-1][2]:.2f} |", flush=True)
     print(f"| mean of {len(rows)} | {np.mean([r[1] for r in rows]):.2f} | {np.mean([r[2] for r in rows]):.2f} |")
-    Image.fromarray(np.vstack([pixels for pixels, *_ in rows])).save(options.output)
+    sheet([pixels for pixels, *_ in rows]).save(options.output)
 
 
 if __name__ == "__main__":
