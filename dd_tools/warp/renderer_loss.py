@@ -62,7 +62,7 @@ class PaintingLoss(nn.Module):
 
 
 def share_codes(codes: Tensor, shares: Tensor) -> Tensor:
-    """Codes (B, 1 + K, C), of which the first is only by `shares` (B,) its own, and otherwise the mean of the others."""
+    """Codes (B, 1 + K, C), of which the first is only by `shares` (B,) its own, and else the mean of the others."""
     others = codes[:, 1:]
     own = torch.lerp(others.mean(1), codes[:, 0], shares[:, None].to(codes.dtype))
     return torch.cat([own[:, None], others], 1)
