@@ -17,6 +17,7 @@ from dd_tools.warp.drawn_changes import (
     LIP_COLOUR,
     MIRRORED,
     draw_changes,
+    draw_code_shares,
     draw_face_changes,
     draw_lips,
     draw_moves,
@@ -238,3 +239,10 @@ def test_a_moved_image_keeps_its_shape_but_for_scale_and_rotation():
         assert abs(np.degrees(np.arctan2(y_right, x_right))) <= 5.01
         middle = inner.mean((1, 2))
         assert np.abs(middle).max() < 0.0601
+
+
+def test_four_of_ten_codes_are_wholly_the_images_own_and_the_others_in_any_part():
+    shares = draw_code_shares(10_000, torch.Generator().manual_seed(0))
+    partly = shares[shares < 1]
+    assert len(partly) == pytest.approx(6000, abs=200)
+    assert (partly.min(), partly.mean(), partly.max()) == pytest.approx((0, 0.5, 1), abs=0.02)

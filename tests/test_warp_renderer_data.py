@@ -24,7 +24,7 @@ def test_a_batch_has_these_tensors_and_can_be_learnt_from(tmp_path):
     batch = draw([dummy_clip(tmp_path / f"{name}.h5") for name in "ab"], size=4, augment=True)
     assert {name: tuple(tensor.shape) for name, tensor in batch.items()} == {
         "image": (4, 3, 32, 32), "references": (4, 2, 3, 32, 32), "faces": (4, 3, 3, 32, 32),
-        "points": (4, 3, 46, 2), "mask": (4, 1, 32, 32),
+        "points": (4, 3, 46, 2), "mask": (4, 1, 32, 32), "code_shares": (4,),
     }  # fmt: skip
     assert PaintingLoss(tiny_network())(batch) > 0
 

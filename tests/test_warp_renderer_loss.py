@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_warp import RENDERER, drawn_points, tiny_network
 
-from dd_tools.warp.renderer_loss import PaintingLoss, close_up, lip_weight
+from dd_tools.warp.renderer_loss import PaintingLoss, close_up, lip_weight, share_codes
 
 SIZE = RENDERER.size
 
@@ -107,3 +107,25 @@ def test_a_kept_encoder_gets_no_gradient_and_its_statistics_stay(batch, keep_enc
     assert torch.equal(network.normalise.running_mean, before) is keep_encoder
     assert all((parameter.grad is None) is keep_encoder for parameter in network.encoder.parameters())
     assert all(parameter.grad is not None for parameter in network.unet.parameters())
+
+
+def test_a_code_is_in_part_the_mean_of_the_references():
+    codes = torch.tensor([[[1.0], [3.0], [5.0]]] * 3)
+    shared = share_codes(codes, torch.tensor([1.0, 0.25, 0.0]))
+    torch.testing.assert_close(shared[:, 0, 0], torch.tensor([1.0, 3.25, 4.0]))
+    assert torch.equal(shared[:, 1:], codes[:, 1:])
+
+
+@torch.no_grad()
+def test_a_share_of_nothing_paints_with_the_mean_code_of_the_references(batch):
+    network = tiny_network()
+    faces = batch["faces"].flatten(0, 1)
+    codes = network.encoder(faces).unflatten(0, (2, 3))
+    codes[:, 0] = codes[:, 1:].mean(1)
+    expected = network(batch["image"], batch["mask"], batch["references"], codes, batch["points"])
+    error = (expected - batch["image"]).square()
+    weight = 1 + 4 * lip_weight(batch["points"][:, 0], SIZE)
+    loss = PaintingLoss(network).eval()
+    torch.testing.assert_close(loss(batch | {"code_shares": torch.zeros(2)}), (weight * error).mean())
+    torch.testing.assert_close(loss(batch | {"code_shares": torch.ones(2)}), loss(batch))
+    assert loss(batch) != loss(batch | {"code_shares": torch.zeros(2)})

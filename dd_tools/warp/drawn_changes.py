@@ -60,9 +60,9 @@ def draw_changes(points: Tensor, size: int, generator: torch.Generator) -> dict[
         **draw_lips(points, size, generator),
         "deformed": (deformed := rows_where(DEFORM_PROBABILITY, count, generator)),
         "shifts": uniform(-DEFORM_SHIFT, DEFORM_SHIFT, (len(deformed), 2, DEFORM_POINTS, DEFORM_POINTS), generator),
-        "code_shares": draw_code_shares(count, generator),
         **draw_moves(count * (images - 1), generator),
         **draw_face_changes(count * images, generator),
+        "code_shares": draw_code_shares(count, generator),
     }
 
 
