@@ -209,7 +209,7 @@ def evaluation(stage) -> Path:
     (stage / "people").mkdir()
     for name in ("a.mp4", "b.mp4"):
         (stage / name).rename(stage / "people" / name)
-    for command in ("dd-prep", "dd-encode", "dd-dub", "dd-eval"):
+    for command in ("dd-prep", "dd-encode", "dd-dub", "dd-eval", "python"):
         (stage / "bin" / command).write_text(STAND_IN if command == "dd-dub" else NOTE_ONLY)
         (stage / "bin" / command).chmod(0o755)
     return stage
@@ -219,11 +219,14 @@ def test_the_default_models_are_scored_from_true_and_from_generated_latents(eval
     done = run(evaluation, "sh", EXAMPLES / "evaluate-default.sh", "people", "results")
     assert done.returncode == 0, done.stderr
     lines = (evaluation / "calls").read_text().splitlines()
-    assert calls(evaluation) == sorted(["dd-prep", "dd-encode", *["dd-render", "dd-dub"] * 2, "dd-eval"])
+    assert calls(evaluation) == sorted(
+        ["dd-prep", "dd-encode", *["dd-render", "dd-dub"] * 2, "dd-eval", *["python"] * 2]
+    )
     (rendering,) = (line for line in lines if line.startswith("dd-render results/clips/b.h5"))
     assert "--latents results/latents/b.npy" in rendering and "-o results/true-latents/b.mp4" in rendering
     assert "dd-dub people/a.mp4 people/a.mp4 -o results/own-audio/a.mp4" in lines
-    scoring = lines[-1]
+    scoring, silence, portraits = lines[-3:]
+    assert "leaking_lips.py people/a.mp4 people/b.mp4" in silence and "one_shot.py people/a.mp4" in portraits
     assert scoring.startswith("dd-eval results/true-latents results/own-audio --truth people --region mask --baseline")
 
 

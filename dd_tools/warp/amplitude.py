@@ -25,7 +25,7 @@ class SpeakerMotion:
     def __init__(self, base: np.ndarray, movement: np.ndarray, speech: np.ndarray, aperture_direction: np.ndarray):
         self.direction, self.speech = aperture_direction, speech
         self.weights = speech[:, 0] + 1e-6
-        self.motion, self.scale = base + movement, 1.0
+        self.motion, self.scale = base + speech * movement, 1.0
         # The spoken part is relative to the mean while speaking. Scaled about the references' mean instead, closed lips
         # would be pushed through each other.
         self.mean_movement = np.average(movement, axis=0, weights=self.weights)
