@@ -152,3 +152,17 @@ def test_half_of_what_is_asked_for_is_believed_after_a_second_of_speech():
     np.testing.assert_allclose(moved[25], (0.5, 0.5), atol=0.01)
     np.testing.assert_allclose(moved[25_000], (1, 1), atol=0.01)
     assert 0 < moved[2][0] < 0.1 and 0 < moved[2][1] < 0.1
+
+
+@given(SEEDS)
+@settings(deadline=None, max_examples=10)
+def test_nothing_moves_where_nobody_speaks(seed):
+    """Although the model predicts movement there too: silence and its noise have features as well."""
+    rng = np.random.default_rng(seed)
+    speech = pauses(rng, 500)
+    base = np.full((500, 66), 0.5, np.float32)
+    base += (0.03 - aperture(base))[:, None] * DOWN
+    movement = (0.1 * rng.standard_normal((500, 66))).astype(np.float32)
+    motion = SpeakerMotion(base, movement, speech[:, None], DOWN)
+    motion.match_aperture(0.2, 0.1, 0.8)
+    np.testing.assert_allclose(motion.latents(1.0)[speech == 0], base[speech == 0], atol=1e-5)
