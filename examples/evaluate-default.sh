@@ -7,8 +7,8 @@
 #
 # RENDERER=FILE and MOTION=FILE score your own weights, SIZE=N is the crop size of that renderer. LPIPS_TRUNK=FILE adds
 # LPIPS. PUBLISHED=FOLDER also scores outputs of other methods, in its folders wav2lip, iplap and diffdub, of those
-# videos that they have. Clips, latents, videos and the results (report.md, report.json, mouths.png, silence.txt,
-# one-shot.txt and one-shot.png) go to RESULTS; clips, latents and videos that are up to date are not made again.
+# videos that they have. Clips, latents, videos and the results (report.md, report.json, mouths.png, METHOD.md,
+# silence.txt, one-shot.txt and one-shot.png) go to RESULTS; clips, latents and videos that are up to date are not made again.
 set -eu
 
 if [ $# -ne 2 ]; then
@@ -33,18 +33,22 @@ for video in "$videos"/*.mp4; do
             ${RENDERER:+--renderer "$RENDERER"} ${MOTION:+--motion "$MOTION"}
 done
 
-set -- "$results/true-latents" "$results/own-audio"
+score() { # FOLDERS... --truth VIDEOS... and options
+    dd-eval "$@" --region mask ${LPIPS_TRUNK:+--lpips-trunk "$LPIPS_TRUNK"}
+}
+score "$results/true-latents" "$results/own-audio" --truth "$videos" --baseline \
+    --markdown "$results/report.md" --json "$results/report.json" --contact-sheet "$results/mouths.png"
+
 for method in wav2lip iplap diffdub; do
     [ -n "${PUBLISHED:-}" ] && [ -d "$PUBLISHED/$method" ] || continue
-    mkdir -p "$results/published/$method"
+    mkdir -p "$results/$method"
+    set --
     for video in "$videos"/*.mp4; do
         other=$PUBLISHED/$method/$(basename "$video")
-        [ -e "$other" ] && cp "$other" "$results/published/$method/"
+        [ -e "$other" ] && cp "$other" "$results/$method/" && set -- "$@" "$video"
     done
-    set -- "$@" "$results/published/$method"
+    [ $# -eq 0 ] || score "$results/$method" --truth "$@" --markdown "$results/$method.md"
 done
-dd-eval "$@" --truth "$videos" --region mask --baseline ${LPIPS_TRUNK:+--lpips-trunk "$LPIPS_TRUNK"} \
-    --markdown "$results/report.md" --json "$results/report.json" --contact-sheet "$results/mouths.png"
 
 "$python" "$root/tests/benchmarks/leaking_lips.py" "$videos"/*.mp4 \
     ${RENDERER:+--renderer "$RENDERER"} ${MOTION:+--motion "$MOTION"} | tee "$results/silence.txt"

@@ -227,7 +227,19 @@ def test_the_default_models_are_scored_from_true_and_from_generated_latents(eval
     assert "dd-dub people/a.mp4 people/a.mp4 -o results/own-audio/a.mp4" in lines
     scoring, silence, portraits = lines[-3:]
     assert "leaking_lips.py people/a.mp4 people/b.mp4" in silence and "one_shot.py people/a.mp4" in portraits
-    assert scoring.startswith("dd-eval results/true-latents results/own-audio --truth people --region mask --baseline")
+    assert scoring.startswith("dd-eval results/true-latents results/own-audio --truth people --baseline")
+    assert scoring.endswith("--region mask")
+
+
+def test_published_videos_are_scored_against_those_truths_that_they_have(evaluation):
+    (evaluation / "others" / "diffdub").mkdir(parents=True)
+    (evaluation / "others" / "diffdub" / "b.mp4").touch()
+    done = run(evaluation, "sh", EXAMPLES / "evaluate-default.sh", "people", "results", PUBLISHED="others")
+    assert done.returncode == 0, done.stderr
+    lines = (evaluation / "calls").read_text().splitlines()
+    (scoring,) = (line for line in lines if line.startswith("dd-eval results/diffdub"))
+    assert scoring == "dd-eval results/diffdub --truth people/b.mp4 --markdown results/diffdub.md --region mask"
+    assert (evaluation / "results" / "diffdub" / "b.mp4").exists()
 
 
 def test_scoring_shows_its_usage(evaluation):
