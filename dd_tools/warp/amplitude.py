@@ -1,7 +1,7 @@
 """Matches the lip aperture of a generated motion to the speaker: its mean and amplitude.
 
-A model trained on the squared error moves the lips less than people do, and less still where it is uncertain. So the
-amplitude is taken from the references instead. The paper does nothing of this kind.
+A model learns how far speakers move their lips on average, but some move them twice as far as others. So the amplitude
+is taken from the references. The paper does nothing of this kind.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Augmentation of stage 1's samples, which makes few speakers look like many.
 
-`augment_images` makes the same change of light, proportions and lip and teeth colours in the image and its references,
-so that only the references tell what this mouth looks like. `augment_faces` then changes each face image separately, so
-that the appearance code describes the mouth and not pixels.
+`augment` makes the same change of light, proportions and lip and teeth colours in the image and its references, so that
+only the references tell what this mouth looks like. `augment_faces` then changes each face image separately, so that
+the appearance code describes the mouth and not pixels.
 
 All samples are changed at once, on their device, by the random amounts of `dd_tools.warp.drawn_changes`.
 """

@@ -24,7 +24,7 @@ LAYER_RATE = 10  # factor on the logits of the layer weights, so that they chang
 # of features (0.5 s) at which half of it is.
 SPOKEN, CENTRING_COUNT = -0.5, 25
 PRIOR_COUNT = 15  # weight of the training data's statistics, as a number of references
-# The same for the amplitude. It differs between speakers by about 40 %, and N references tell theirs to 1 / √(2 N).
+# The same for the amplitude. It differs between speakers by about 40 %, and N references show it to within 1 / √(2 N).
 AMPLITUDE_PRIOR = 4
 
 

@@ -21,7 +21,7 @@ from dd_tools.warp.motion_loss import MotionLoss
 from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 
 PRESETS = {
-    # The model that ships. A larger one would memorise a few dozen speakers.
+    # The model that ships. Wider conformers and longer trainings follow unseen speakers no better.
     "warp": Preset(
         MotionConfig(),
         TrainingSettings(steps=600, batch_size=16, learning_rate=1e-3, warmup=100, decay=0.5, ema=0.998),

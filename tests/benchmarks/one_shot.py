@@ -19,12 +19,14 @@ import torch
 from leaking_lips import NAMES, options_of
 from PIL import Image
 
+from dd_tools.evaluation.measures.closures import CLOSED
+from dd_tools.evaluation.measures.mouth import relative_aperture
 from dd_tools.face.affine import transform
 from dd_tools.face.compositing import paste
 from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.detectors.registry import open_detector
 from dd_tools.face.geometry import fit_poses, scale_of
-from dd_tools.face.landmarks import MOUTH, lip_aperture
+from dd_tools.face.landmarks import MOUTH
 from dd_tools.face.preparation import prepare_clip
 from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.clip import Clip
@@ -38,7 +40,6 @@ from dd_tools.pipeline.painting import Speaker
 from dd_tools.speech.registry import open_speech_model
 from dd_tools.warp.latents import latent_aperture
 
-SHUT = 0.03  # interocular distances
 COLUMNS = 8
 
 
@@ -66,7 +67,7 @@ def spoken(
     for item in speaker.paint(slice(0, len(latents)), 8):
         result = paste(image, item.painted, item.known, item.mask, clip.crop_to_source[item.index], item.opacity)
         found = detector.follow(result, source)
-        apertures.append(np.nan if found is None else lip_aperture(found) / scale_of(fit_poses(found[None]))[0])
+        apertures.append(np.nan if found is None else relative_aperture(found))
         crops.append(item.crop)
     return np.array(apertures), crops
 
@@ -76,8 +77,8 @@ def measures(asked: np.ndarray, painted: np.ndarray, silent: np.ndarray) -> list
     known = np.isfinite(painted)
     asked, painted = asked[known], painted[known]
     slope, r = np.cov(asked, painted)[0, 1] / asked.var(ddof=1), np.corrcoef(asked, painted)[0, 1]
-    shut = painted[asked < SHUT]
-    closed = [shut.mean(), (shut < SHUT).mean()] if len(shut) else [np.nan] * 2
+    shut = painted[asked < CLOSED]
+    closed = [shut.mean(), (shut < CLOSED).mean()] if len(shut) else [np.nan] * 2
     return [
         asked.std(),
         painted.std(),
