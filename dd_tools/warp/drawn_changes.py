@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dd_tools.face.landmarks import INNER_LIPS, MOUTH_REGION, OUTER_LIPS
+from dd_tools.face.landmarks import MOUTH_REGION
 from dd_tools.training.chance import rows_where, uniform
 from dd_tools.training.image_changes import gaussian_weights, shift_scale_rotate
 from dd_tools.warp.alignment import HEAD_POINTS
+from dd_tools.warp.lip_maps import OUTLINES
 
 # Of a sample as a whole.
 FLIP_PROBABILITY, LIPS_PROBABILITY, DEFORM_PROBABILITY = 0.5, 0.7, 0.5
@@ -40,7 +41,6 @@ _MIRROR |= dict(zip([*range(60, 68)], [*range(64, 59, -1), *range(67, 64, -1)], 
 _POINTS = [*HEAD_POINTS, *MOUTH_REGION]  # the `alignment_points`
 MIRRORED = [_POINTS.index(_MIRROR[point]) for point in _POINTS]
 _SUBPIXEL_BITS = 4
-_OUTER, _INNER = ([_POINTS.index(point) for point in range(lips.start, lips.stop)] for lips in (OUTER_LIPS, INNER_LIPS))
 
 
 def draw_changes(points: Tensor, size: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -89,7 +89,7 @@ def draw_lips(points: Tensor, size: int, generator: torch.Generator) -> dict[str
     corners = np.rint(pixels).astype(np.int32)
     areas = np.zeros((*corners.shape[:2], 2, size, size), np.uint8)
     for place in np.ndindex(*corners.shape[:2]):
-        for area, polygon in zip(areas[place], (_OUTER, _INNER), strict=True):
+        for area, polygon in zip(areas[place], OUTLINES, strict=True):
             cv2.fillPoly(area, [corners[place][polygon]], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
     return {"lips": rows, "lip_gains": (brightness + colour).exp(), "lip_areas": torch.from_numpy(areas)}
 

@@ -13,7 +13,8 @@ from dd_tools.face.landmarks import INNER_LIPS, MOUTH, OUTER_LIPS
 MAPS = 2
 SUPERSAMPLING = 2  # positions per pixel, across and down
 LIP_POINTS = MOUTH.stop - MOUTH.start
-_OUTER, _INNER = (slice(lips.start - MOUTH.stop, lips.stop - MOUTH.stop or None) for lips in (OUTER_LIPS, INNER_LIPS))
+# The places of both outlines among landmarks that end in those of the lips.
+OUTLINES = tuple(slice(lips.start - MOUTH.stop, lips.stop - MOUTH.stop or None) for lips in (OUTER_LIPS, INNER_LIPS))
 
 
 def lip_maps(points: Tensor, size: int) -> Tensor:
@@ -21,7 +22,7 @@ def lip_maps(points: Tensor, size: int) -> Tensor:
 
     points (B, P, 2): landmarks from −1 to 1 across the image, the last 20 those of the lips in iBUG order. size: S.
     """
-    mouth, inside = (inside_polygon(points[:, part].float(), SUPERSAMPLING * size) for part in (_OUTER, _INNER))
+    mouth, inside = (inside_polygon(points[:, part].float(), SUPERSAMPLING * size) for part in OUTLINES)
     maps = torch.stack([mouth & ~inside, inside], 1).float()
     return F.avg_pool2d(maps, SUPERSAMPLING)
 
