@@ -33,7 +33,7 @@ class Chattering(MotionNetwork):
         movement = torch.zeros(1, length, 66)
         movement[..., LOWER_LIP] = self.swing * torch.arange(length).sin()[None, :, None]
         mean = reference.mean(1, keepdim=True)
-        base = mean + (1 - spoken) * (self.closed_mouth(reference)[:, None] - mean)
+        base = mean + (1 - spoken) * (self.closed_mouth(reference, mean[:, 0])[:, None] - mean)
         return Motion(base, movement * spoken, torch.inf * (0.5 - spoken))
 
 

@@ -134,13 +134,12 @@ def test_in_half_precision_the_face_is_not_rounded(dtype):
 
 def test_the_closed_mouth_moves_with_the_face():
     network, reference = random_network(), faces([0.3, -0.1, 0.2, 0.1])
-    moved = network.face_at_rest(reference) - reference.mean(1)
-    assert moved.abs().max() > 0.1
-    torch.testing.assert_close(network.closed_mouth(reference), closed_mouth(reference) + moved, atol=1e-5, rtol=1e-5)
+    rest = network.face_at_rest(reference)
+    expected = closed_mouth(reference) + rest - reference.mean(1)
+    assert (rest - reference.mean(1)).abs().max() > 0.1
+    torch.testing.assert_close(network.closed_mouth(reference, rest), expected, atol=1e-5, rtol=1e-5)
     network.aperture_direction.copy_(torch.from_numpy(DOWN))
-    before, after = (
-        latent_aperture(latent) for latent in (closed_mouth(reference) + moved, network.closed_mouth(reference))
-    )
+    before, after = (latent_aperture(latent) for latent in (expected, network.closed_mouth(reference, rest)))
     torch.testing.assert_close(after, torch.where(before > 0, 4 / 19 * before, before))
 
 

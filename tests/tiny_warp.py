@@ -43,19 +43,17 @@ def tiny_network(**changes: object) -> WarpNetwork:
 
 
 def tiny_motion_network(**changes: object) -> MotionNetwork:
-    """A motion network each of whose members moves the face at random; those of a new one do not move it."""
+    """A motion network whose filter and conformers each move the face at random; those of a new one do not."""
     torch.manual_seed(0)
     network = MotionNetwork(replace(MOTION, **changes)).eval()
-    nn.init.normal_(network.linear.filter.weight, std=0.05)
+    nn.init.normal_(network.filter.weight, std=0.05)
     for member in network.members:
         nn.init.normal_(member.out_proj.weight)
     return network
 
 
 def predict_silence(network: MotionNetwork, logit: float) -> None:
-    """Let every member predict this logit of silence, whatever it hears."""
-    nn.init.zeros_(network.linear.filter.weight.data[-1])
-    nn.init.constant_(network.linear.filter.bias.data[-1:], logit)
+    """Let every conformer predict this logit of silence, whatever it hears."""
     for member in network.members:
         nn.init.zeros_(member.silence_head.weight)
         nn.init.constant_(member.silence_head.bias, logit)

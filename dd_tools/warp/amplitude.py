@@ -9,7 +9,7 @@ import torch
 
 from dd_tools.warp.latents import latent_aperture
 
-DEFAULT_SCALE = 1.75  # of the motion, if there is too little speech to measure its amplitude
+DEFAULT_SCALE = 1.4  # of the motion, if there is too little speech to measure its amplitude
 MAX_CHANGE = 3.0  # largest factor between the scale and the default, either way
 MIN_APERTURE = -0.02  # interocular distances, as the detector measures lips that are pressed together
 PRIOR_SPEECH = 25  # latents of speech whose statistics have a confidence of 1/2

@@ -61,7 +61,7 @@ class MotionData:
 
         In the statistics of speech, faces and aperture, all speakers count equally. In those of the latents, all clips
         do: with few speakers, the standard deviation would otherwise be mostly that between speakers, which is larger
-        than that of motion.
+        than that of motion. The filter is solved for clips that count as often as they are drawn.
         """
         self._fit_speech_statistics(model)
         mean = self.means.mean(0)
@@ -75,6 +75,10 @@ class MotionData:
         model.aperture_mean.fill_(self._over_speakers(aperture.mean() for aperture in apertures))
         model.aperture_std.fill_(variance**0.5)
         model.aperture_direction.copy_(torch.from_numpy(covariance / variance))
+        model.filter.solve(
+            (weight * len(self.clips), *_spoken(model, clip))
+            for weight, clip in zip(self.balance.probabilities.tolist(), self.clips, strict=True)
+        )
 
     def _fit_face_statistics(self, model: MotionNetwork) -> None:
         """Mean and covariances of `MotionNetwork.face_at_rest`, all speakers counted equally.
@@ -142,6 +146,15 @@ class MotionData:
         if self.silence is not None:
             speech, target, degree = with_silence(speech, target, self.silence, closed, generator)
         return speech, reference, target, degree
+
+
+@torch.inference_mode()
+def _spoken(model: MotionNetwork, clip: ClipSequences) -> tuple[Tensor, Tensor]:
+    """Audio (T₅₀, D) and movement (T₂₅, Z) of a clip, as they are in `model.filtered`."""
+    audio = model.standardised_sum(torch.from_numpy(clip.speech.astype(np.float32))[None])
+    latents = torch.from_numpy(clip.latents)[None]
+    movement = (latents - model.face_at_rest(latents)[:, None]) / model.movement_scale(latents)
+    return (audio - model.spoken_mean([audio]))[0], movement[0]
 
 
 def _draw_references(length: int, start: int, stop: int, generator: torch.Generator) -> np.ndarray:

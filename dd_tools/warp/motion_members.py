@@ -1,4 +1,4 @@
-"""The networks whose motions are averaged: a linear filter and conformers. `motion_network` combines them."""
+"""The conformers of the motion model. `motion_network` averages their motions."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from dd_tools.errors import UsageError
-from dd_tools.nn.blocks import zero_init
 from dd_tools.nn.config import Config
 from dd_tools.nn.conformer import Conformer, check_attention_sizes
 from dd_tools.speech.features import check_not_removed
 from dd_tools.warp.latents import LANDMARK_VALUES
 
-# Standard deviations of noise that is added to standardised speech features in training, for conformers and filter.
-# Without it, the voices of a few dozen speakers are memorised.
-SPEECH_NOISE, FILTER_NOISE = 1.0, 2.0
-FILTER_RADIUS = 8  # speech features before and after a moment, 0.16 s, that the linear filter takes
+# Standard deviation of noise that is added to standardised speech features in training. Without it, the voices of a few
+# dozen speakers are memorised.
+SPEECH_NOISE = 1.0
 
 
 @dataclass(frozen=True)
@@ -81,28 +79,6 @@ class ReferenceAttention(nn.Module):
         return self.norm(self.linear(attended))
 
 
-class LinearMember(nn.Module):
-    """A linear filter of the audio. The noise on the audio makes it a ridge regression (Bishop 1995).
-
-    It has the interface of `Member`, and ignores the references.
-    """
-
-    def __init__(self, config: MotionConfig):
-        super().__init__()
-        width = 2 * FILTER_RADIUS + 1
-        self.filter = zero_init(nn.Conv1d(config.speech_width, config.z_size + 1, width, 2, FILTER_RADIUS))
-
-    def forward(
-        self, audio: Tensor, reference: Tensor, speech_valid: Tensor | None, reference_valid: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """See `Member.forward`."""
-        audio = with_noise(audio, FILTER_NOISE * self.training)
-        if speech_valid is not None:
-            audio = audio * speech_valid[..., None]
-        movement, silence = self.filter(audio.transpose(1, 2)).transpose(1, 2).tensor_split([-1], dim=2)
-        return movement, silence
-
-
 class Member(nn.Module):
     """One of the conformers that are averaged: audio and references to movement and silence."""
 
@@ -117,7 +93,7 @@ class Member(nn.Module):
         self.decoder = Conformer(config.decoder_blocks, *sizes)
         self.out_proj = nn.Linear(config.width, config.z_size)
         for parameter in self.out_proj.parameters():
-            nn.init.zeros_(parameter)  # a new model repeats the base face
+            nn.init.zeros_(parameter)  # a new member repeats the base face
         self.silence_head = nn.Linear(config.width, 1)
 
     def forward(

@@ -3,8 +3,7 @@
 It differs from the paper's network in three ways. The audio is added to the output of the attention to the references:
 attention to a single reference is constant, and would leave the audio no influence. It predicts a difference from a
 base face, in units of this face's amplitude: otherwise identity would have to be learnt from hundreds of speakers. And
-it is the mean of small conformers and of a linear filter, whose errors partly cancel out: learnt from few speakers,
-a filter follows unseen ones as well as a conformer does.
+it is the mean of small conformers and of a linear filter, whose errors partly cancel out.
 """
 
 from collections.abc import Iterable
@@ -17,12 +16,14 @@ from dd_tools.nn.padding import masked_mean, valid_count
 from dd_tools.nn.weighted_sum import weighted_sum
 from dd_tools.speech.features import MODELS_WITH_LOUDNESS
 from dd_tools.warp.latents import closed_mouth, latent_aperture
-from dd_tools.warp.motion_members import LinearMember, Member, MotionConfig
+from dd_tools.warp.linear_filter import LinearFilter
+from dd_tools.warp.motion_members import Member, MotionConfig
 
-LAYER_RATE = 10  # factor on the logits of the layer weights, so that they change even in a short training
 # Standardised loudness above which speech features count for the mean that is subtracted for the filter, and the number
 # of features (0.5 s) at which half of it is.
 SPOKEN, CENTRING_COUNT = -0.5, 25
+UPPER_LAYER = 3.0  # initial logit of the last layer but one, which tells unseen speakers' lips best, against 0 of others
+FILTER_SHARE = 2 / 3  # of the movement; the filter moves the lips about half as far as the conformers
 PRIOR_COUNT = 15  # weight of the training data's statistics, as a number of references
 # The same for the amplitude. It differs between speakers by about 40 %, and N references show it to within 1 / √(2 N).
 AMPLITUDE_PRIOR = 4
@@ -30,10 +31,10 @@ AMPLITUDE_PRIOR = 4
 
 @dataclass(frozen=True)
 class Motion:
-    """A generated motion; its latents (B, T, Z) are base + movement.
+    """A generated motion.
 
     base (B, T, Z): the face at rest and, in silence, with its mouth closed.
-    movement (B, T, Z): what the speech adds.
+    movement (B, T, Z): what the speech adds to it, as far as somebody speaks.
     silence (B, T, 1): logits of the probability that nobody speaks.
     """
 
@@ -44,7 +45,7 @@ class Motion:
     @property
     def latents(self) -> Tensor:
         """The latents (B, T, Z)."""
-        return self.base + self.movement
+        return self.base + self.speech_probability * self.movement
 
     @property
     def speech_probability(self) -> Tensor:
@@ -65,8 +66,9 @@ class MotionNetwork(nn.Module):
     def __init__(self, config: MotionConfig):
         super().__init__()
         self.config = config
-        self.layer_weights = nn.Parameter(torch.ones(config.speech_layers))
-        self.linear = LinearMember(config)
+        is_upper = torch.arange(config.speech_layers) == max(config.speech_layers - 2, 0)
+        self.layer_weights = nn.Parameter(UPPER_LAYER * is_upper)
+        self.filter = LinearFilter(config.speech_width, config.z_size)
         self.members = nn.ModuleList(Member(config) for _ in range(config.members))
         self.register_buffer("speech_mean", torch.zeros(config.speech_layers, config.speech_width))
         self.register_buffer("speech_std", torch.ones(config.speech_layers, config.speech_width))
@@ -87,13 +89,15 @@ class MotionNetwork(nn.Module):
         reference_valid: Tensor | None = None,
         spoken_mean: Tensor | None = None,
     ) -> Motion:
-        """The mean of the linear filter's motion and the conformers' mean motion, see `member_motions`.
+        """The mean of the filter's movement and the conformers' mean movement, see `member_motions`.
 
         spoken_mean: `spoken_mean` of the whole recording, if `speech` is a part of it.
         """
-        linear, *others = self._outputs(speech, reference, speech_valid, reference_valid, spoken_mean)
-        mean = tuple((of_filter + _mean(tracks)) / 2 for of_filter, *tracks in zip(linear, *others, strict=True))
-        (motion,) = self._around_the_base([mean], reference, reference_valid)
+        audio = self.standardised_sum(speech)
+        outputs = self._member_outputs(audio, reference, speech_valid, reference_valid)
+        movement, silence = (torch.stack(tracks).mean(0) for tracks in zip(*outputs, strict=True))
+        movement = torch.lerp(movement, self.filtered(audio, speech_valid, spoken_mean), FILTER_SHARE)
+        (motion,) = self._around_the_base([(movement, silence)], reference, reference_valid)
         return motion
 
     def member_motions(
@@ -103,27 +107,27 @@ class MotionNetwork(nn.Module):
         speech_valid: Tensor | None = None,
         reference_valid: Tensor | None = None,
     ) -> list[Motion]:
-        """The motion of the linear filter and of each conformer, T₂₅ = ⌈T₅₀ / 2⌉ latents.
+        """The motion of each conformer, T₂₅ = ⌈T₅₀ / 2⌉ latents.
 
         speech (B, L, T₅₀, D): speech features; L may also be 1, see `standardised_sum`. reference (B, N, Z), any N ≥ 1.
         speech_valid (B, T₅₀), reference_valid (B, N): True where a padded batch holds data.
         """
-        outputs = self._outputs(speech, reference, speech_valid, reference_valid)
+        outputs = self._member_outputs(self.standardised_sum(speech), reference, speech_valid, reference_valid)
         return self._around_the_base(outputs, reference, reference_valid)
 
-    def _outputs(
-        self,
-        speech: Tensor,
-        reference: Tensor,
-        speech_valid: Tensor | None,
-        reference_valid: Tensor | None,
-        spoken_mean: Tensor | None = None,
+    def _member_outputs(
+        self, audio: Tensor, reference: Tensor, speech_valid: Tensor | None, reference_valid: Tensor | None
     ) -> list[tuple[Tensor, Tensor]]:
-        audio, reference = self.standardised_sum(speech), (reference - self.latent_mean) / self.latent_std
-        if spoken_mean is None:
-            spoken_mean = self.spoken_mean([audio], speech_valid)
-        rest = reference, speech_valid, reference_valid
-        return [self.linear(audio - spoken_mean, *rest), *(member(audio, *rest) for member in self.members)]
+        reference = (reference - self.latent_mean) / self.latent_std
+        return [member(audio, reference, speech_valid, reference_valid) for member in self.members]
+
+    def filtered(self, audio: Tensor, valid: Tensor | None = None, spoken_mean: Tensor | None = None) -> Tensor:
+        """The filter's movement (B, T₂₅, Z) in standard deviations for `standardised_sum`s (B, T₅₀, D), without noise.
+
+        spoken_mean: that of the whole recording, if the audio is a part of it.
+        """
+        centred = audio - (self.spoken_mean([audio], valid) if spoken_mean is None else spoken_mean)
+        return self.filter(centred if valid is None else centred * valid[..., None])
 
     def spoken_mean(self, parts: Iterable[Tensor], valid: Tensor | None = None) -> Tensor:
         """Mean (B, 1, D) of a recording while somebody speaks, which tells voice and room rather than sounds.
@@ -145,8 +149,8 @@ class MotionNetwork(nn.Module):
     def _around_the_base(
         self, outputs: list[tuple[Tensor, Tensor]], reference: Tensor, valid: Tensor | None
     ) -> list[Motion]:
-        rest, scale = self.face_at_rest(reference, valid)[:, None], self.movement_scale(reference, valid)
-        closed = self.closed_mouth(reference, valid)[:, None]
+        scale, rest = self.movement_scale(reference, valid), self.face_at_rest(reference, valid)
+        rest, closed = rest[:, None], self.closed_mouth(reference, rest, valid)[:, None]
         return [
             Motion(rest + torch.sigmoid(silence) * (closed - rest), movement * scale, silence)
             for movement, silence in outputs
@@ -159,14 +163,14 @@ class MotionNetwork(nn.Module):
         """
         if speech.shape[1] > 1:
             standardised = (speech - self.speech_mean[:, None]) / self.speech_std[:, None]
-            return weighted_sum(standardised, LAYER_RATE * self.layer_weights)
+            return weighted_sum(standardised, self.layer_weights)
         mean = (self.summing_weights * self.speech_mean).sum(0)
         return (speech[:, 0] - mean) / self.speech_std.mean(0)
 
     @property
     def summing_weights(self) -> Tensor:
         """Weights (L, D) for values that are not standardised, which give a sum at the scale of one layer."""
-        weights = (LAYER_RATE * self.layer_weights).softmax(0)
+        weights = self.layer_weights.softmax(0)
         return weights[:, None] * self.speech_std.mean(0) / self.speech_std
 
     @staticmethod
@@ -194,15 +198,14 @@ class MotionNetwork(nn.Module):
         kept = (self.face_between * weighted.mT).sum(2)  # not a matrix product, which autocast would round
         return self.face_mean + kept * self.latent_std
 
-    def closed_mouth(self, reference: Tensor, valid: Tensor | None = None) -> Tensor:
-        """The latent (B, Z) of the face with its mouth closed, from its references (B, N, Z).
+    def closed_mouth(self, reference: Tensor, rest: Tensor, valid: Tensor | None = None) -> Tensor:
+        """The latent (B, Z) of the face with its mouth closed, from its references (B, N, Z) and its `face_at_rest`.
 
-        It is the closed mouth of the references, as far from its mean as from `face_at_rest`. A few references may not
+        It is the closed mouth of the references, as far from `rest` (B, Z) as from their mean. A few references may not
         show the mouth closed. So the fewer they are, the more of the remaining aperture is removed along
         `aperture_direction`.
         """
-        moved = self.face_at_rest(reference, valid) - masked_mean(reference, valid)
-        closed = closed_mouth(reference, valid) + moved
+        closed = closed_mouth(reference, valid) + rest - masked_mean(reference, valid)
         remaining = latent_aperture(closed).clamp(min=0)[:, None]
         missing = 1 - self.confidence(valid_count(reference, valid))
         return closed - missing * remaining * self.aperture_direction
@@ -222,7 +225,3 @@ class MotionNetwork(nn.Module):
         variance = masked_mean((aperture - masked_mean(aperture, valid)[:, None]).square(), valid)
         pooled = (AMPLITUDE_PRIOR * self.aperture_std.square() + count * variance) / (AMPLITUDE_PRIOR + count)
         return pooled.sqrt()[:, None]
-
-
-def _mean(tensors: list[Tensor]) -> Tensor:
-    return torch.stack(tensors).mean(0)
