@@ -4,7 +4,8 @@ import pytest
 import torch
 from tiny_warp import RENDERER, drawn_points, tiny_network
 
-from dd_tools.warp.renderer_loss import PaintingLoss, close_up, lip_weight, share_codes
+from dd_tools.warp import renderer_loss
+from dd_tools.warp.renderer_loss import PaintingLoss, close_up, detail, detail_difference, lip_weight, share_codes
 
 SIZE = RENDERER.size
 
@@ -33,6 +34,11 @@ def painted(network, batch) -> torch.Tensor:
     return network(batch["image"], batch["mask"], batch["references"], codes, batch["points"])
 
 
+@pytest.fixture
+def without_detail(monkeypatch):
+    monkeypatch.setattr(renderer_loss, "DETAIL_WEIGHT", 0.0)
+
+
 def rectangle(batch, rows: slice, columns: slice) -> dict:
     mask = torch.zeros(2, 1, SIZE, SIZE)
     mask[:, :, rows, columns] = 1
@@ -45,14 +51,14 @@ def test_nothing_outside_the_mask_counts(batch):
 
 
 @torch.no_grad()
-def test_far_from_the_lips_the_loss_is_the_squared_error_over_all_pixels(batch):
+def test_far_from_the_lips_the_loss_is_the_squared_error_over_all_pixels(batch, without_detail):
     network, corner = tiny_network(), rectangle(batch, slice(0, 8), slice(0, 8))
     error = (painted(network, corner) - batch["image"])[:, :, :8, :8].square().sum() / (2 * 3 * SIZE * SIZE)
     torch.testing.assert_close(PaintingLoss(network).eval()(corner), error, rtol=1e-4, atol=0)
 
 
 @torch.no_grad()
-def test_at_a_landmark_of_the_lips_a_pixel_counts_five_times(batch):
+def test_at_a_landmark_of_the_lips_a_pixel_counts_five_times(batch, without_detail):
     network, sample = tiny_network(), rectangle(batch, slice(16, 17), slice(16, 17))
     sample["points"] = points(1 / 32)  # the centre of this pixel
     error = (painted(network, sample) - batch["image"])[:, :, 16, 16].square().sum() / (2 * 3 * SIZE * SIZE)
@@ -88,6 +94,42 @@ def test_a_perceptual_distance_is_added_for_the_whole_and_for_the_mouth(batch):
     assert near.shape == near_truth.shape == truth.shape and not torch.allclose(near_truth, truth, atol=0.1)
 
 
+@torch.no_grad()
+def test_half_of_the_difference_in_detail_at_the_lips_is_added(batch, monkeypatch):
+    network, sample = tiny_network(), rectangle(batch, slice(8, 32), slice(8, 24))
+    lips = sample["mask"] * lip_weight(sample["points"][:, 0], SIZE)
+    added = detail_difference(painted(network, sample), sample["image"], lips)
+    found = PaintingLoss(network).eval()(sample)
+    monkeypatch.setattr(renderer_loss, "DETAIL_WEIGHT", 0.0)
+    torch.testing.assert_close(found - PaintingLoss(network).eval()(sample), added / 2)
+    assert added > 0.01
+
+
+def waves(phase: float, amplitude: float = 0.2) -> torch.Tensor:
+    """An image (1, 3, 64, 64) of vertical stripes, eight pixels apart."""
+    row = amplitude * torch.sin(torch.arange(64) * torch.pi / 4 + phase)
+    return row.expand(1, 3, 64, 64)
+
+
+def test_detail_is_the_rms_of_the_gradient_wherever_the_stripes_are():
+    """Central differences of a wave of eight pixels have 0.637 of its derivative; 0.01 is added in quadrature."""
+    expected = ((0.2 * 0.7071) ** 2 / 2 + 1e-4) ** 0.5
+    for phase in (0.0, 0.7, 2.0):
+        inside = detail(waves(phase))[0, 0, :, 1:-1]
+        torch.testing.assert_close(inside, torch.full_like(inside, expected), atol=1e-4, rtol=0)
+        torch.testing.assert_close(detail(waves(phase).mT), detail(waves(phase)).mT)
+    assert detail(torch.full((1, 3, 64, 64), 0.8)).max() == pytest.approx(0.01, abs=1e-5)
+
+
+def test_blur_differs_in_detail_only_where_it_is_weighted():
+    image, left = waves(0.0), torch.zeros(1, 1, 64, 64)
+    blurred = torch.cat([image[..., :32], 0.5 * image[..., 32:]], dim=3)
+    left[..., :20] = 1
+    assert detail_difference(image, blurred, left) == 0
+    assert detail_difference(image, blurred, left.flip(3)) == pytest.approx(0.1 / 2, abs=0.003)
+    assert detail_difference(image, blurred, 0 * left) == 0
+
+
 def test_a_close_up_shows_the_lips_at_twice_the_size():
     places = (torch.arange(32) + 0.5) / 16 - 1
     image = torch.stack([places.expand(32, 32), places[:, None].expand(32, 32)])[None]  # pixels hold where they are
@@ -117,7 +159,7 @@ def test_a_code_is_in_part_the_mean_of_the_references():
 
 
 @torch.no_grad()
-def test_a_share_of_nothing_paints_with_the_mean_code_of_the_references(batch):
+def test_a_share_of_nothing_paints_with_the_mean_code_of_the_references(batch, without_detail):
     network = tiny_network()
     faces = batch["faces"].flatten(0, 1)
     codes = network.encoder(faces).unflatten(0, (2, 3))

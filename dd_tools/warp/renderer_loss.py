@@ -1,9 +1,10 @@
-"""The training loss of stage 1: masked squared error, more at the lips, plus an optional perceptual distance."""
+"""The training loss of stage 1: masked squared error, more at the lips, detail, and an optional perceptual distance."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dd_tools.nn.images import composite
 from dd_tools.warp.flow import sample_image
@@ -12,6 +13,8 @@ from dd_tools.warp.network import WarpNetwork
 
 LIP_WEIGHT = 4.0  # additional weight of pixels at the lips, which are few but show the speech
 LIP_RADIUS = 0.08  # distance from a landmark of the lips, in half sides, at which that weight has fallen to 1 / e
+DETAIL_WEIGHT = 0.5  # of the difference in detail, against 1 of the squared error
+DETAIL_WINDOW = 8  # pixels; side of the windows in which detail is measured, which are half as far apart
 PERCEPTUAL_WEIGHT = 0.5  # of the perceptual distances, against 1 of the squared error
 CLOSE_UP = 0.5  # side of the close-up of the mouth, as a fraction of the crop
 
@@ -20,7 +23,9 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class PaintingLoss(nn.Module):
-    """Weighted squared error of the painted pixels, for the training loop.
+    """Weighted squared error of the painted pixels and difference in `detail` at the lips, for the training loop.
+
+    The squared error alone makes blurred teeth: it blends references where it is not certain of one.
 
     keep_encoder: freeze the semantic encoder and the statistics of the latents, so that existing latents and motion
     models stay valid.
@@ -48,8 +53,9 @@ class PaintingLoss(nn.Module):
         if "code_shares" in batch:
             codes = share_codes(codes, batch["code_shares"])
         painted = self.model(image, mask, batch["references"], codes, batch["points"])
-        weight = mask * (1 + LIP_WEIGHT * lip_weight(batch["points"][:, 0], image.shape[-1]))
-        loss = (weight * (painted - image).square()).mean()
+        lips = mask * lip_weight(batch["points"][:, 0], image.shape[-1])
+        loss = ((mask + LIP_WEIGHT * lips) * (painted - image).square()).mean()
+        loss = loss + DETAIL_WEIGHT * detail_difference(painted.float(), image, lips)
         if self.perceptual:
             loss = loss + PERCEPTUAL_WEIGHT * self._perceptual(painted, batch)
         return loss
@@ -77,6 +83,19 @@ def lip_weight(points: Tensor, size: int) -> Tensor:
     x, y = (points[:, -LIP_POINTS:, axis, None].sub(grid).square() for axis in (0, 1))  # (B, 20, S)
     nearest = (x[:, :, None] + y[..., None]).amin(1, keepdim=True)
     return (-nearest / LIP_RADIUS**2).exp()
+
+
+def detail_difference(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
+    """Mean difference in `detail` between two batches of images (B, 3, S, S), weighted by `weight` (B, 1, S, S)."""
+    weight = F.avg_pool2d(weight, DETAIL_WINDOW, DETAIL_WINDOW // 2)
+    return (weight * (detail(one) - detail(other)).abs()).sum() / weight.sum().clamp(min=1e-6)
+
+
+def detail(image: Tensor) -> Tensor:
+    """Root mean square of the gradient of brightness in windows: images (B, 3, S, S) to (B, 1, h, h)."""
+    down, right = torch.gradient(image.mean(1, keepdim=True), dim=(2, 3))
+    energy = F.avg_pool2d(down.square() + right.square(), DETAIL_WINDOW, DETAIL_WINDOW // 2)
+    return (energy + 1e-4).sqrt()
 
 
 def close_up(image: Tensor, points: Tensor) -> Tensor:
