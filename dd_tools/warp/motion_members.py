@@ -47,7 +47,7 @@ class MotionConfig(Config):
     speech_blocks: int = 1
     decoder_blocks: int = 1
     dropout: float = 0.2
-    members: int = 2
+    members: int = 4
     window: int = 125
     expression: float = 1.0
 
