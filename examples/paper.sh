@@ -64,5 +64,5 @@ dd-prep "$video" -o "$folder/clip.h5" --crop head --size "${SIZE:-256}" --mask p
 dd-encode "$folder/clip.h5" -o "$folder/latents.npy" --renderer "$weights/renderer.safetensors"
 dd-generate "$folder/speech.npy" -o "$folder/motion.npy" --motion "$weights/motion.safetensors" \
     --reference "$folder/latents.npy" --references "${REFERENCES:-75}"
-dd-render "$folder/clip.h5" --latents "$folder/motion.npy" --audio "$audio" -o "$output" \
+dd-render "$folder/clip.h5" --latents "$folder/motion.npy" --source "$video" --audio "$audio" -o "$output" \
     --renderer "$weights/renderer.safetensors" --steps "${STEPS:-20}"

@@ -59,6 +59,19 @@ def test_history_is_recorded_and_the_same_input_gives_the_same_bytes(talk, tmp_p
     assert list(history[0]["inputs"]) == ["talk.mp4"]
 
 
+def test_a_clip_does_not_say_where_its_video_was(talk, tmp_path):
+    clips = []
+    for name in ("ann", "bob"):
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy("talk.mp4", folder)
+        for options, clip in (((), "a.h5"), (("--no-history",), "b.h5")):
+            assert call("dd-prep", "-q", folder / "talk.mp4", "-o", folder / clip, *options) == (0, "", "")
+            clips.append((folder / clip).read_bytes())
+    assert clips[0] == clips[2] and clips[1] == clips[3]
+    assert not any(part.encode() in clips[0] for part in tmp_path.parts[1:])
+
+
 def test_the_face_at_a_point_and_the_face_with_a_number_are_the_same(talk):
     for name, *choice in (("a.h5",), ("b.h5", "--at", "70,60"), ("c.h5", "--face", "0")):
         assert call("dd-prep", "-q", "talk.mp4", "-o", name, *choice) == (0, "", "")

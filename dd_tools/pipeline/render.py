@@ -41,10 +41,10 @@ def render(
 
     clips: one per speaker. latents: the motion (T, Z) for each clip, 25 latents per second. audio: audio track of the
     output; None for no audio. renderer: weights file; None for the one that ships. source: the video that the clips
-    were cut from; None to look for it where it was. settings: timing and encoding of the output. batch_size: frames
-    painted at once, fewer if the memory is too small. device, dtype: see `open_device` and `choose_dtype`. compiled:
-    whether to compile the renderer. resume: continue a killed run. options: of the renderer, such as steps; None is its
-    default. Raises `DataError` for files that cannot be used, `UsageError` for options that do not fit.
+    were cut from; None to look for it, see `find_source`. settings: timing and encoding of the output. batch_size:
+    frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and `choose_dtype`.
+    compiled: whether to compile the renderer. resume: continue a killed run. options: of the renderer, such as steps;
+    None is its default. Raises `DataError` for files that cannot be used, `UsageError` for options that do not fit.
     """
     settings = settings or OutputSettings()
     if len(latents) != len(clips):
