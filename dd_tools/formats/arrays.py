@@ -3,10 +3,15 @@
 The array is bare, without settings or history, so that it can go through a pipe.
 """
 
+import contextlib
 import io
+import math
 import os
+import struct
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +26,10 @@ SPEECH_RATE = 50  # frames of speech features per second
 LATENT_RATE = 25  # latents per second
 
 _NOT_NPY = "not an NPY array file, or truncated"
+_ZIP = b"PK\x03\x04"
+_LENGTHS = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}  # of the header's length, by version of the format
+_MAX_HEADER = 10_000  # bytes, the limit of numpy
+_BLOCK = 1 << 20  # bytes read at once from a pipe
 
 
 def read_speech(path: str | Path) -> np.ndarray:
@@ -29,19 +38,19 @@ def read_speech(path: str | Path) -> np.ndarray:
     A float16 file is memory-mapped and read-only, because an hour of HuBERT-large is 9 GB. Raises `DataError` as
     `read_array` does.
     """
-    return _read(path, ("L layers", "T frames", "D features"), mapped=True).astype(np.float16, copy=False)
+    return _converted(_read(path, ("L layers", "T frames", "D features"), mapped=True), np.float16, path)
 
 
 def read_latents(path: str | Path) -> np.ndarray:
     """Read latents, float32 (T, Z): T frames at `LATENT_RATE`, Z values. Raises `DataError` as `read_array` does."""
-    return _read(path, ("T frames", "Z values")).astype(np.float32, copy=False)
+    return _converted(_read(path, ("T frames", "Z values")), np.float32, path)
 
 
 def read_array(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
     """Read an array of numbers. axes: a name for each dimension, for messages.
 
-    Raises `DataError` if there is no such file, if it is not one NPY array, for another number of dimensions, for an
-    empty array, and for NaN and infinite values.
+    Raises `DataError` if there is no such file, if it is not one complete NPY array, for another number of dimensions,
+    for an empty array, for anything but integers and floating-point numbers, and for NaN and infinite values.
     """
     return _read(path, axes)
 
@@ -106,29 +115,99 @@ def write_speech(path: str | Path, pieces: Iterable[np.ndarray], shape: tuple[in
 
 def _read(path: str | Path, axes: tuple[str, ...], mapped: bool = False) -> np.ndarray:
     name = "standard input" if str(path) == PIPE else f"'{path}'"
-    array = _load(path, name, mapped)
     expected = f"({', '.join(axes)})"
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"cannot read {name}: an NPZ archive, expected one NPY array {expected}")
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise DataError(f"cannot read {name}: holds {array.dtype}, expected numbers {expected}")
-    if array.ndim != len(axes):
-        raise DataError(f"cannot read {name}: shape {array.shape}, expected {expected}")
-    if 0 in array.shape:
-        raise DataError(f"cannot read {name}: empty, shape {array.shape}, expected {expected}")
-    if not all(np.isfinite(part).all() for part in array):
+    with _opened(path, name) as stream:
+        header = _read_header(stream, name, expected)
+        if header.dtype.kind not in "fiu":
+            raise DataError(f"cannot read {name}: holds {header.dtype!s:.40}, expected numbers {expected}")
+        if len(header.shape) != len(axes):
+            raise DataError(f"cannot read {name}: shape {header.shape}, expected {expected}")
+        if 0 in header.shape:
+            raise DataError(f"cannot read {name}: empty, shape {header.shape}, expected {expected}")
+        array = _read_values(stream, path, name, header, mapped)
+    if not is_finite(array):
         raise DataError(f"cannot read {name}: holds NaN or infinite values")
     return array
 
 
-def _load(path: str | Path, name: str, mapped: bool) -> np.ndarray | np.lib.npyio.NpzFile:
+def is_finite(array: np.ndarray) -> bool:
+    """Whether the array (N, ...) holds no NaN and no infinite value. Needs memory for one of the N parts."""
+    return all(np.isfinite(part).all() for part in array)
+
+
+def _converted(array: np.ndarray, dtype: type, path: str | Path) -> np.ndarray:
+    """The array in another type. Raises `DataError` for values that are too large for it."""
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype, copy=False)
+    if converted is not array and not is_finite(converted):
+        raise DataError(f"cannot read '{path}': holds values that are too large for {np.dtype(dtype)}")
+    return converted
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What an NPY file says of its array. start: of the values, in bytes."""
+
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype
+    start: int
+
+    @property
+    def size(self) -> int:
+        """Of the values, in bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path, name: str) -> Iterator[BinaryIO]:
     try:
         if str(path) == PIPE:
-            return np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
-        return np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
+            yield sys.stdin.buffer
+        else:
+            with open(path, "rb") as stream:
+                yield stream
     except FileNotFoundError:
         raise DataError(f"cannot read {name}: no such file") from None
     except OSError as error:
         raise DataError(f"cannot read {name}: {error.strerror.lower() if error.strerror else _NOT_NPY}") from None
-    except (ValueError, EOFError):
+
+
+def _read_header(stream: BinaryIO, name: str, expected: str) -> _Header:
+    """The header of an NPY file, without believing it."""
+    magic = stream.read(np.lib.format.MAGIC_LEN)
+    if magic.startswith(_ZIP):
+        raise DataError(f"cannot read {name}: an NPZ archive, expected one NPY array {expected}")
+    try:
+        version = np.lib.format.read_magic(io.BytesIO(magic))
+        size = struct.calcsize(_LENGTHS[version])
+        length = struct.unpack(_LENGTHS[version], prefix := stream.read(size))[0]
+        text = prefix + stream.read(min(length, _MAX_HEADER))
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of types that are no numbers
+            shape, is_fortran, dtype = read(io.BytesIO(text))
+    except OSError:
+        raise
+    except Exception:  # whatever numpy and Python's parser raise for text that is no header
         raise DataError(f"cannot read {name}: {_NOT_NPY}") from None
+    if any(isinstance(side, bool) or side < 0 for side in shape):
+        raise DataError(f"cannot read {name}: {_NOT_NPY}")
+    return _Header(shape, is_fortran, dtype, len(magic) + len(text))
+
+
+def _read_values(stream: BinaryIO, path: str | Path, name: str, header: _Header, mapped: bool) -> np.ndarray:
+    """The array. A file must have exactly the size that its header claims, before memory is taken for it."""
+    order = "F" if header.is_fortran else "C"
+    if str(path) != PIPE:
+        found = os.fstat(stream.fileno()).st_size - header.start
+        if found != header.size:
+            raise DataError(f"cannot read {name}: {_NOT_NPY} ({found} bytes of values, {header.size} expected)")
+        if mapped:
+            return np.memmap(path, header.dtype, "r", header.start, header.shape, order)
+    content = bytearray()
+    while block := stream.read(min(_BLOCK, header.size + 1 - len(content))):
+        content += block  # a pipe may promise more than it has
+    if len(content) != header.size:
+        raise DataError(f"cannot read {name}: {_NOT_NPY} (not {header.size} bytes of values, as it says)")
+    return np.frombuffer(content, header.dtype).reshape(header.shape, order=order)

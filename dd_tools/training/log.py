@@ -11,8 +11,8 @@ COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 class TrainingLog:
     """Appends rows to the CSV file at `path`, after dropping those beyond `step`, which an interrupted run left.
 
-    tensorboard: folder for TensorBoard, None for no such log. Raises `DataError` if TensorBoard is not installed or the file
-    is no log.
+    tensorboard: folder for TensorBoard, None for no such log. Raises `DataError` if TensorBoard is not installed, or
+    the file is no log.
     """
 
     def __init__(self, path: Path, step: int, tensorboard: Path | None = None):
