@@ -81,7 +81,7 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "long.npy").write_bytes((tmp_path / "cut.npy").read_bytes() + b"\0\0")
     not_npy = "not an NPY array file, or truncated"
     reasons = {
-        "a.npz": "an NPZ archive, expected one NPY array (T frames, Z values)",
+        "a.npz": "an NPZ archive, expected one NPY array",
         "pickle.npy": "holds object, expected numbers (T frames, Z values)",
         "text.npy": not_npy,
         "cut.npy": f"{not_npy} (139 bytes of values, 140 expected)",

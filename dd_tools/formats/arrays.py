@@ -4,14 +4,9 @@ The array is bare, without settings or history, so that it can go through a pipe
 """
 
 import contextlib
-import io
-import math
 import os
-import struct
 import sys
-import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,17 +14,12 @@ import numpy as np
 
 from dd_tools.errors import DataError
 from dd_tools.formats.atomic import atomic_output
+from dd_tools.formats.npy import NOT_NPY, Header, read_header, read_values
 
 PIPE = "-"
 
 SPEECH_RATE = 50  # frames of speech features per second
 LATENT_RATE = 25  # latents per second
-
-_NOT_NPY = "not an NPY array file, or truncated"
-_ZIP = b"PK\x03\x04"
-_LENGTHS = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}  # of the header's length, by version of the format
-_MAX_HEADER = 10_000  # bytes, the limit of numpy
-_BLOCK = 1 << 20  # bytes read at once from a pipe
 
 
 def read_speech(path: str | Path) -> np.ndarray:
@@ -115,19 +105,38 @@ def write_speech(path: str | Path, pieces: Iterable[np.ndarray], shape: tuple[in
 
 def _read(path: str | Path, axes: tuple[str, ...], mapped: bool = False) -> np.ndarray:
     name = "standard input" if str(path) == PIPE else f"'{path}'"
-    expected = f"({', '.join(axes)})"
-    with _opened(path, name) as stream:
-        header = _read_header(stream, name, expected)
-        if header.dtype.kind not in "fiu":
-            raise DataError(f"cannot read {name}: holds {header.dtype!s:.40}, expected numbers {expected}")
-        if len(header.shape) != len(axes):
-            raise DataError(f"cannot read {name}: shape {header.shape}, expected {expected}")
-        if 0 in header.shape:
-            raise DataError(f"cannot read {name}: empty, shape {header.shape}, expected {expected}")
-        array = _read_values(stream, path, name, header, mapped)
+    try:
+        with _opened(path, name) as stream:
+            header = read_header(stream)
+            _check_header(header, axes)
+            array = _read_values(stream, path, header, mapped)
+    except ValueError as error:
+        raise DataError(f"cannot read {name}: {error}") from None
     if not is_finite(array):
         raise DataError(f"cannot read {name}: holds NaN or infinite values")
     return array
+
+
+def _check_header(header: Header, axes: tuple[str, ...]) -> None:
+    """Raise `ValueError` unless these are numbers with one dimension for each of the `axes`."""
+    expected = f"({', '.join(axes)})"
+    if header.dtype.kind not in "fiu":
+        raise ValueError(f"holds {header.dtype!s:.40}, expected numbers {expected}")
+    if len(header.shape) != len(axes):
+        raise ValueError(f"shape {header.shape}, expected {expected}")
+    if 0 in header.shape:
+        raise ValueError(f"empty, shape {header.shape}, expected {expected}")
+
+
+def _read_values(stream: BinaryIO, path: str | Path, header: Header, mapped: bool) -> np.ndarray:
+    """The array. A file must have exactly the size that its header claims."""
+    if str(path) != PIPE:
+        found = os.fstat(stream.fileno()).st_size - header.start
+        if found != header.size:
+            raise ValueError(f"{NOT_NPY} ({found} bytes of values, {header.size} expected)")
+        if mapped:
+            return np.memmap(path, header.dtype, "r", header.start, header.shape, header.order)
+    return read_values(stream, header)
 
 
 def is_finite(array: np.ndarray) -> bool:
@@ -144,21 +153,6 @@ def _converted(array: np.ndarray, dtype: type, path: str | Path) -> np.ndarray:
     return converted
 
 
-@dataclass(frozen=True)
-class _Header:
-    """What an NPY file says of its array. start: of the values, in bytes."""
-
-    shape: tuple[int, ...]
-    is_fortran: bool
-    dtype: np.dtype
-    start: int
-
-    @property
-    def size(self) -> int:
-        """Of the values, in bytes."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-
 @contextlib.contextmanager
 def _opened(path: str | Path, name: str) -> Iterator[BinaryIO]:
     try:
@@ -170,44 +164,4 @@ def _opened(path: str | Path, name: str) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         raise DataError(f"cannot read {name}: no such file") from None
     except OSError as error:
-        raise DataError(f"cannot read {name}: {error.strerror.lower() if error.strerror else _NOT_NPY}") from None
-
-
-def _read_header(stream: BinaryIO, name: str, expected: str) -> _Header:
-    """The header of an NPY file, without believing it."""
-    magic = stream.read(np.lib.format.MAGIC_LEN)
-    if magic.startswith(_ZIP):
-        raise DataError(f"cannot read {name}: an NPZ archive, expected one NPY array {expected}")
-    try:
-        version = np.lib.format.read_magic(io.BytesIO(magic))
-        size = struct.calcsize(_LENGTHS[version])
-        length = struct.unpack(_LENGTHS[version], prefix := stream.read(size))[0]
-        text = prefix + stream.read(min(length, _MAX_HEADER))
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of types that are no numbers
-            shape, is_fortran, dtype = read(io.BytesIO(text))
-    except OSError:
-        raise
-    except Exception:  # whatever numpy and Python's parser raise for text that is no header
-        raise DataError(f"cannot read {name}: {_NOT_NPY}") from None
-    if any(isinstance(side, bool) or side < 0 for side in shape):
-        raise DataError(f"cannot read {name}: {_NOT_NPY}")
-    return _Header(shape, is_fortran, dtype, len(magic) + len(text))
-
-
-def _read_values(stream: BinaryIO, path: str | Path, name: str, header: _Header, mapped: bool) -> np.ndarray:
-    """The array. A file must have exactly the size that its header claims, before memory is taken for it."""
-    order = "F" if header.is_fortran else "C"
-    if str(path) != PIPE:
-        found = os.fstat(stream.fileno()).st_size - header.start
-        if found != header.size:
-            raise DataError(f"cannot read {name}: {_NOT_NPY} ({found} bytes of values, {header.size} expected)")
-        if mapped:
-            return np.memmap(path, header.dtype, "r", header.start, header.shape, order)
-    content = bytearray()
-    while block := stream.read(min(_BLOCK, header.size + 1 - len(content))):
-        content += block  # a pipe may promise more than it has
-    if len(content) != header.size:
-        raise DataError(f"cannot read {name}: {_NOT_NPY} (not {header.size} bytes of values, as it says)")
-    return np.frombuffer(content, header.dtype).reshape(header.shape, order=order)
+        raise DataError(f"cannot read {name}: {error.strerror.lower() if error.strerror else NOT_NPY}") from None
