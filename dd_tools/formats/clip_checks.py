@@ -60,7 +60,9 @@ def check_settings(values: dict) -> dict:
 
 def check_history(entries: object) -> list[dict]:
     """A list of objects, see `dd_tools.formats.history`, as it is."""
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and isinstance(entry.get("inputs", {}), dict) for entry in entries
+    ):
         raise ValueError("history is not a list of objects")
     return entries
 
