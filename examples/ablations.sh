@@ -75,7 +75,7 @@ motion() {
         dd-generate "$results/held-speech-$speech/$stem.npy" --motion "$weights" -o - \
             --reference "$results/held-latents-$stage1/$stem.npy" |
             dd-render "$clip" --latents - --renderer "$results/renderer-$stage1.safetensors" \
-                --audio "$held/$stem.mp4" -o "$results/$name/$stem.mp4"
+                --source "$held/$stem.mp4" --audio "$held/$stem.mp4" -o "$results/$name/$stem.mp4"
     done
 }
 

@@ -26,4 +26,5 @@ dd-encode "$folder/clip.h5" -o "$folder/latents.npy" ${RENDERER:+--renderer "$RE
 # an empty pipe and fail too, so the status of the last one is the status of all.
 dd-audio "$audio" -o - ${MOTION:+--weights "$MOTION"} |
     dd-generate - -o - --reference "$folder/latents.npy" ${MOTION:+--motion "$MOTION"} |
-    dd-render "$folder/clip.h5" --latents - --audio "$audio" -o "$output" ${RENDERER:+--renderer "$RENDERER"}
+    dd-render "$folder/clip.h5" --latents - --source "$video" --audio "$audio" -o "$output" \
+        ${RENDERER:+--renderer "$RENDERER"}

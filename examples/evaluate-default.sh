@@ -26,8 +26,8 @@ dd-encode "$results/clips"/*.h5 -o "$results/latents" --resume ${RENDERER:+--ren
 for video in "$videos"/*.mp4; do
     name=$(basename "$video" .mp4)
     [ "$results/true-latents/$name.mp4" -nt "$results/latents/$name.npy" ] ||
-        dd-render "$results/clips/$name.h5" --latents "$results/latents/$name.npy" --audio "$video" \
-            -o "$results/true-latents/$name.mp4" ${RENDERER:+--renderer "$RENDERER"}
+        dd-render "$results/clips/$name.h5" --latents "$results/latents/$name.npy" --source "$video" \
+            --audio "$video" -o "$results/true-latents/$name.mp4" ${RENDERER:+--renderer "$RENDERER"}
     [ "$results/own-audio/$name.mp4" -nt "$results/latents/$name.npy" ] ||
         dd-dub "$video" "$video" -o "$results/own-audio/$name.mp4" \
             ${RENDERER:+--renderer "$RENDERER"} ${MOTION:+--motion "$MOTION"}

@@ -83,7 +83,7 @@ def dummy_clip(
     `changes` are to the settings it claims to be made with.
     """
     pose, unusable = dummy_pose(size), set(unusable)
-    source = Source("dummy.mp4", str(path.with_suffix(".mp4")), "0" * 64, 2 * size, 2 * size, fps)
+    source = Source("dummy.mp4", "0" * 64, 2 * size, 2 * size, fps)
     settings = {"size": size, "crop": "face", "mask": "steady", "fps": None} | changes
     with ClipWriter(
         path, size=size, face_size=size, source=source, detector={"name": "dummy", "version": "1"}, settings=settings,

@@ -1,6 +1,8 @@
 """dd-audio from the command line."""
 
 import os
+import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +116,18 @@ def test_resume_skips_what_is_up_to_date():
     os.utime("voice.wav", ns=(before + 10**9, before + 10**9))
     assert call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel", "--resume") == (0, "", "")
     assert os.stat("speech.npy").st_mtime_ns > before
+
+
+def test_an_older_file_that_is_copied_over_a_newer_one_is_noticed():
+    dummy_sound("old.wav", 32000)
+    os.utime("old.wav", (1, 1))
+    call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel")
+    before = np.load("speech.npy")
+    time.sleep(0.02)  # the clock of the file system
+    shutil.copy2("old.wav", "voice.wav")
+    assert os.stat("voice.wav").st_mtime == 1
+    assert call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", "mel", "--resume") == (0, "", "")
+    assert np.load("speech.npy").shape != before.shape
 
 
 def test_a_bad_file_does_not_stop_the_others(folder):

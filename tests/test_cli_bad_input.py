@@ -99,7 +99,7 @@ CASES = [
     (RENDER.replace("clip.h5", "text.h5"), DATA, "text.h5"),
     (RENDER.replace("clip.h5", "truncated.h5"), DATA, "truncated.h5"),
     (RENDER.replace("clip.h5", "no-face.h5"), DATA, "no-face.h5"),
-    (RENDER.replace("--crop-only", ""), DATA, "clip.mp4"),
+    (RENDER.replace("--crop-only", ""), DATA, "dummy.mp4"),
     (RENDER.replace("--crop-only", "--source grey.mp4"), DATA, "grey.mp4"),
     (RENDER.replace("latents.npy", "missing.npy"), DATA, "missing.npy"),
     (RENDER.replace("latents.npy", "speech.npy"), DATA, "speech.npy"),

@@ -73,7 +73,7 @@ def stage_by_stage(studio, models, model, source, folder, output, *options, audi
         ("dd-generate", speech, "-o", generated, "--reference", latents, "--motion", motion),
         (
             "dd-render", clip, "-o", output, "--latents", generated, "--audio", studio / audio,
-            "--renderer", renderer, *steps(model), *options,
+            "--source", studio / source, "--renderer", renderer, *steps(model), *options,
         ),
     ):  # fmt: skip
         outcome = call(*command)

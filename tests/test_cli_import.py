@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 from commands import call
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from released import dummy_authors_checkpoint, dummy_released_state, dummy_small_motion, dummy_small_renderer
 
+from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import MOTION, RENDERER, read_checkpoint
 
 
@@ -52,6 +55,52 @@ def test_the_noise_is_kept_as_dd_render_takes_it(folder, tmp_path):
     assert "x_T" not in call("dd-import", *arguments).errors
     noise = torch.load(folder / "stage1.ckpt", weights_only=False)["state_dict"]["x_T"]
     np.testing.assert_array_equal(np.load(tmp_path / "xT.npy"), noise[0])
+
+
+@pytest.mark.parametrize(
+    "noise", [torch.full((1, 3, 32, 32), torch.nan), torch.zeros(2, 4, 32, 32), torch.zeros(1, 3, 32, 16)]
+)
+def test_a_bad_checkpoint_changes_no_file(tmp_path, noise):
+    state = dummy_small_renderer()
+    bad = {
+        "noise": state | {"x_T": noise},
+        "weights": state | {"x_T": torch.zeros(1, 3, 32, 32), "out.2.bias": torch.ones(7)},
+    }
+    for content in bad.values():
+        torch.save(content, tmp_path / "a.ckpt")
+        for name in ("r.safetensors", "x.npy"):
+            (tmp_path / name).write_text("old")
+        outcome = call("dd-import", tmp_path / "a.ckpt", "-o", tmp_path / "r.safetensors", "--x-t", tmp_path / "x.npy")
+        assert (outcome.status, outcome.errors.count("\n")) == (1, 1)
+        assert {path.name: path.read_text() for path in tmp_path.glob("[rx].*")} == {
+            "r.safetensors": "old",
+            "x.npy": "old",
+        }
+
+
+def test_weights_that_cannot_be_written_leave_the_old_noise(tmp_path, monkeypatch):
+    def fail(path, checkpoint):
+        raise DataError(f"cannot write '{path}': no space left on device")
+
+    monkeypatch.setattr("dd_tools.formats.checkpoint.write_checkpoint", fail)
+    (tmp_path / "x.npy").write_text("old")
+    dummy_authors_checkpoint(tmp_path / "a.ckpt", dummy_small_renderer())
+    outcome = call("dd-import", tmp_path / "a.ckpt", "-o", tmp_path / "r.safetensors", "--x-t", tmp_path / "x.npy")
+    assert outcome.status == 1 and (tmp_path / "x.npy").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ckpt", "x.npy"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+@pytest.mark.parametrize("stage", [1, 2])
+def test_tensors_of_other_shapes_are_one_line(tmp_path, stage, data):
+    state = dummy_small_renderer() if stage == 1 else dummy_small_motion()
+    for name in data.draw(st.lists(st.sampled_from(sorted(state)), min_size=1, max_size=3)):
+        shapes = st.lists(st.integers(0, 3), max_size=4)
+        state[name] = torch.zeros(data.draw(shapes))
+    torch.save(state, tmp_path / "a.ckpt")
+    outcome = call("dd-import", tmp_path / "a.ckpt", "-o", tmp_path / "r.safetensors", "-q")
+    assert (outcome.status, outcome.errors.count("\n")) == (1, 1)
 
 
 @pytest.mark.parametrize("stage", [1, 2])

@@ -1,6 +1,7 @@
 """dd-prep from the command line: outputs, messages, one-line errors, concurrent runs."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from factories import DummyDetector, dummy_face_landmarks, dummy_lossless_video,
 from PIL import Image
 
 from dd_tools.formats.clip import Clip
+from dd_tools.formats.history import sha256_of
 
 
 def marked(**options) -> np.ndarray:
@@ -57,6 +59,19 @@ def test_history_is_recorded_and_the_same_input_gives_the_same_bytes(talk, tmp_p
     assert history[0]["command"] == "dd-prep"
     assert history[0]["arguments"] == ["-q", "talk.mp4", "-o", "c.h5"]
     assert list(history[0]["inputs"]) == ["talk.mp4"]
+
+
+def test_a_clip_does_not_say_where_its_video_was(talk, tmp_path):
+    clips = []
+    for name in ("ann", "bob"):
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy("talk.mp4", folder)
+        for options, clip in (((), "a.h5"), (("--no-history",), "b.h5")):
+            assert call("dd-prep", "-q", folder / "talk.mp4", "-o", folder / clip, *options) == (0, "", "")
+            clips.append((folder / clip).read_bytes())
+    assert clips[0] == clips[2] and clips[1] == clips[3]
+    assert not any(part.encode() in clips[0] for part in tmp_path.parts[1:])
 
 
 def test_the_face_at_a_point_and_the_face_with_a_number_are_the_same(talk):
@@ -103,6 +118,43 @@ def test_a_bad_video_does_not_stop_the_others_and_resume_skips_what_is_done(talk
     assert status == 0
     assert "dd-prep: 'clips/talk.h5' is up to date" in errors
     assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "clips").iterdir())] == before
+
+
+def test_the_content_of_a_video_decides_whether_its_clip_is_up_to_date(talk, tmp_path):
+    dummy_lossless_video(tmp_path / "old.mp4", [marked()] * 2)
+    os.utime("old.mp4", (1, 1))
+    resumed = ("dd-prep", "talk.mp4", "-o", "a.h5", "--resume")
+    is_skipped = {}
+
+    def run(name, *options):
+        is_skipped[name] = "is up to date" in call(*resumed, *options).errors
+
+    assert call("dd-prep", "-q", "talk.mp4", "-o", "a.h5") == (0, "", "")
+    (tmp_path / "talk.mp4").touch()
+    run("a newer time")
+    run("another size", "--size", "64")
+    run("the same size", "--size", "64")
+    run("another face", "--size", "64", "--face", "0")
+    shutil.copy2("old.mp4", "talk.mp4")
+    run("an older video copied over it", "--size", "64", "--face", "0")
+    with Clip("a.h5") as clip:
+        assert (clip.length, clip.size, clip.source.sha256) == (2, 64, sha256_of("talk.mp4"))
+    Path("a.h5").write_bytes(Path("a.h5").read_bytes()[:-100])
+    run("a damaged clip", "--size", "64", "--face", "0")
+    assert [name for name, skipped in is_skipped.items() if skipped] == ["a newer time", "the same size"]
+
+
+def test_the_content_of_landmarks_decides_too(talk, tmp_path):
+    landmarks = np.tile(dummy_face_landmarks() + np.float32([20, 20]), (24, 1, 1))
+    np.save("points.npy", landmarks)
+    given = ("dd-prep", "talk.mp4", "-o", "a.h5", "--landmarks", "points.npy")
+    assert call(*given, "-q") == (0, "", "")
+    assert "is up to date" in call(*given, "--resume").errors
+    np.save("points.npy", landmarks + np.float32(1))
+    os.utime("points.npy", (1, 1))
+    assert "is up to date" not in call(*given, "--resume").errors
+    assert call(*given, "-q", "--no-history") == (0, "", "")
+    assert "is up to date" not in call(*given, "--resume").errors
 
 
 @pytest.mark.parametrize("face", ["prominent", "all"])

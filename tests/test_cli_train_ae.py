@@ -41,6 +41,30 @@ def test_a_renderer_of_either_kind_is_trained(clips, tmp_path, preset, kind):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clips", "r.csv", "r.safetensors"]
 
 
+@pytest.mark.parametrize("make", [dummy_renderer, dummy_warp_renderer])
+@pytest.mark.parametrize("eyes", [True, False])
+@pytest.mark.parametrize("options", [(), ("--no-eyes",)])
+def test_weights_to_start_from_keep_their_setting_of_the_eyes(clips, tmp_path, make, eyes, options):
+    start, output = make(tmp_path / "start.safetensors", eyes=eyes), tmp_path / "r.safetensors"
+    assert call("dd-train-ae", clips, "-o", output, "--steps", 1, "--init", start, "--device", "cpu", *options)[0] == 0
+    assert read_checkpoint(output, RENDERER).config["eyes"] == (eyes and not options)
+
+
+def test_two_clips_of_the_same_name_are_refused_in_one_line(clips, tmp_path):
+    other = tmp_path / "more"
+    other.mkdir()
+    dummy_clip(other / "b.h5")
+    outcome = call("dd-train-ae", clips, other / "b.h5", "-o", tmp_path / "r.safetensors", "--preset", "tiny")
+    assert outcome.errors == (
+        f"dd-train-ae: '{clips / 'b.h5'}' and '{other / 'b.h5'}' have the same name, which names a clip: rename one\n"
+    )
+    assert outcome.status == 1 and not (tmp_path / "r.safetensors").exists()
+    (tmp_path / "out.txt").write_text("b\n")
+    left = ("--exclude", tmp_path / "out.txt", clips / "a.h5", tmp_path / "clips" / ".." / "clips" / "a.h5")
+    assert train(clips, tmp_path / "r.safetensors", other / "b.h5", *left).status == 0
+    assert read_checkpoint(tmp_path / "r.safetensors", RENDERER).training["clips"] == ["a", "c"]
+
+
 def terminating(draw):
     """A method that draws batches, but the process gets SIGTERM before the third."""
     calls = []

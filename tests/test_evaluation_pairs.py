@@ -33,6 +33,18 @@ def test_one_truth_serves_several_systems(tmp_path):
     assert [pair.system for pair in matching.pairs] == ["x", "y"]
 
 
+def test_systems_in_folders_of_the_same_name_are_kept_apart(tmp_path):
+    systems = [tmp_path / one / "out" for one in ("ours", "theirs")]
+    for folder in systems:
+        folder.parent.mkdir()
+        make(folder, "a.mp4")
+    other, true = make(tmp_path / "other", "a.mp4"), make(tmp_path / "gt", "a.mp4")
+    matching = match_pairs([*systems, other], [true])
+    assert [pair.system for pair in matching.pairs] == ["ours/out", "theirs/out", "other"]
+    (tmp_path / "pairs.tsv").write_text("ours/out/a.mp4\tgt/a.mp4\ntheirs/out/a.mp4\tgt/a.mp4\n")
+    assert [pair.system for pair in match_pairs([tmp_path / "pairs.tsv"], []).pairs] == ["ours/out", "theirs/out"]
+
+
 def test_missing_partners_are_named_on_both_sides(tmp_path):
     ours, true = make(tmp_path / "ours", "a.mp4", "b.mp4"), make(tmp_path / "gt", "b.mp4", "c.mp4")
     matching = match_pairs([ours], [true])
@@ -71,6 +83,8 @@ def test_ambiguous_missing_and_empty(tmp_path):
     true = make(tmp_path / "gt", "a.mp4", "a.mkv")
     with pytest.raises(DataError, match="such as 'a'"):
         match_pairs([make(tmp_path / "ours", "a.mp4")], [true])
+    with pytest.raises(DataError, match=r"several generated videos in '.*two' have the same name, such as 'b'"):
+        match_pairs([make(tmp_path / "two", "b.mp4", "b.mkv")], [make(tmp_path / "one", "b.mp4")])
     with pytest.raises(DataError, match=r"cannot read '.*nowhere': no such file or folder"):
         match_pairs([tmp_path / "nowhere"], [true])
     with pytest.raises(DataError, match="no videos in folder"):

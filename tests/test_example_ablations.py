@@ -95,8 +95,8 @@ def test_a_video_is_reconstructed_from_latents_of_its_own_renderer(folder):
             f"--reference out/held-latents-{stage1}/b.npy" in lines
         )
         assert (
-            f"dd-render out/held/b.h5 --latents - --renderer out/renderer-{stage1}.safetensors --audio few/b.mp4 "
-            f"-o out/{variant}/b.mp4" in lines
+            f"dd-render out/held/b.h5 --latents - --renderer out/renderer-{stage1}.safetensors --source few/b.mp4 "
+            f"--audio few/b.mp4 -o out/{variant}/b.mp4" in lines
         )
 
 

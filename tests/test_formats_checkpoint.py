@@ -1,11 +1,15 @@
 """Weights files: what survives, which files are refused, and the messages."""
 
 import json
+import struct
+import time
+from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 from commands import call
-from factories import dummy_clip, dummy_motion_model, dummy_renderer
+from factories import dummy_clip, dummy_motion_model, dummy_renderer, dummy_warp_motion_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -115,7 +119,7 @@ def test_weights_of_version_1_are_refused_with_how_to_replace_them(tmp_path, com
         ({"dd_tools": "x"}, "damaged metadata"),
         ({"dd_tools": "[2]"}, "damaged metadata"),
         ({"dd_tools": "{}"}, "damaged metadata"),
-        ({"dd_tools": '{"version": 2, "stage": "renderer"}'}, "damaged metadata, without config, content, history"),
+        ({"dd_tools": '{"version": 2, "stage": "renderer"}'}, "damaged metadata, without config, content, format, h"),
     ],
 )
 def test_other_safetensors_files_are_refused(tmp_path, metadata, complaint):
@@ -123,6 +127,91 @@ def test_other_safetensors_files_are_refused(tmp_path, metadata, complaint):
     with pytest.raises(DataError, match=f"a.safetensors': {complaint}") as caught:
         read_checkpoint(tmp_path / "a.safetensors", RENDERER)
     assert "\n" not in str(caught.value)
+
+
+METADATA = {
+    "format": "dd-weights", "version": 2, "content": "renderer", "stage": "renderer", "kind": "warp", "config": {},
+    "training": {}, "history": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"format": "photos"}, 'format is "photos"'),
+        ({"content": ["renderer"]}, r'content is \["renderer"\]'),
+        ({"stage": "training state"}, 'stage is "training state"'),
+        ({"kind": 5}, "kind is 5"),
+        ({"config": "x"}, 'config is "x"'),
+        ({"training": None}, "training is null"),
+        ({"training": {"settings": 3}}, 'training is {"settings": 3}'),
+        ({"history": {"command": "x"}}, 'history is {"command": "x"}'),
+        ({"history": ["x"]}, r'history is \["x"\]'),
+    ],
+)
+def test_metadata_of_other_types_are_refused(tmp_path, change, found):
+    path = tmp_path / "a.safetensors"
+    save_file({"weight": torch.zeros(3)}, path, metadata={"dd_tools": json.dumps(METADATA | change)})
+    with pytest.raises(DataError, match=rf"a.safetensors': damaged metadata, {found}$"):
+        read_checkpoint(path, RENDERER)
+    assert call("dd-info", path).errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(METADATA).replace('"warp"', '"warp", "kind": "diffdub"'),
+        json.dumps(METADATA).replace("[]", "[" * 10**5),
+        json.dumps(METADATA).replace("[]", "[" * 40 + "]" * 40),
+        json.dumps(METADATA | {"training": {"loss": float("nan")}}),
+        json.dumps(METADATA | {"version": "2"}),
+        json.dumps(METADATA)[:-1],
+    ],
+    ids=["a name twice", "deep and cut", "deep", "NaN", "a version that is a text", "cut"],
+)
+def test_metadata_that_are_no_sound_json_are_refused(tmp_path, text):
+    save_file({"weight": torch.zeros(3)}, tmp_path / "a.safetensors", metadata={"dd_tools": text})
+    with pytest.raises(DataError, match=r"a.safetensors': (damaged metadata|weights version 2)"):
+        read_metadata(tmp_path / "a.safetensors")
+
+
+HEADERS = [
+    '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "a": {"dtype": "F32", "shape": [1]}}',
+    '{"a": {"dtype": "F32", "shape": ["1"], "data_offsets": [0, 4]}}',
+    '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, "4"]}}',
+    '{"a": 5}',
+    '{"__metadata__": 5}',
+    "[" * 10**5,
+    "[]",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_headers_of_other_types_are_refused(tmp_path, header):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header.encode() + bytes(4))
+    with pytest.raises(DataError, match=r"a.safetensors': not a safetensors file$"):
+        read_metadata(path)
+
+
+def test_a_header_that_claims_to_be_large_is_not_read(tmp_path):
+    path = tmp_path / "a.safetensors"
+    for length in (2**63, 10**10, 10**6):
+        path.write_bytes(struct.pack("<Q", length) + b"{}")
+        with pytest.raises(DataError, match=r"a.safetensors': not a safetensors file$"):
+            read_metadata(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    path = tmp_path / "a.safetensors"
+    write_checkpoint(path, dummy_checkpoint(tensors={"ok": torch.ones(2), "bad": torch.tensor([1.0, value])}))
+    with pytest.raises(DataError, match=r"cannot use '.*a.safetensors': tensor 'bad' holds NaN or infinite values"):
+        read_checkpoint(path, RENDERER)
+    write_training_state(path, dummy_checkpoint(tensors={"ema.bad": torch.tensor(value)}))
+    for read in (read_training_state, lambda path: read_checkpoint(path, RENDERER)):
+        with pytest.raises(DataError, match=r"tensor '(ema\.)?bad' holds NaN or infinite values"):
+            read(path)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -186,6 +275,8 @@ def test_a_module_holds_the_tensors_of_the_file_in_its_own_type():
         ({"weight": None}, r"tensor 'weight' is missing, expected \(3, 2\)"),
         ({"weight": torch.zeros(2, 2)}, r"tensor 'weight' is \(2, 2\), expected \(3, 2\)"),
         ({"scale": torch.zeros(1)}, r"tensor 'scale' is \(1,\), expected none"),
+        ({"bias": torch.zeros(3, dtype=torch.int64)}, r"tensor 'bias' is \(3,\) of integers, expected \(3,\)"),
+        ({"bias": torch.full((3,), 1e300, dtype=torch.float64)}, "tensor 'bias' holds NaN or infinite values"),
     ],
 )
 def test_tensors_that_do_not_fit_the_configuration_are_refused(change, complaint):
@@ -199,9 +290,50 @@ def test_tensors_that_do_not_fit_the_configuration_are_refused(change, complaint
 def test_a_configuration_that_no_network_has_is_refused_with_the_files_name(tmp_path, make, load):
     path = make(tmp_path / "w.safetensors")
     stage = RENDERER if load is load_renderer else MOTION
-    for change, complaint in (({"z_map": True}, "unknown settings .*: z_map"), ({"dropout": 1.0}, "dropout must be")):
+    for change, complaint in (
+        ({"z_map": True}, "unknown settings .*: z_map"),
+        ({"z_size": None}, "missing settings in the model's configuration: z_size"),
+        ({"dropout": 1.0}, "dropout must be"),
+        ({"dropout": "0"}, "dropout in the model's configuration is '0', expected a number"),
+        ({"z_size": 1.5}, "z_size in the model's configuration is 1.5, expected an integer"),
+        ({"z_size": True}, "z_size in the model's configuration is True, expected an integer"),
+        ({"z_size": 10**9}, "z size must be at most 16384, got 1000000000"),
+    ):
         checkpoint = read_checkpoint(make(path), stage)
-        checkpoint.config |= change
+        changed = checkpoint.config | change
+        checkpoint.config = {name: value for name, value in changed.items() if value is not None}
         write_checkpoint(path, checkpoint)
         with pytest.raises(DataError, match=f"cannot use '.*w.safetensors': {complaint}"):
             load(path)
+
+
+@pytest.mark.parametrize("field", ["blocks", "reference_blocks", "members"])
+def test_a_configuration_of_more_blocks_than_the_file_has_tensors_is_refused_at_once(tmp_path, field):
+    make = {"blocks": dummy_renderer, "reference_blocks": dummy_motion_model, "members": dummy_warp_motion_model}[field]
+    stage, load = (RENDERER, load_renderer) if field == "blocks" else (MOTION, load_motion_model)
+    checkpoint = read_checkpoint(make(tmp_path / "w.safetensors"), stage)
+    checkpoint.config |= {field: 16000}
+    write_checkpoint(tmp_path / "w.safetensors", checkpoint)
+    start = time.monotonic()
+    with pytest.raises(
+        DataError, match=r"w.safetensors': its configuration is that of a larger network than one of \d+"
+    ):
+        load(tmp_path / "w.safetensors")
+    assert time.monotonic() - start < 10
+
+
+def test_a_training_state_without_a_part_is_refused_in_one_line(tmp_path):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    dummy_clip(clips / "a.h5")
+    output, state = tmp_path / "r.safetensors", tmp_path / "r.state.safetensors"
+    options = ("dd-train-ae", clips, "-o", output, "--preset", "tiny", "--steps", 2, "--device", "cpu", "-q")
+    kept = []
+    with mock.patch.object(Path, "unlink", lambda self, **_: kept.append(self)):
+        assert call(*options, "--save-every", 1, "--batch-size", 2)[0] == 0
+    saved = read_training_state(state)
+    saved.tensors = {name: one for name, one in saved.tensors.items() if name != "model.out.2.bias"}
+    write_training_state(state, saved)
+    outcome = call(*options, "--save-every", 1, "--batch-size", 2, "--resume")
+    assert outcome.status == 1 and outcome.errors.count("\n") == 1
+    assert outcome.errors.startswith(f"dd-train-ae: cannot resume from '{state}': damaged training state (")

@@ -15,7 +15,7 @@ from dd_tools.errors import DataError
 from dd_tools.formats.clip import Clip, ClipWriter, Framing, Source, Status, dataset_layout
 
 SIZE, FACE_SIZE, LENGTH = 16, 12, 5
-SOURCE = Source("video.mp4", "/videos/video.mp4", "0" * 64, 64, 48, 25.0)
+SOURCE = Source("video.mp4", "0" * 64, 64, 48, 25.0)
 SETTINGS = {"size": SIZE, "crop": "head", "mask": "paper"}
 
 
@@ -25,7 +25,11 @@ def random_rows() -> list[dict[str, np.ndarray]]:
     rows = [
         {name: random.integers(0, 2, shape).astype(dtype) for name, (shape, dtype) in layout} for _ in range(LENGTH)
     ]
-    return [row | {"pts": index / 25} for index, row in enumerate(rows)]
+    places = {"crop_to_source": np.array([[2, 0, 5], [0, 2, 7]])}
+    return [
+        row | places | {"pts": i / 25, "landmarks": row["landmarks"] * (row["status"] == Status.OK)}
+        for i, row in enumerate(rows)
+    ]
 
 
 def write_clip(path, rows, settings=SETTINGS):
@@ -123,7 +127,7 @@ def test_a_clip_is_usable_for_a_framing_that_accepts_it(original):
 
 def test_a_still_source_has_no_frame_rate():
     assert not SOURCE.is_still
-    assert Source("a.png", "/a.png", "0" * 64, 64, 48, 0).is_still
+    assert Source("a.png", "0" * 64, 64, 48, 0).is_still
 
 
 @pytest.mark.parametrize("version", [0, 2])

@@ -86,7 +86,9 @@ def test_functions_and_command_give_the_same_frames(studio, tmp_path, kind):
     with Clip(tmp_path / "clip.h5") as clip:
         latents = dd_tools.encode_clip(painter, clip)
     generated = dd_tools.generate_motion(speaker, read_speech(tmp_path / "speech.npy"), latents)
-    dd_tools.render([tmp_path / "clip.h5"], [generated], parts, renderer=renderer, settings=LOSSLESS, **steps)
+    dd_tools.render(
+        [tmp_path / "clip.h5"], [generated], parts, source=video, renderer=renderer, settings=LOSSLESS, **steps
+    )
 
     options = ["--renderer", renderer, "--motion", motion, "--lossless", "-q"]
     options += ["--steps", "2"] if steps else []

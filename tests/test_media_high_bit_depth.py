@@ -88,7 +88,7 @@ def test_a_dubbed_ramp_keeps_its_levels_outside_the_mask(ramp, tmp_path):
     clip, output = tmp_path / "clip.h5", tmp_path / "out.mkv"
     given = ("--landmarks", tmp_path / "landmarks.npy", "--size", "32")
     assert call("dd-prep", path, "-o", clip, *given).status == 0
-    weights = ("--renderer", tmp_path / "r.safetensors", "--steps", "1", "--quality", "2")
+    weights = ("--source", path, "--renderer", tmp_path / "r.safetensors", "--steps", "1", "--quality", "2")
     assert call("dd-render", clip, "-o", output, "--latents", tmp_path / "motion.npy", *weights).status == 0
     assert probe(output).pixel_format == "yuv444p10le"
     above = np.s_[:60]  # the mask begins below

@@ -28,10 +28,39 @@ def test_settings_of_another_version_are_refused_by_name(config):
 
 
 @pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"size": "256"}, "size in the model's configuration is '256', expected an integer"),
+        ({"size": 256.0}, "size in the model's configuration is 256.0, expected an integer"),
+        ({"eyes": 1}, "eyes in the model's configuration is 1, expected true or false"),
+        ({"crop": None}, "crop in the model's configuration is None, expected a text"),
+        ({"dropout": None}, "dropout in the model's configuration is None, expected a number"),
+        ({"multipliers": 2}, "multipliers in the model's configuration is 2, expected integers"),
+        ({"multipliers": [1, "2"]}, r"multipliers in the model's configuration is \[1, '2'\], expected integers"),
+    ],
+)
+def test_values_of_another_type_are_refused(change, complaint):
+    config = diffdub_renderer.PRESETS["paper"].config
+    with pytest.raises(DataError, match=f"^{complaint}$"):
+        type(config).from_json(config.to_json() | change)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: type(config).__module__)
+def test_every_setting_must_be_there(config):
+    for name in config.to_json():
+        stored = {other: value for other, value in config.to_json().items() if other != name}
+        with pytest.raises(DataError, match=f"^missing settings in the model's configuration: {name}$"):
+            type(config).from_json(stored)
+
+
+@pytest.mark.parametrize(
     ("room", "change", "complaint"),
     [
         (diffdub_renderer, {"size": 100}, "size 100 is not a multiple of 32, which multipliers"),
         (diffdub_renderer, {"size": 32}, "size 32 is not a multiple of 64, which encoder_multipliers"),
+        (diffdub_renderer, {"multipliers": [1] * 17}, "multipliers must have at most 16 items, got 17"),
+        (diffdub_renderer, {"attention_at": [0]}, "attention at must be at least 1, got 0"),
+        (diffdub_motion, {"hidden": 10**9}, "hidden must be at most 16384, got 1000000000"),
         (diffdub_renderer, {"z_size": 0}, "z size must be at least 1, got 0"),
         (diffdub_renderer, {"dropout": 1.0}, "dropout must be from 0 to below 1, got 1.0"),
         (diffdub_motion, {"width": 511}, "width 511 is not a multiple of its 2 heads"),

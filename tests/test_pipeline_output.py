@@ -1,5 +1,10 @@
 """Crops as videos, the video that a clip was cut from, and what does not go together."""
 
+import hashlib
+import json
+from pathlib import Path
+
+import h5py
 import numpy as np
 import pytest
 from both_kinds import of_both_kinds, tiny_renderer
@@ -46,13 +51,37 @@ def test_crops_are_encoded_with_loss_by_default(clip, tmp_path):
 
 def test_a_source_that_is_missing_or_changed_is_refused(clip, tmp_path):
     video = dummy_video(tmp_path / "other.mp4", seconds=0.4)
-    with pytest.raises(DataError, match=r"cannot find .*clip.mp4', the source of .*clip.h5'; name it with --source"):
+    missing = r"cannot find 'dummy.mp4', the source of '.*clip.h5' beside it or in the working folder; name it with"
+    with pytest.raises(DataError, match=missing):
         find_source(clip)
+    with pytest.raises(DataError, match=r"cannot find 'gone.mp4', the source of '.*clip.h5'; name it with --source"):
+        find_source(clip, Path("gone.mp4"))
     with pytest.raises(DataError, match=r"other.mp4' is not the file .* was cut from \(SHA-256 differs\)"):
         find_source(clip, video)
-    (tmp_path / "clip.mp4").write_bytes(video.read_bytes())
-    with pytest.raises(DataError, match=r"clip.mp4' is not the file"):
+    (tmp_path / "dummy.mp4").write_bytes(video.read_bytes())
+    with pytest.raises(DataError, match=r"dummy.mp4' is not the file"):
         find_source(clip)
+
+
+def test_the_source_is_the_file_of_its_name_whose_content_is_right(tmp_path, monkeypatch):
+    folders = {name: tmp_path / name for name in ("clips", "here")}
+    for folder in folders.values():
+        folder.mkdir()
+        (folder / "dummy.mp4").write_bytes(b"another video")
+    monkeypatch.chdir(folders["here"])
+    right = b"the video"
+    with h5py.File(dummy_clip(folders["clips"] / "clip.h5"), "r+") as file:
+        source = json.loads(file.attrs["source"])
+        file.attrs["source"] = json.dumps(source | {"sha256": hashlib.sha256(right).hexdigest()})
+    with Clip(folders["clips"] / "clip.h5") as clip:
+        for folder, expected in (
+            (folders["here"], Path("dummy.mp4")),
+            (folders["clips"], clip.path.parent / "dummy.mp4"),
+        ):
+            (folder / "dummy.mp4").write_bytes(right)
+            assert find_source(clip) == expected
+        (tmp_path / "renamed.mp4").write_bytes(right)
+        assert find_source(clip, tmp_path / "renamed.mp4") == tmp_path / "renamed.mp4"
 
 
 @pytest.mark.parametrize("name", ["out.avi", "out", "missing/out.mp4"])

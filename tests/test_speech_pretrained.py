@@ -73,6 +73,20 @@ def test_without_a_network_the_error_tells_which_files_to_put_into_a_folder(monk
     assert report.messages == ["downloading speech model 'nobody/nothing' from the Hugging Face hub"]
 
 
+def test_a_commit_is_what_is_asked_for(monkeypatch):
+    asked = []
+
+    def ask(source, **options):
+        asked.append((source, options.get("revision")))
+        raise OSError
+
+    monkeypatch.setattr("transformers.AutoConfig.from_pretrained", ask)
+    for name in ("nobody/nothing@0123abc", "nobody/nothing"):
+        with pytest.raises(DataError, match=f"cannot download speech model '{name}'"):
+            open_speech_model(name)
+    assert asked == [("nobody/nothing", "0123abc")] * 2 + [("nobody/nothing", None)] * 2
+
+
 def test_a_missing_folder_is_not_searched_on_the_hub():
     report = RecordingReporter()
     with pytest.raises(DataError, match="cannot open speech model '/no/such/folder': no such folder"):

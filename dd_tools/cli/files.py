@@ -44,8 +44,17 @@ def check_not_input(output: Path, *inputs: Path | None) -> None:
 
 
 def is_up_to_date(target: Path, *sources: Path) -> bool:
-    """Whether `target` exists and is at least as new as every source, as make judges."""
+    """Whether `target` exists and no source has changed since it was written, to the knowledge of the file system.
+
+    An array records nothing of its sources, so their times must do. A file that is copied or moved over another keeps
+    its time of modification, which may be long ago, but not that of its last change (ctime).
+    """
     if not target.exists():
         return False
     written = target.stat().st_mtime_ns
-    return all(source.exists() and source.stat().st_mtime_ns <= written for source in sources)
+    return all(source.exists() and _changed(source) <= written for source in sources)
+
+
+def _changed(path: Path) -> int:
+    status = path.stat()
+    return max(status.st_mtime_ns, status.st_ctime_ns)

@@ -1,5 +1,6 @@
 """dd-import: released checkpoints to weights."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def import_(
     """
     from dd_tools.diffdub.released import convert
     from dd_tools.formats.arrays import write_array
-    from dd_tools.formats.atomic import check_output_path
+    from dd_tools.formats.atomic import atomic_output, check_output_path
     from dd_tools.formats.checkpoint import write_checkpoint
     from dd_tools.formats.released import read_released
 
@@ -49,17 +50,19 @@ def import_(
     released = read_released(weights)
     try:
         checkpoint, known, assumed = convert(released, weights)
-    except (LookupError, ArithmeticError, ValueError, UsageError) as error:
+    except (LookupError, ArithmeticError, ValueError, TypeError, RuntimeError, UsageError) as error:
         raise DataError(f"cannot use '{weights}': tensors of {released.source} are missing or do not fit") from error
-    if x_t:
-        write_array(x_t, _noise(released, weights))
+    noise = _noise(released, weights) if x_t else None
     checkpoint.training = {
         "imported": released.source,
         "file": weights.name,
         "moving average": released.averaged,
     }
     checkpoint.history = session.history([weights], wanted=not no_history)
-    write_checkpoint(output, checkpoint)
+    with atomic_output(x_t) if x_t else nullcontext() as temporary:  # so that both files are new, or both are old
+        if temporary:
+            write_array(temporary, noise)
+        write_checkpoint(output, checkpoint)
     millions = sum(tensor.numel() for tensor in checkpoint.tensors.values()) / 1e6
     average = "the moving average" if released.averaged else "without a moving average"
     session.say(f"'{weights}' is {released.source}: a {released.stage} of {millions:.1f} M values, {average}")
@@ -70,9 +73,14 @@ def import_(
 
 def _noise(released, path: Path):
     """The first x_T of the checkpoint, float32 (3, S, S)."""
+    from dd_tools.formats.arrays import is_finite
+
     if released.x_T is None:
         raise DataError(f"cannot write the noise of '{path}': it has no x_T; leave out --x-t")
-    return released.x_T[0].float().numpy()
+    noise = released.x_T[0].float().numpy()
+    if len(noise) != 3 or noise.shape[1] != noise.shape[2] or not is_finite(noise):
+        raise DataError(f"cannot write the noise of '{path}': its x_T is no finite noise (N, 3, S, S); leave out --x-t")
+    return noise
 
 
 def _unused(released, verbose: bool, kept: bool) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.files import check_not_input, is_up_to_date, plan_outputs
+from dd_tools.cli.files import check_not_input, plan_outputs
 from dd_tools.cli.options import Device, NoHistory
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
@@ -53,7 +53,7 @@ Landmarks = Annotated[
 ]
 DetectorName = Annotated[str, typer.Option("--detector", metavar="mediapipe|face-alignment", help="Landmark detector.")]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Skip clips newer than their videos; continue an interrupted run.")
+    bool, typer.Option("--resume", help="Skip clips of the same video and options; continue an interrupted run.")
 ]
 
 
@@ -79,6 +79,7 @@ def prep(
     An image becomes a clip of one frame. Frames without a usable face are listed; they later pass through unchanged.
     """
     from dd_tools.face.preparation import prepare_video, report_lines
+    from dd_tools.pipeline.prepared import is_prepared
 
     settings = PrepSettings(size=size, crop=crop, mask=mask, fps=_parse_fps(fps), face=face, at=parse_point(at))
     if list_faces:
@@ -91,7 +92,7 @@ def prep(
 
     def prepare_one(pair: tuple[Path, Path]) -> None:
         video, clip = pair
-        if resume and is_up_to_date(clip, video, *landmark_files):
+        if resume and is_prepared(clip, video, settings, detector=opened, landmarks=landmarks):
             session.say(f"'{clip}' is up to date")
             return
         history = session.history([video, *landmark_files], wanted=not no_history)

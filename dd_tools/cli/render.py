@@ -19,7 +19,11 @@ Latents = Annotated[
 ]
 Audio = Annotated[Path | None, typer.Option(metavar="FILE", help="Audio track of the output.")]
 Source = Annotated[
-    Path | None, typer.Option(metavar="VIDEO", help="Video to paste into.  [default: the one the clip was cut from]")
+    Path | None,
+    typer.Option(
+        metavar="VIDEO",
+        help="Video that the clip was cut from.  [default: its name, beside the clip or in the working folder]",
+    ),
 ]
 NoiseFile = Annotated[
     Path | None,

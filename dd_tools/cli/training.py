@@ -95,17 +95,25 @@ class TrainingOptions:
         """The files to train on: those of `named` and in its folders, less the excluded ones, and a fraction of these.
 
         pattern: of the files in folders. lists: files given by other options (or None), with the clip names in each.
-        Names that match no clip are reported, as they are probably misspelt.
+        Names that match no clip are reported, as they are probably misspelt. Raises `DataError` if two files have the
+        same name, as it is the name of a clip.
         """
         from dd_tools.training.clips import fraction_of, read_names
 
         excluded = read_names(self.exclude) if self.exclude else set()
-        files = {path.stem: path for path in expand_folders(named, pattern)}
-        for source, names in ((self.exclude, excluded), *lists.items()):
-            if unknown := sorted(set(names) - set(files)):
+        found = list({path.resolve(): path for path in expand_folders(named, pattern)}.values())
+        names = {path.stem for path in found}
+        for source, listed in ((self.exclude, excluded), *lists.items()):
+            if unknown := sorted(set(listed) - names):
                 shown = ", ".join(unknown[:3]) + (" ..." if len(unknown) > 3 else "")
-                session.say(f"'{source}': {len(unknown)} of {len(names)} names match no clip: {shown}")
-        files = {stem: path for stem, path in files.items() if stem not in excluded}
+                session.say(f"'{source}': {len(unknown)} of {len(listed)} names match no clip: {shown}")
+        files: dict[str, Path] = {}
+        for path in found:
+            if path.stem in excluded:
+                continue
+            if path.stem in files:
+                raise DataError(f"'{files[path.stem]}' and '{path}' have the same name, which names a clip: rename one")
+            files[path.stem] = path
         if not files:
             raise DataError(f"nothing to train on: no {pattern} among the inputs, or all excluded")
         return [files[stem] for stem in fraction_of(list(files), self.data_fraction)]

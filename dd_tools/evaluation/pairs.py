@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.names import distinct_names
 
 VIDEO_SUFFIXES = (
     ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv",
@@ -19,7 +20,8 @@ _LIST_HEADER = ["generated", "truth"]
 class VideoPair:
     """A generated video and its truth.
 
-    system: what generated it, the name of its folder. clip: the file name without suffix.
+    system: what generated it, the name of its folder, with the folders around it where others have the same name. clip:
+    the file name without suffix.
     """
 
     system: str
@@ -64,9 +66,9 @@ def read_list(path: Path) -> Matching:
     """
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not text'}".lower()) from None
-    matching = Matching()
+    found: list[tuple[Path, Path]] = []
     for number, columns in enumerate(lines, start=1):
         if not columns or (number == 1 and columns == _LIST_HEADER):
             continue
@@ -74,14 +76,20 @@ def read_list(path: Path) -> Matching:
             raise DataError(
                 f"cannot use '{path}': line {number} has {len(columns)} columns, expected 2 separated by a tab"
             )
-        matching.pairs.append(_pair(*(path.parent / column for column in columns)))
-    if not matching.pairs:
+        found.append(tuple(path.parent / column for column in columns))
+    if not found:
         raise DataError(f"no pairs in '{path}'")
-    return matching
+    return Matching(_pairs(found))
 
 
-def _pair(generated: Path, truth: Path) -> VideoPair:
-    return VideoPair(generated.resolve().parent.name, generated.stem, generated, truth)
+def _pairs(found: Sequence[tuple[Path, Path]]) -> list[VideoPair]:
+    """The pairs of generated videos and truths."""
+    folders = [generated.resolve().parent for generated, _ in found]
+    names = distinct_names(folders)
+    return [
+        VideoPair(names[folder], generated.stem, generated, truth)
+        for folder, (generated, truth) in zip(folders, found, strict=True)
+    ]
 
 
 def _videos(paths: Sequence[Path]) -> list[Path]:
@@ -107,21 +115,27 @@ def _match_in_order(generated: list[Path], truth: list[Path]) -> Matching:
             f"cannot pair {len(generated)} generated but {len(truth)} true videos without common names: "
             "give one truth for each generated video, or files with the same names"
         )
-    return Matching([_pair(*pair) for pair in zip(generated, truth, strict=True)])
+    return Matching(_pairs(list(zip(generated, truth, strict=True))))
 
 
 def _match_by_name(generated: list[Path], truth: list[Path]) -> Matching:
-    ambiguous = [stem for stem, count in Counter(path.stem for path in truth).items() if count > 1]
-    if ambiguous:
-        raise DataError(f"several true videos have the same name, such as '{ambiguous[0]}'")
+    _check_names("true videos", [path.stem for path in truth])
     truths = {path.stem: path for path in truth}
     matching = Matching(
-        [_pair(path, truths[path.stem]) for path in generated if path.stem in truths],
+        _pairs([(path, truths[path.stem]) for path in generated if path.stem in truths]),
         [f"no truth for '{path}'" for path in generated if path.stem not in truths],
     )
     for folder in dict.fromkeys(path.parent for path in generated):
-        stems = {path.stem for path in generated if path.parent == folder}
+        stems = [path.stem for path in generated if path.parent == folder]
+        _check_names(f"generated videos in '{folder}'", stems)
         matching.missing += [
             f"no generated video in '{folder}' for '{truths[stem]}'" for stem in truths if stem not in stems
         ]
     return matching
+
+
+def _check_names(videos: str, stems: Sequence[str]) -> None:
+    """Raise `DataError` if two have the same name. videos: what they are."""
+    ambiguous = [stem for stem, count in Counter(stems).items() if count > 1]
+    if ambiguous:
+        raise DataError(f"several {videos} have the same name, such as '{ambiguous[0]}'")

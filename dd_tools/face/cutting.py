@@ -110,9 +110,7 @@ def write_clips(
     detector: the detector that found the landmarks; None if they were read from a file. history: the clips' history
     entries.
     """
-    source = Source(
-        info.path.name, str(info.path.resolve()), sha256_of(info.path), info.width, info.height, info.frame_rate
-    )
+    source = Source(info.path.name, sha256_of(info.path), info.width, info.height, info.frame_rate)
     box = _covering_box(plans, info)
     decoded = read_frames(info, fps=plans[0].settings.fps, box=box)
     with ExitStack() as stack:

@@ -3,10 +3,10 @@
 The array is bare, without settings or history, so that it can go through a pipe.
 """
 
-import io
+import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,13 +14,12 @@ import numpy as np
 
 from dd_tools.errors import DataError
 from dd_tools.formats.atomic import atomic_output
+from dd_tools.formats.npy import NOT_NPY, Header, read_header, read_values
 
 PIPE = "-"
 
 SPEECH_RATE = 50  # frames of speech features per second
 LATENT_RATE = 25  # latents per second
-
-_NOT_NPY = "not an NPY array file, or truncated"
 
 
 def read_speech(path: str | Path) -> np.ndarray:
@@ -29,19 +28,19 @@ def read_speech(path: str | Path) -> np.ndarray:
     A float16 file is memory-mapped and read-only, because an hour of HuBERT-large is 9 GB. Raises `DataError` as
     `read_array` does.
     """
-    return _read(path, ("L layers", "T frames", "D features"), mapped=True).astype(np.float16, copy=False)
+    return _converted(_read(path, ("L layers", "T frames", "D features"), mapped=True), np.float16, path)
 
 
 def read_latents(path: str | Path) -> np.ndarray:
     """Read latents, float32 (T, Z): T frames at `LATENT_RATE`, Z values. Raises `DataError` as `read_array` does."""
-    return _read(path, ("T frames", "Z values")).astype(np.float32, copy=False)
+    return _converted(_read(path, ("T frames", "Z values")), np.float32, path)
 
 
 def read_array(path: str | Path, axes: tuple[str, ...]) -> np.ndarray:
     """Read an array of numbers. axes: a name for each dimension, for messages.
 
-    Raises `DataError` if there is no such file, if it is not one NPY array, for another number of dimensions, for an
-    empty array, and for NaN and infinite values.
+    Raises `DataError` if there is no such file, if it is not one complete NPY array, for another number of dimensions,
+    for an empty array, for anything but integers and floating-point numbers, and for NaN and infinite values.
     """
     return _read(path, axes)
 
@@ -106,29 +105,63 @@ def write_speech(path: str | Path, pieces: Iterable[np.ndarray], shape: tuple[in
 
 def _read(path: str | Path, axes: tuple[str, ...], mapped: bool = False) -> np.ndarray:
     name = "standard input" if str(path) == PIPE else f"'{path}'"
-    array = _load(path, name, mapped)
-    expected = f"({', '.join(axes)})"
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"cannot read {name}: an NPZ archive, expected one NPY array {expected}")
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise DataError(f"cannot read {name}: holds {array.dtype}, expected numbers {expected}")
-    if array.ndim != len(axes):
-        raise DataError(f"cannot read {name}: shape {array.shape}, expected {expected}")
-    if 0 in array.shape:
-        raise DataError(f"cannot read {name}: empty, shape {array.shape}, expected {expected}")
-    if not all(np.isfinite(part).all() for part in array):
+    try:
+        with _opened(path, name) as stream:
+            header = read_header(stream)
+            _check_header(header, axes)
+            array = _read_values(stream, path, header, mapped)
+    except ValueError as error:
+        raise DataError(f"cannot read {name}: {error}") from None
+    if not is_finite(array):
         raise DataError(f"cannot read {name}: holds NaN or infinite values")
     return array
 
 
-def _load(path: str | Path, name: str, mapped: bool) -> np.ndarray | np.lib.npyio.NpzFile:
+def _check_header(header: Header, axes: tuple[str, ...]) -> None:
+    """Raise `ValueError` unless these are numbers with one dimension for each of the `axes`."""
+    expected = f"({', '.join(axes)})"
+    if header.dtype.kind not in "fiu":
+        raise ValueError(f"holds {header.dtype!s:.40}, expected numbers {expected}")
+    if len(header.shape) != len(axes):
+        raise ValueError(f"shape {header.shape}, expected {expected}")
+    if 0 in header.shape:
+        raise ValueError(f"empty, shape {header.shape}, expected {expected}")
+
+
+def _read_values(stream: BinaryIO, path: str | Path, header: Header, mapped: bool) -> np.ndarray:
+    """The array. A file must have exactly the size that its header claims."""
+    if str(path) != PIPE:
+        found = os.fstat(stream.fileno()).st_size - header.start
+        if found != header.size:
+            raise ValueError(f"{NOT_NPY} ({found} bytes of values, {header.size} expected)")
+        if mapped:
+            return np.memmap(path, header.dtype, "r", header.start, header.shape, header.order)
+    return read_values(stream, header)
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether the array (N, ...) holds no NaN and no infinite value. Needs memory for one of the N parts."""
+    return all(np.isfinite(part).all() for part in array)
+
+
+def _converted(array: np.ndarray, dtype: type, path: str | Path) -> np.ndarray:
+    """The array in another type. Raises `DataError` for values that are too large for it."""
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype, copy=False)
+    if converted is not array and not is_finite(converted):
+        raise DataError(f"cannot read '{path}': holds values that are too large for {np.dtype(dtype)}")
+    return converted
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path, name: str) -> Iterator[BinaryIO]:
     try:
         if str(path) == PIPE:
-            return np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
-        return np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
+            yield sys.stdin.buffer
+        else:
+            with open(path, "rb") as stream:
+                yield stream
     except FileNotFoundError:
         raise DataError(f"cannot read {name}: no such file") from None
     except OSError as error:
-        raise DataError(f"cannot read {name}: {error.strerror.lower() if error.strerror else _NOT_NPY}") from None
-    except (ValueError, EOFError):
-        raise DataError(f"cannot read {name}: {_NOT_NPY}") from None
+        raise DataError(f"cannot read {name}: {error.strerror.lower() if error.strerror else NOT_NPY}") from None

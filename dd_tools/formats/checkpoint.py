@@ -1,14 +1,16 @@
 """Weights and training states as safetensors: tensors plus JSON metadata, never a pickle."""
 
 import json
+import operator
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import DataError, UsageError, first_line
 from dd_tools.formats.atomic import atomic_output
+from dd_tools.formats.strict_json import parse_object
 
 if TYPE_CHECKING:  # torch is slow to import, and metadata is read without it
     from torch import Tensor, nn
@@ -21,9 +23,7 @@ VERSION = 2
 RENDERER, MOTION = "renderer", "motion model"
 TRAINING_STATE = "training state"
 EMA_PREFIX = "ema."  # of the moving average's tensors in a training state
-MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
-
-_FIELDS = {"content", "stage", "kind", "config", "training", "history"}  # of the metadata, besides format and version
+MAX_HEADER = 1 << 24  # bytes, a hundred times those of the largest network here
 
 # What to do about weights of another version.
 _REMEDY = "train the model again, or convert the authors' checkpoint again with dd-import"
@@ -84,22 +84,29 @@ def _write(path: str | Path, content: str, checkpoint: Checkpoint) -> None:
 def read_checkpoint(path: str | Path, stage: str) -> Checkpoint:
     """Read the weights of one `stage`. From a training state, read the moving average of the weights.
 
-    Raises `DataError` for another stage, another program's file, another version, and a damaged file.
+    Raises `DataError` for another stage, another program's file, another version, a damaged file, and for NaN and
+    infinite values.
     """
+    from dd_tools.formats.tensor_checks import check_tensors
+
     checkpoint, content = _read(path)
     if checkpoint.stage != stage:
         raise DataError(f"cannot use '{path}': it holds a {checkpoint.stage}, expected a {stage}")
     if content == TRAINING_STATE:
         averaged = {name: tensor for name, tensor in checkpoint.tensors.items() if name.startswith(EMA_PREFIX)}
         checkpoint.tensors = {name.removeprefix(EMA_PREFIX): tensor for name, tensor in averaged.items()}
+    check_tensors(checkpoint.tensors, path)
     return checkpoint
 
 
 def read_training_state(path: str | Path) -> Checkpoint:
-    """Read the state of an unfinished training run. Raises `DataError` for any other file."""
+    """Read the state of an unfinished training run. Raises `DataError` as `read_checkpoint` does."""
+    from dd_tools.formats.tensor_checks import check_tensors
+
     checkpoint, content = _read(path)
     if content != TRAINING_STATE:
         raise DataError(f"cannot use '{path}': it holds a {content}, expected a {TRAINING_STATE}")
+    check_tensors(checkpoint.tensors, path)
     return checkpoint
 
 
@@ -120,23 +127,21 @@ def module_with(tensors: dict[str, "Tensor"], build: Callable[[], Module], path:
     """The module that `build` returns, with the weights `tensors`, in eval mode.
 
     It is built on the meta device, so no time goes into random weights. `tensors` are converted to its dtypes. path:
-    the weights file, for error messages. Raises `DataError` for a tensor that is missing, unknown or of another shape,
-    and for a configuration that `build` refuses.
+    the weights file, for error messages. Raises `DataError` for a tensor that is missing, unknown, of another shape, or
+    too large for its dtype, and for a configuration that `build` refuses.
     """
-    import torch
+    from dd_tools.formats.tensor_checks import check_fit, check_tensors, on_meta
 
     try:
-        with torch.device("meta"):
-            module = build()
+        module = on_meta(build, len(tensors))
     except (DataError, UsageError) as error:
         raise DataError(f"cannot use '{path}': {error}") from None
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise DataError(f"cannot use '{path}': no network has its configuration ({first_line(error)})") from None
     state = module.state_dict()
-    for name in [*state, *tensors]:
-        expected = tuple(state[name].shape) if name in state else "none"
-        found = tuple(tensors[name].shape) if name in tensors else "missing"
-        if expected != found:
-            raise DataError(f"cannot use '{path}': tensor '{name}' is {found}, expected {expected}")
+    check_fit(tensors, state, path)
     converted = {name: tensor.to(state[name].dtype) for name, tensor in tensors.items()}
+    check_tensors(converted, path)
     module.load_state_dict(converted, assign=True)
     return module.eval()
 
@@ -152,29 +157,54 @@ def read_metadata(path: str | Path) -> dict:
     if path.stat().st_size < end:
         raise DataError(f"cannot read '{path}': truncated ({path.stat().st_size} of {end} bytes)")
     try:
-        header = json.loads(metadata["dd_tools"])
-        version = header["version"]
+        values = parse_object(metadata["dd_tools"])
+        version = values["version"]
     except (ValueError, LookupError, TypeError):
         raise DataError(f"cannot read '{path}': damaged metadata") from None
     if version != VERSION:
         raise DataError(f"cannot use '{path}': weights version {version}, this program reads {VERSION}; {_REMEDY}")
-    if missing := sorted(_FIELDS - set(header)):
+    if missing := sorted(set(_FIELDS) - set(values)):
         raise DataError(f"cannot read '{path}': damaged metadata, without {', '.join(missing)}")
-    return header | {"tensors": shapes}
+    for name, is_valid in _FIELDS.items():
+        if not is_valid(values[name]):
+            raise DataError(f"cannot read '{path}': damaged metadata, {name} is {json.dumps(values[name])[:40]}")
+    return values | {"tensors": shapes}
+
+
+def _is_notes(value: object) -> bool:
+    """Whether these can be training notes."""
+    return isinstance(value, dict) and isinstance(value.get("settings", {}), dict)
+
+
+def _is_history(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
+# The metadata, besides the version: what is stored under each name.
+_FIELDS: dict[str, Callable[[object], bool]] = {
+    "format": lambda value: value == FORMAT,
+    "content": lambda value: value in (RENDERER, MOTION, TRAINING_STATE),
+    "stage": lambda value: value in (RENDERER, MOTION),
+    "kind": lambda value: isinstance(value, str),
+    "config": lambda value: isinstance(value, dict),
+    "training": _is_notes,
+    "history": _is_history,
+}
 
 
 def _read_header(path: Path) -> tuple[dict, dict[str, tuple], int]:
     """The metadata of a safetensors file, its tensors' shapes, and the size in bytes that the file must have."""
     prefix = b""
     try:
+        size = path.stat().st_size
         with open(path, "rb") as stream:
             prefix = stream.read(8)
             length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
-            text = stream.read(length) if 0 < length <= MAX_HEADER else b""
-        table = json.loads(text)
+            text = stream.read(length) if 0 < length <= min(size, MAX_HEADER) else b""
+        table = parse_object(text)
         metadata = dict(table.pop("__metadata__", {}))
-        shapes = {name: tuple(entry["shape"]) for name, entry in table.items()}
-        ends = [entry["data_offsets"][1] for entry in table.values()]
+        shapes = {name: tuple(map(operator.index, entry["shape"])) for name, entry in table.items()}
+        ends = [operator.index(entry["data_offsets"][1]) for entry in table.values()]
         return metadata, shapes, 8 + length + max(ends, default=0)
     except FileNotFoundError:
         raise DataError(f"cannot read '{path}': no such file") from None

@@ -15,7 +15,6 @@ by itself. If the status is not OK, landmarks, mask and face image are zero; the
 """
 
 import enum
-import errno
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -25,7 +24,22 @@ import h5py
 import numpy as np
 
 from dd_tools.errors import DataError
+from dd_tools.formats.clip_checks import (
+    check_detector,
+    check_history,
+    check_landmarks,
+    check_length,
+    check_maps,
+    check_settings,
+    check_sizes,
+    check_source,
+    check_status,
+    check_times,
+)
+from dd_tools.formats.hdf5_input import attribute, open_hdf5, stored_rows
 from dd_tools.formats.hdf5_output import Hdf5Output
+from dd_tools.formats.stored_rows import RowReader, StoredRows, damaged
+from dd_tools.formats.strict_json import parse_json, parse_object
 
 FORMAT = "dd-clip"
 VERSION = 1
@@ -50,14 +64,12 @@ class Source:
     """The video or image that a clip was cut from.
 
     name: file name without its folder.
-    path: absolute path when the clip was made; the file may have been moved since.
     sha256: hexadecimal SHA-256 of the file.
     width, height: pixels as displayed, after rotation.
     frame_rate: nominal frames per second; 0 for an image.
     """
 
     name: str
-    path: str
     sha256: str
     width: int
     height: int
@@ -67,6 +79,11 @@ class Source:
     def is_still(self) -> bool:
         """Whether it is an image."""
         return self.frame_rate == 0
+
+    @classmethod
+    def from_json(cls, values: Mapping) -> "Source":
+        """The inverse of `dataclasses.asdict`. A path, which clips once held, is ignored. Raises `ValueError`."""
+        return cls(**check_source({name: value for name, value in values.items() if name != "path"}))
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,7 @@ def dataset_layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...]
 
 
 _IN_MEMORY = ("landmarks", "crop_to_source", "pts", "status")
+_LIMITS = dict.fromkeys(dataset_layout(0, 0)) | {"mask": 1}  # the largest valid values, None for any
 
 
 class ClipWriter:
@@ -196,58 +214,76 @@ class ClipWriter:
 class Clip:
     """A clip file, opened for reading and validated. Use it as a context manager.
 
-    Attributes: `frames`, `mask` and `face` are HDF5 datasets, read from the file frame by frame. `landmarks`,
+    Attributes: `frames`, `mask` and `face` are sequences of frames, read from the file one by one. `landmarks`,
     `crop_to_source`, `pts` and `status` are arrays. `length` is T, `size` is S, `face_size` is F. `source` is a
-    `Source`; `detector`, `settings` and `history` are the values given to `ClipWriter`.
+    `Source`; `detector`, `settings` and `history` are the values given to `ClipWriter`. `stored` says where frames,
+    masks and face images lie in the file, by name.
 
-    path: the file. Raises `DataError` unless it is a complete clip of this version. Attributes, shapes and types are
-    checked, the values in the datasets are not.
+    path: the file. Raises `DataError` unless it is a complete clip of this version in one file, whose attributes,
+    shapes, types and values are valid. The pixels are checked when they are read.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self._file = _open(self.path)
-        try:
-            self._check_version()
+        with open_hdf5(self.path, FORMAT) as file:
             try:
-                self._load()
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
-                raise DataError(f"cannot read '{self.path}': damaged clip file ({error})") from None
-            if self.length == 0:
-                raise DataError(f"cannot read '{self.path}': a clip without frames")
-        except BaseException:
+                self._check_version(file)
+                self._load_attributes(file)
+                rows = self._find_datasets(file)
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError, RuntimeError) as error:
+                raise damaged(self.path, error) from None
+        self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - open as long as the clip
+        try:
+            self._load(rows)
+        except (ValueError, OSError) as error:
             self._file.close()
-            raise
+            raise damaged(self.path, error) from None
 
-    def _check_version(self) -> None:
-        if self._file.attrs.get("format") != FORMAT:
+    def _check_version(self, file: h5py.File) -> None:
+        if "format" not in file.attrs or attribute(file, "format") != FORMAT:
             raise DataError(f"cannot read '{self.path}': not a dd-clip file")
-        version = self._file.attrs.get("version")
+        version = attribute(file, "version")
         if version != VERSION:
             raise DataError(
                 f"cannot read '{self.path}': clip version {version}, this program reads {VERSION}; "
                 "prepare the video again with dd-prep"
             )
 
-    def _load(self) -> None:
-        attributes = self._file.attrs
-        self.source = Source(**json.loads(attributes["source"]))
-        self.detector: dict = json.loads(attributes["detector"])
-        self.settings: dict = json.loads(attributes["settings"])
-        self.history: list[dict] = json.loads(attributes["history"])
-        self.frames, self.mask, self.face = (self._file[name] for name in ("frames", "mask", "face"))
-        self.length, self.size, self.face_size = self.frames.shape[0], self.frames.shape[1], self.face.shape[1]
-        self._check_datasets()
-        self.landmarks, self.crop_to_source, self.pts, self.status = (self._file[name][:] for name in _IN_MEMORY)
+    def _load_attributes(self, file: h5py.File) -> None:
+        self.source = Source.from_json(parse_object(attribute(file, "source")))
+        self.detector = check_detector(parse_object(attribute(file, "detector")))
+        self.settings = check_settings(parse_object(attribute(file, "settings")))
+        self.history = check_history(parse_json(attribute(file, "history")))
 
-    def _check_datasets(self) -> None:
+    def _find_datasets(self, file: h5py.File) -> dict[str, StoredRows]:
+        rows = {name: stored_rows(file, name, limit) for name, limit in _LIMITS.items()}
+        self.length, self.size, self.face_size = (
+            rows["frames"].length,
+            *(rows[name].shape[0] if rows[name].shape else 0 for name in ("frames", "face")),
+        )
         for name, (shape, dtype) in dataset_layout(self.size, self.face_size).items():
-            found, expected_shape = self._file[name], (self.length, *shape)
-            if found.shape != expected_shape or found.dtype != np.dtype(dtype):
+            found, expected = (rows[name].length, *rows[name].shape), (self.length, *shape)
+            if found != expected or rows[name].dtype != np.dtype(dtype):
                 raise DataError(
-                    f"cannot read '{self.path}': {name} is {found.dtype} {found.shape}, "
-                    f"expected {np.dtype(dtype)} {expected_shape}"
+                    f"cannot read '{self.path}': {name} is {rows[name].dtype} {found}, "
+                    f"expected {np.dtype(dtype)} {expected}"
                 )
+        if self.length == 0:
+            raise DataError(f"cannot read '{self.path}': a clip without frames")
+        check_length(self.length, self.path.stat().st_size)
+        check_sizes(self.size, self.face_size, self.settings)
+        return rows
+
+    def _load(self, rows: dict[str, StoredRows]) -> None:
+        self.stored = {name: rows[name] for name in rows if name not in _IN_MEMORY}
+        self.frames, self.mask, self.face = (RowReader(one, self._file, self.path) for one in self.stored.values())
+        self.landmarks, self.crop_to_source, self.pts, self.status = (
+            rows[name].read_all(self._file) for name in _IN_MEMORY
+        )
+        check_status(self.status, max(Status))
+        check_times(self.pts)
+        check_landmarks(self.landmarks, self.status == Status.OK, self.size)
+        check_maps(self.crop_to_source)
 
     @property
     def usable(self) -> np.ndarray:
@@ -271,20 +307,3 @@ class Clip:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-
-
-def _open(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except FileNotFoundError:
-        raise DataError(f"cannot read '{path}': no such file") from None
-    except OSError as error:
-        if path.is_dir():
-            reason = "it is a folder"
-        elif "truncated" in str(error):
-            reason = "truncated HDF5 file"
-        elif error.errno in (errno.EACCES, errno.EPERM):
-            reason = "permission denied"
-        else:
-            reason = "not a dd-clip file"
-        raise DataError(f"cannot read '{path}': {reason}") from None

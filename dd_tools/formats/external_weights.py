@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,12 +10,17 @@ import numpy as np
 import torch
 
 from dd_tools.errors import DataError, first_line
+from dd_tools.formats.npy import read_header, read_values
+from dd_tools.formats.pickle_checks import LEGACY_PICKLES, names_in_pickle, names_in_zip
+from dd_tools.formats.tensor_checks import check_tensors
+
+MAX_NPZ_RATIO = 100  # bytes of arrays that one byte of a compressed file may hold; weights hardly shrink at all
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """Read a state dict from a file: ``.npz``, ``.safetensors``, or a PyTorch file with any other suffix.
 
-    Raises `DataError` if the file cannot be read or contains anything but named tensors.
+    Raises `DataError` if the file cannot be read, contains anything but named tensors, and for NaN and infinite values.
     """
     path = Path(path)
     if not path.is_file():
@@ -25,18 +31,35 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
         raise DataError(f"cannot read '{path}': not a plain state dict (pickled code is never run)") from None
     except Exception as error:  # every library has its own exceptions for a broken file
         raise DataError(f"cannot read '{path}': not a weights file ({first_line(error)})") from None
-    if not (isinstance(state, Mapping) and state and all(isinstance(value, torch.Tensor) for value in state.values())):
+    named = isinstance(state, Mapping) and [isinstance(name, str) for name in state]
+    if not (named and all(named) and all(isinstance(value, torch.Tensor) for value in state.values())):
         raise DataError(f"cannot use '{path}': not a state dict of named tensors")
+    check_tensors(state, path)
     return dict(state)
 
 
 def _read_torch(path: Path) -> dict:
+    if zipfile.is_zipfile(path):
+        names = names_in_zip(path)
+    else:
+        with open(path, "rb") as stream:
+            names = set().union(*(names_in_pickle(stream) for _ in range(LEGACY_PICKLES)))
+    if names:
+        raise pickle.UnpicklingError
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _read_npz(path: Path) -> dict:
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > MAX_NPZ_RATIO * path.stat().st_size:
+            raise ValueError("its arrays are larger than the file can hold")
+        tensors = {}
+        for entry in entries:
+            with archive.open(entry) as stream:
+                array = read_values(stream, read_header(stream))
+            tensors[entry.filename.removesuffix(".npy")] = torch.from_numpy(np.ascontiguousarray(array))
+    return tensors
 
 
 def _read_safetensors(path: Path) -> dict:
@@ -69,5 +92,5 @@ def fingerprint(state: Mapping[str, torch.Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())
-        digest.update(state[name].contiguous().numpy().tobytes())
+        digest.update(state[name].contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:8]

@@ -1,7 +1,8 @@
 """The history of a file: the command lines and input files that produced it, stored in the file itself.
 
-An entry is a plain dictionary ``{"command", "version", "arguments", "inputs": {name: sha256}}``. It contains no time
-and no host name, so the same command with the same input writes the same bytes.
+An entry is a plain dictionary ``{"command", "version", "arguments", "inputs": {name: sha256}}``. It contains no time,
+no host name and no absolute path, so the same command with the same input writes the same bytes, and says nothing about
+the machine.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from dd_tools import __version__
 from dd_tools.errors import DataError
+from dd_tools.formats.names import distinct_names
 
 _BLOCK_BYTES = 1 << 20
 
@@ -27,10 +29,19 @@ def sha256_of(path: str | Path) -> str:
 
 
 def history_entry(command: str, arguments: Sequence[str], inputs: Iterable[str | Path] = ()) -> dict:
-    """The history entry of a command that ran with `arguments` on the files `inputs`."""
+    """The history entry of a command that ran with `arguments` on the files `inputs`.
+
+    Inputs of the same name are told apart by their folders.
+    """
+    names = distinct_names(map(Path, inputs))
     return {
         "command": command,
         "version": __version__,
-        "arguments": list(arguments),
-        "inputs": {Path(path).name: sha256_of(path) for path in inputs},
+        "arguments": [_without_absolute_folder(argument) for argument in arguments],
+        "inputs": {name: sha256_of(path) for path, name in names.items()},
     }
+
+
+def _without_absolute_folder(argument: str) -> str:
+    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    return option + equals + (Path(value).name or value if Path(value).is_absolute() else value)

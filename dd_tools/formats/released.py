@@ -10,6 +10,8 @@ from torch import Tensor
 
 from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import MOTION, RENDERER
+from dd_tools.formats.pickle_checks import names_in_zip
+from dd_tools.formats.tensor_checks import check_tensors
 
 # Prefixes of the classes that training programs store in checkpoints besides tensors. None of them is loaded: `_Inert`
 # takes their place.
@@ -90,7 +92,7 @@ def read_released(path: str | Path) -> ReleasedCheckpoint:
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict):
         raise DataError(f"cannot use '{path}': it holds no named tensors")
-    tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, Tensor)}
     stage, prefix = _recognise(tensors, path)
     _, inner, parts = _NETWORKS[stage]
     used = {
@@ -99,16 +101,20 @@ def read_released(path: str | Path) -> ReleasedCheckpoint:
         if name.startswith(prefix) and name.removeprefix(prefix).split(".")[0] in parts
     }
     found = {short: tensors[name] for name, short in used.items()}
-    _check_finite(found, path)
+    check_tensors(found, path)
+    if sum(tensor.nbytes for tensor in found.values()) > Path(path).stat().st_size:
+        raise DataError(f"cannot use '{path}': its tensors are larger than the file")
     noise = tensors.get("x_T")
-    keys = [*state] if state is content else [*state, *content]
+    if noise is not None:
+        check_tensors({"x_T": noise[:1] if noise.ndim == 4 else noise}, path)
+    keys = map(_shown, [*state] if state is content else [*state, *content])
     return ReleasedCheckpoint(
         stage=stage,
         source=_source(stage, found),
         prefix=prefix,
         tensors=found,
         x_T=noise if noise is not None and noise.ndim == 4 else None,
-        unused=[str(key) for key in keys if key not in used and key != "state_dict"],
+        unused=[key for key in keys if key not in used and key != "state_dict"],
     )
 
 
@@ -117,13 +123,17 @@ def count_blocks(tensors: Iterable[str], prefix: str) -> int:
     return len({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)})
 
 
+def _shown(key: object) -> str:
+    return key if isinstance(key, str) else f"a {type(key).__name__}"
+
+
 def _read_pickle(path: Path) -> object:
     """The content of a file of `torch.save`, its tensors memory-mapped. Raises `DataError` if that would run code."""
     if not path.is_file():
         raise DataError(f"cannot read '{path}': {'it is a folder' if path.is_dir() else 'no such file'}")
     try:
-        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        for name in foreign:
+        foreign = names_in_zip(path)
+        for name in sorted(foreign):
             if not name.startswith(HARMLESS):
                 raise DataError(f"cannot use '{path}': it would run '{name}', and no code in a checkpoint is run")
         with torch.serialization.safe_globals([(_stand_in(name), name) for name in foreign]):
@@ -152,15 +162,9 @@ def _recognise(tensors: dict[str, Tensor], path: str | Path) -> tuple[str, str]:
     raise DataError(f"cannot use '{path}': expected DiffDub's stage 1 or 2 or a Diff-AE, found {example}")
 
 
-def _check_finite(tensors: dict[str, Tensor], path: str | Path) -> None:
-    for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise DataError(f"cannot use '{path}': tensor '{name}' holds NaN or infinite values")
-
-
 def _source(stage: str, tensors: dict[str, Tensor]) -> str:
     if stage != RENDERER:
         return "DiffDub stage 2"
     # Diff-AE's U-Net takes the noisy image alone, DiffDub's also a reference image.
     first = tensors.get("input_blocks.0.0.weight")
-    return "Diff-AE" if first is not None and first.shape[1] == 3 else "DiffDub stage 1"
+    return "Diff-AE" if first is not None and first.ndim > 1 and first.shape[1] == 3 else "DiffDub stage 1"

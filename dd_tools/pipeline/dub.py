@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dd_tools import __version__
 from dd_tools.errors import UsageError
 from dd_tools.face.detectors.registry import open_detector
 from dd_tools.face.preparation import prepare_clip, report_lines
@@ -13,13 +12,14 @@ from dd_tools.face.recorded_detector import RecordedDetector
 from dd_tools.face.settings import ALL, PROMINENT, PrepSettings
 from dd_tools.formats.arrays import read_speech
 from dd_tools.formats.clip import Clip, Framing
-from dd_tools.formats.parts import file_stamp, parts_folder
+from dd_tools.formats.parts import parts_folder
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.media.images import is_image_sequence
 from dd_tools.nn.device import AUTO, computing, open_device
 from dd_tools.pipeline.encode import encode_references
 from dd_tools.pipeline.generate import generate_from
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
+from dd_tools.pipeline.job_key import job_key
 from dd_tools.pipeline.models import check_options, load_motion_model, load_renderer
 from dd_tools.pipeline.output import OutputSettings, check_target, write_video
 from dd_tools.pipeline.painting import Speaker, compile_renderer
@@ -92,11 +92,7 @@ def dub(
     check_options("this renderer", model.painting_options, painting)
     arithmetic = (batch_size, torch_device, dtype, compiled)
     options = (references, generation, adapt_minutes, face, at, painting, arithmetic)
-    key = {
-        "program": __version__,
-        "files": [file_stamp(path) for path in (video, audio, renderer, motion)],
-        "settings": repr((settings, options)),
-    }
+    key = job_key((video, audio, renderer, motion), (settings, options), torch_device)
     with parts_folder(output, key, resume=resume, report=report) as folder:
         _prepare(video, folder, model.framing, face, at, report)
         if adapt_minutes:

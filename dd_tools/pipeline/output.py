@@ -73,19 +73,25 @@ class OutputSettings:
 
 
 def find_source(clip: Clip, source: Path | None = None) -> Path:
-    """Find the video that the clip was cut from: at `source` if given, otherwise at its old path or beside the clip.
+    """Find the video that the clip was cut from, which its SHA-256 identifies.
 
-    Raises `DataError` if it is missing or was changed.
+    It is `source` if given; otherwise it has its old name and is beside the clip or in the working folder. Raises
+    `DataError` if it is missing or was changed.
     """
-    candidates = [source] if source else [Path(clip.source.path), clip.path.with_name(clip.source.name)]
-    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    name = clip.source.name
+    candidates = [source] if source else [clip.path.with_name(name), Path(name)]
+    found = [candidate for candidate in candidates if candidate.is_file()]
+    if not found:
+        where = "" if source else " beside it or in the working folder"
+        raise DataError(
+            f"cannot find '{source or name}', the source of '{clip.path}'{where}; "
+            "name it with --source, or use --crop-only"
+        )
+    path = next((candidate for candidate in found if sha256_of(candidate) == clip.source.sha256), None)
     if path is None:
         raise DataError(
-            f"cannot find '{candidates[0]}', the source of '{clip.path}'; name it with --source, or use --crop-only"
-        )
-    if sha256_of(path) != clip.source.sha256:
-        raise DataError(
-            f"'{path}' is not the file '{clip.path}' was cut from (SHA-256 differs); name the right one with --source"
+            f"'{found[0]}' is not the file '{clip.path}' was cut from (SHA-256 differs); "
+            "name the right one with --source"
         )
     return path
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dd_tools import __version__
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.clip import Clip
-from dd_tools.formats.parts import file_stamp, parts_folder
+from dd_tools.formats.parts import parts_folder
 from dd_tools.media.audio import has_audio
 from dd_tools.nn.device import AUTO, open_device
+from dd_tools.pipeline.job_key import job_key
 from dd_tools.pipeline.models import load_renderer
 from dd_tools.pipeline.output import OutputSettings, check_target, find_source, write_video
 from dd_tools.pipeline.painting import Speaker, compile_renderer
@@ -41,10 +41,10 @@ def render(
 
     clips: one per speaker. latents: the motion (T, Z) for each clip, 25 latents per second. audio: audio track of the
     output; None for no audio. renderer: weights file; None for the one that ships. source: the video that the clips
-    were cut from; None to look for it where it was. settings: timing and encoding of the output. batch_size: frames
-    painted at once, fewer if the memory is too small. device, dtype: see `open_device` and `choose_dtype`. compiled:
-    whether to compile the renderer. resume: continue a killed run. options: of the renderer, such as steps; None is its
-    default. Raises `DataError` for files that cannot be used, `UsageError` for options that do not fit.
+    were cut from; None to look for it, see `find_source`. settings: timing and encoding of the output. batch_size:
+    frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and `choose_dtype`.
+    compiled: whether to compile the renderer. resume: continue a killed run. options: of the renderer, such as steps;
+    None is its default. Raises `DataError` for files that cannot be used, `UsageError` for options that do not fit.
     """
     settings = settings or OutputSettings()
     if len(latents) != len(clips):
@@ -64,12 +64,9 @@ def render(
         background = None if settings.crop_only else find_source(opened[0], source)
         if output.resolve() in {path.resolve() for path in (*clips, audio, background) if path}:
             raise UsageError(f"'{output}' is both input and output")
-        key = {
-            "program": __version__,
-            "files": [file_stamp(path) for path in (*clips, weights, background)],
-            "motion": [sha256(motion.tobytes()).hexdigest() for motion in latents],
-            "settings": repr((settings, _hashable(options), batch_size, torch_device, dtype, compiled)),
-        }
+        motions = {f"motion {number}": motion for number, motion in enumerate(latents)}
+        arithmetic = (batch_size, torch_device, dtype, compiled)
+        key = job_key((*clips, weights, background), (settings, _hashable(options | motions), arithmetic), torch_device)
         folder = stack.enter_context(parts_folder(output, key, resume=resume, report=report))
         if compiled:
             compile_renderer(model, speakers, batch_size, report)
@@ -81,6 +78,6 @@ def render(
 def _hashable(options: dict[str, object]) -> list[tuple[str, object]]:
     """Options sorted by name, with arrays replaced by their hashes."""
     return [
-        (name, sha256(value.tobytes()).hexdigest() if isinstance(value, np.ndarray) else value)
+        (name, (value.shape, sha256(value.tobytes()).hexdigest()) if isinstance(value, np.ndarray) else value)
         for name, value in sorted(options.items())
     ]

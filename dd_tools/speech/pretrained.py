@@ -20,10 +20,10 @@ def open_pretrained(
 ) -> SpeechModel:
     """Load a Whisper-like or HuBERT-like model from a folder or from the Hugging Face hub.
 
-    It is downloaded unless it is cached. source: the folder or the hub name. name: of the speech model, if it is not
-    the `source`. device: torch device. report: receives a message before a download. Pickled weights are read without
-    running code in them. Raises `DataError` if the model cannot be loaded, or if it is of another type, frame rate or
-    sample rate.
+    It is downloaded unless it is cached. source: the folder, or the hub name; ``NAME@COMMIT`` is the model as it was at
+    a commit. name: of the speech model, if it is not the `source`. device: torch device. report: receives a message
+    before a download. Pickled weights are read without running code in them. Raises `DataError` if the model cannot be
+    loaded, or if it is of another type, frame rate or sample rate.
     """
     is_folder = Path(source).is_dir()
     if is_folder and not Path(source, "config.json").is_file():
@@ -51,6 +51,8 @@ def _load(source: str, name: str, device: str, *, local_files_only: bool) -> Spe
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     options = {"local_files_only": local_files_only, "trust_remote_code": False}
+    if not Path(source).is_dir() and "@" in source:
+        source, _, options["revision"] = source.partition("@")
     try:
         config = transformers.AutoConfig.from_pretrained(source, **options)
         model_class = _model_class(source, config)

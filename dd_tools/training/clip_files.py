@@ -12,7 +12,7 @@ from torch.utils.data import get_worker_info
 from dd_tools.errors import DataError
 from dd_tools.face.geometry import face_image
 from dd_tools.formats.clip import Clip, Framing
-from dd_tools.formats.stored_frames import StoredFrames, locate_frames
+from dd_tools.formats.stored_rows import StoredRows, damaged
 from dd_tools.training.open_files import OpenFiles
 
 Summary = TypeVar("Summary")
@@ -33,7 +33,7 @@ class ClipFiles:
 
     def __init__(self, paths: Sequence[Path], framing: Framing, *, eyes: bool = True, cache_bytes: int = CACHE_BYTES):
         self.paths, self._framing = list(paths), framing
-        self._files: OpenFiles[BinaryIO | Clip] = OpenFiles(self._open)
+        self._files: OpenFiles[BinaryIO] = OpenFiles(self._open)
         self._cache, self._room = {}, cache_bytes
         self.usable, self._stored, sizes = map(list, zip(*self.summarise(_usable_and_stored), strict=True))
         self._size = sizes[0]
@@ -88,22 +88,15 @@ class ClipFiles:
         if dataset == FACE and self._landmarks is not None:
             crop, landmarks = self._decode(FRAMES, clip, frame), self._landmarks[clip][frame]
             return face_image(crop, landmarks, self._size, eyes=False)
-        stored, file = self._stored[clip], self._files[clip]
         try:
-            return getattr(file, dataset)[frame] if stored is None else stored[dataset].read(file, frame)
+            return self._stored[clip][dataset].read(self._files[clip], frame)
         except (OSError, ValueError) as error:
-            raise DataError(f"cannot read '{self.paths[clip]}': damaged clip file ({error})") from None
+            raise damaged(self.paths[clip], error) from None
 
-    def _open(self, clip: int) -> BinaryIO | Clip:
-        if self._stored[clip] is None:
-            return Clip(self.paths[clip])
+    def _open(self, clip: int) -> BinaryIO:
         return open(self.paths[clip], "rb", buffering=0)
 
 
-def _usable_and_stored(clip: Clip) -> tuple[np.ndarray, dict[str, StoredFrames] | None, int]:
-    """Indices of the usable frames, where frames lie in the file, and the side of the crop.
-
-    The second is None if frames must be read through HDF5.
-    """
-    stored = {name: locate_frames(getattr(clip, name)) for name in (FRAMES, MASK, FACE)}
-    return clip.usable, stored if all(stored.values()) else None, clip.size
+def _usable_and_stored(clip: Clip) -> tuple[np.ndarray, dict[str, StoredRows], int]:
+    """Indices of the usable frames, where frames lie in the file, and the side of the crop."""
+    return clip.usable, clip.stored, clip.size

@@ -36,7 +36,7 @@ def _rows(path: str | Path, column: str) -> Iterator[tuple[int, str, str]]:
     try:
         with open(path, newline="", encoding="utf-8") as stream:
             rows = list(csv.reader(stream, delimiter="\t"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not a text file'}") from None
     for number, row in enumerate(rows, start=1):
         if len(row) != 2:

@@ -11,7 +11,8 @@ COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 class TrainingLog:
     """Appends rows to the CSV file at `path`, after dropping those beyond `step`, which an interrupted run left.
 
-    tensorboard: folder for TensorBoard, None for no such log. Raises `DataError` if TensorBoard is not installed.
+    tensorboard: folder for TensorBoard, None for no such log. Raises `DataError` if TensorBoard is not installed, or
+    the file is no log.
     """
 
     def __init__(self, path: Path, step: int, tensorboard: Path | None = None):
@@ -26,8 +27,15 @@ class TrainingLog:
     def _rows_up_to(path: Path, step: int) -> list[dict]:
         if step == 0 or not path.exists():
             return []
-        with open(path, newline="", encoding="utf-8") as stream:
-            return [row for row in csv.DictReader(stream) if int(row["step"]) <= step]
+        try:
+            with open(path, newline="", encoding="utf-8") as stream:
+                return [
+                    {column: row[column] for column in COLUMNS}
+                    for row in csv.DictReader(stream)
+                    if int(row["step"]) <= step
+                ]
+        except (OSError, ValueError, KeyError, TypeError, csv.Error):
+            raise DataError(f"cannot read '{path}': not the log of this training; move it away") from None
 
     def write(self, **row: float) -> None:
         """Write a row, with a value for each of `COLUMNS`."""

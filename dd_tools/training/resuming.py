@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import DataError, UsageError, first_line
 from dd_tools.formats.checkpoint import Checkpoint, read_training_state
 from dd_tools.training.distributed import Processes
 from dd_tools.training.state import TrainingState
@@ -33,7 +33,13 @@ def resume_from(
     """
     tensors = processes.in_first(lambda: _read(path, expected, allow_changes) if path.exists() else {})
     if tensors := processes.share_tensors(tensors, device):
-        state.restore(tensors)
+        try:
+            state.restore(tensors)
+        except (LookupError, RuntimeError, ValueError, TypeError) as error:
+            raise DataError(
+                f"cannot resume from '{path}': damaged training state ({first_line(error)}); "
+                "remove it to start from the beginning"
+            ) from None
 
 
 def _read(path: Path, expected: Checkpoint, allow_changes: bool) -> dict[str, Tensor]:

@@ -91,7 +91,7 @@ def _write(packed: dict[str, np.ndarray], target: Path) -> int:
     made = {name: about[name] for name in ("detector", "settings", "history")}
     with (
         atomic_output(target) as temporary,
-        ClipWriter(temporary, size=size, face_size=face_size, source=Source(**about["source"]), **made) as clip,
+        ClipWriter(temporary, size=size, face_size=face_size, source=Source.from_json(about["source"]), **made) as clip,
     ):
         frames = decode(packed["video"].tobytes())
         for frame, points, mask, crop_to_source, pts, status in zip(frames, *rows, strict=True):

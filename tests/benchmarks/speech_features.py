@@ -1,10 +1,10 @@
 """How well speech features predict lip aperture: ridge regression with leave-one-speaker-out cross-validation.
 
-usage: speech_features.py CLIP.h5... [--speakers FILE.tsv] [--models mel,whisper]
+usage: speech_features.py CLIP.h5... --videos FOLDER [--speakers FILE.tsv] [--models mel,whisper]
 
 Prints, for each layer of each model, the correlation (Pearson's r) of predicted and true lip aperture within a clip,
-averaged over a speaker's clips and then over speakers, each predicted from all others. The clips' source videos, at 25
-frames per second, must still be at the paths recorded by dd-prep.
+averaged over a speaker's clips and then over speakers, each predicted from all others. FOLDER has the videos, of 25
+frames per second, that the clips were cut from.
 """
 
 import argparse
@@ -52,6 +52,7 @@ def correlation(inputs: list[np.ndarray], truths: list[np.ndarray], speakers: li
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--speakers", type=Path)
     parser.add_argument("--models", default="mel,whisper")
     options = parser.parse_args()
@@ -60,7 +61,7 @@ def main() -> None:
     for path in options.clips:
         with Clip(path) as clip:
             truths.append(aperture(clip))
-            sources.append(clip.source.path)
+            sources.append(options.videos / clip.source.name)
     speakers = [names.get(path.stem, path.stem) for path in options.clips]
     for name in options.models.split(","):
         model = open_speech_model(name)
