@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.lists import read_lines
 
 VIDEO_SUFFIXES = (
     ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv",
@@ -62,12 +63,8 @@ def read_list(path: Path) -> Matching:
     A first line ``generated<tab>truth`` and empty lines are skipped. Raises `DataError` if the file cannot be read, if
     a line does not have two columns, and if there are no pairs.
     """
-    try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not text'}".lower()) from None
     matching = Matching()
-    for number, columns in enumerate(lines, start=1):
+    for number, columns in enumerate(csv.reader(read_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
         if not columns or (number == 1 and columns == _LIST_HEADER):
             continue
         if len(columns) != 2:

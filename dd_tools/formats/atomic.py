@@ -3,10 +3,14 @@
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
+from dd_tools.formats.companions import companion
+
+LONGEST_SUFFIX = 32  # bytes of a suffix that temporary names keep; ffmpeg needs only the known ones
 
 
 @contextlib.contextmanager
@@ -21,27 +25,48 @@ def atomic_output(target: str | Path) -> Iterator[Path]:
     """
     target = Path(target)
     check_output_path(target)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}-{secrets.token_hex(4)}.part{target.suffix}")
+    temporary = _temporary_path(target)
     try:
         temporary.touch()
         mode = temporary.stat().st_mode  # as the umask sets it; some libraries write files that only the owner can read
         yield temporary
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
-        os.chmod(temporary, mode)
+        with contextlib.suppress(OSError):  # file systems without permissions, such as CIFS
+            os.chmod(temporary, mode)
         os.replace(temporary, target)
     except OSError as error:
-        raise DataError(f"cannot write '{target}': {error.strerror.lower() if error.strerror else error}") from error
+        raise DataError(f"cannot write '{target}': {reason(error)}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what could not be written cannot always be removed
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary_path(target: Path) -> Path:
+    suffix = target.suffix if len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX else ""
+    ending = f".{os.getpid()}-{secrets.token_hex(4)}.part{suffix}"
+    return companion(target.with_name(target.stem), ending, hidden=True)
 
 
 def check_output_path(target: str | Path) -> None:
     """Raise `DataError` if `target` cannot be created. Call it before the work, so that the work is not lost."""
     target = Path(target)
-    if target.is_dir():
+    mode = _mode(target)
+    if stat.S_ISDIR(mode):
         raise DataError(f"cannot write '{target}': it is a folder; name a file")
+    if mode and not stat.S_ISREG(mode):  # a device or a pipe would be replaced by a file
+        raise DataError(f"cannot write '{target}': it is not a regular file")
     if not target.parent.is_dir():
         raise DataError(f"cannot write '{target}': folder '{target.parent}' does not exist")
     if not os.access(target.parent, os.W_OK):
         raise DataError(f"cannot write '{target}': folder '{target.parent}' is not writable")
+
+
+def _mode(target: Path) -> int:
+    """What kind of file `target` is, 0 if there is none. Raises `DataError` if there can be none of this name."""
+    try:
+        return target.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise DataError(f"cannot write '{target}': {reason(error)}") from None
