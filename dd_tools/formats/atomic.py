@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dd_tools.errors import DataError, reason
-from dd_tools.formats.companions import companion
+from dd_tools.formats.companions import companion, is_utf8, utf8_path
 
 LONGEST_SUFFIX = 32  # bytes of a suffix that temporary names keep; ffmpeg needs only the known ones
 
@@ -17,35 +17,44 @@ LONGEST_SUFFIX = 32  # bytes of a suffix that temporary names keep; ffmpeg needs
 def atomic_output(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path to write to. It is renamed to `target` after success and removed after an exception.
 
-    The temporary name has the suffix of the target, by which ffmpeg chooses the container, and is different in every
-    call, so that several commands can write to one folder. The file is flushed to disk before it is renamed.
+    The temporary path has the suffix of the target, by which ffmpeg chooses the container, and is different in every
+    call, so that several commands can write to one folder. It is UTF-8 and not too long, see
+    `dd_tools.formats.companions`. The file is flushed to disk before it is renamed.
 
     Raises `DataError` if `target` is a folder, if its folder does not exist, and for any `OSError` while it is written,
     such as a full disk.
     """
     target = Path(target)
     check_output_path(target)
-    temporary = _temporary_path(target)
     try:
-        temporary.touch()
-        mode = temporary.stat().st_mode  # as the umask sets it; some libraries write files that only the owner can read
-        yield temporary
-        with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())
-        with contextlib.suppress(OSError):  # file systems without permissions, such as CIFS
-            os.chmod(temporary, mode)
-        os.replace(temporary, target)
+        with utf8_path(target.parent) as folder, _removed(_temporary_path(folder / target.name)) as temporary:
+            temporary.touch()
+            mode = temporary.stat().st_mode  # as the umask sets it; some libraries write files only the owner can read
+            yield temporary
+            with open(temporary, "rb+") as written:
+                os.fsync(written.fileno())
+            with contextlib.suppress(OSError):  # file systems without permissions, such as CIFS
+                os.chmod(temporary, mode)
+            os.replace(temporary, target)
     except OSError as error:
         raise DataError(f"cannot write '{target}': {reason(error)}") from error
+
+
+@contextlib.contextmanager
+def _removed(path: Path) -> Iterator[Path]:
+    """Remove `path` at the end, if it is there and the file system lets it."""
+    try:
+        yield path
     finally:
-        with contextlib.suppress(OSError):  # what could not be written cannot always be removed
-            temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _temporary_path(target: Path) -> Path:
-    suffix = target.suffix if len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX else ""
+    is_kept = len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX and is_utf8(target.suffix)
+    suffix = target.suffix if is_kept else ""
     ending = f".{os.getpid()}-{secrets.token_hex(4)}.part{suffix}"
-    return companion(target.with_name(target.stem), ending, hidden=True)
+    return companion(target.with_name(target.stem), ending, hidden=True, utf8=True)
 
 
 def check_output_path(target: str | Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dd_tools.errors import DataError, reason
 from dd_tools.formats.atomic import atomic_output, check_output_path
-from dd_tools.formats.companions import companion
+from dd_tools.formats.companions import companion, utf8_path
 from dd_tools.formats.locking import output_lock
 from dd_tools.reporting import SILENT, Reporter
 
@@ -28,9 +28,9 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False, report: Repor
     `target`, and if `target` or the folder cannot be created.
     """
     check_output_path(target)
-    folder = companion(target, ".parts")
     report = report or SILENT
-    with output_lock(target, report):
+    with output_lock(target, report), utf8_path(target.parent) as parent:
+        folder = companion(parent / target.name, ".parts", utf8=True)
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
