@@ -4,7 +4,7 @@ import os
 
 NAMES = {
     "two  words": "two  words",
-    "it's \"so\"": "it's \"so\"",
+    'it\'s "so"': 'it\'s "so"',
     "[dQw4] [bold]": "[dQw4] [bold]",
     ":smile: <b>&amp;": ":smile: <b>&amp;",
     "50%d %s %%": "50%d %s %%",
