@@ -176,3 +176,16 @@ def test_a_folder_that_is_removed_meanwhile_is_one_line(place, monkeypatch, line
     assert (outcome.status, outcome.errors.count("\n")) == (1, 1), outcome.errors
     assert "cannot write 'out/x" in outcome.errors and "no such file or directory" in outcome.errors
     assert not Path("out").exists()
+
+
+@pytest.mark.xfail(strict=True, raises=DataError, reason="HDF5 locks files to read them: h5py.File needs locking=False")
+def test_a_clip_is_read_without_a_lock(place):
+    """On a file system without locks HDF5 would refuse to; here it is another lock that it must not mind."""
+    import fcntl
+
+    from dd_tools.formats.clip import Clip
+
+    with open("clip.h5", "rb") as locked:
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        with Clip("clip.h5") as clip:
+            assert clip.length == 1
