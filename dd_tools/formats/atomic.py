@@ -27,7 +27,7 @@ def atomic_output(target: str | Path) -> Iterator[Path]:
     target = Path(target)
     check_output_path(target)
     try:
-        with utf8_path(target.parent) as folder, _removed(_temporary_path(folder / target.name)) as temporary:
+        with utf8_path(target.parent) as folder, _temporary_file(folder, target) as temporary:
             temporary.touch()
             mode = temporary.stat().st_mode  # as the umask sets it; some libraries write files only the owner can read
             yield temporary
@@ -41,20 +41,21 @@ def atomic_output(target: str | Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _removed(path: Path) -> Iterator[Path]:
-    """Remove `path` at the end, if it is there and the file system lets it."""
+def _temporary_file(folder: Path, target: Path) -> Iterator[Path]:
+    """A path in `folder` for the content of `target`, removed at the end if it is still there.
+
+    A `DataError` about it becomes one about `target`, as the user does not know the temporary name.
+    """
+    is_kept = len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX and is_utf8(target.suffix)
+    ending = f".{os.getpid()}-{secrets.token_hex(4)}.part{target.suffix if is_kept else ''}"
+    path = companion(folder / target.stem, ending, hidden=True, utf8=True)
     try:
         yield path
+    except DataError as error:
+        raise DataError(str(error).replace(str(path), str(target))) from error
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # of a file system that is read-only now
             path.unlink(missing_ok=True)
-
-
-def _temporary_path(target: Path) -> Path:
-    is_kept = len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX and is_utf8(target.suffix)
-    suffix = target.suffix if is_kept else ""
-    ending = f".{os.getpid()}-{secrets.token_hex(4)}.part{suffix}"
-    return companion(target.with_name(target.stem), ending, hidden=True, utf8=True)
 
 
 def check_output_path(target: str | Path) -> None:
