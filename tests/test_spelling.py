@@ -4,7 +4,10 @@ import contextlib
 import io
 import json
 import os
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 from commands import call
 from hypothesis import example, given
@@ -52,3 +55,11 @@ def test_a_progress_bar_shows_brackets_and_colons(name, monkeypatch):
     with contextlib.redirect_stderr(io.StringIO()) as drawn:
         assert list(bar(range(2), 2, name)) == [0, 1]
     assert name in drawn.getvalue()
+
+
+def test_a_terminal_without_unicode_gets_escapes(tmp_path):
+    np.save(tmp_path / "🎬.npy", np.ones((2, 3), np.float32))
+    command = [sys.executable, "-c", "from dd_tools.cli.info import run; run()", "🎬.npy"]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1:strict"}
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
+    assert (shown.returncode, shown.stdout.split(b"\n")[0]) == (0, rb"file: \U0001f3ac.npy")

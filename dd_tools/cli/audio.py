@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.files import is_up_to_date, plan_outputs, sound_file
+from dd_tools.cli.files import is_up_to_date, plan_outputs
 from dd_tools.cli.options import Device, Resume
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
@@ -87,8 +87,7 @@ def audio(
         if resume and is_up_to_date(target, source, *([weights] if weights else [])):
             session.say(f"'{target}' is up to date")
             return
-        with sound_file(source) as sound:
-            write_features(speech_model, sound, target, layer_weights=layer_weights, samples=samples, report=session)
+        write_features(speech_model, source, target, layer_weights=layer_weights, samples=samples, report=session)
 
     with computing(torch_device, torch.float32):
         session.for_each(pairs, extract)

@@ -67,6 +67,8 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
     command.__annotations__ = {key: parameter.annotation for key, parameter in command.__signature__.parameters.items()}
 
     def run() -> None:
+        # A terminal or pipe that is not Unicode gets escapes, not a traceback after all the work.
+        sys.stdout.reconfigure(errors="backslashreplace")
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         app.command(name)(command)
         try:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.files import check_not_pipe, sound_file
 from dd_tools.cli.options import Expression
 from dd_tools.cli.output import Output, OutputOptions
 from dd_tools.cli.prep import At, Face, parse_point
@@ -45,30 +44,28 @@ def dub_video(
     """
     from dd_tools.pipeline.dub import dub
 
-    check_not_pipe(video)
-    with sound_file(audio) as sound:
-        dub(
-            video,
-            sound,
-            output,
-            renderer=options.renderer,
-            motion=motion,
-            references=references,
-            expression=expression,
-            adapt_minutes=adapt,
-            face=face,
-            at=parse_point(at),
-            steps=options.steps,
-            solver=options.solver,
-            seed=options.seed,
-            settings=options.settings(),
-            resume=options.resume,
-            batch_size=options.batch_size,
-            device=options.device,
-            dtype=options.dtype,
-            compiled=options.compile,
-            report=session,
-        )
+    dub(
+        video,
+        audio,
+        output,
+        renderer=options.renderer,
+        motion=motion,
+        references=references,
+        expression=expression,
+        adapt_minutes=adapt,
+        face=face,
+        at=parse_point(at),
+        steps=options.steps,
+        solver=options.solver,
+        seed=options.seed,
+        settings=options.settings(),
+        resume=options.resume,
+        batch_size=options.batch_size,
+        device=options.device,
+        dtype=options.dtype,
+        compiled=options.compile,
+        report=session,
+    )
 
 
 run = console_command("dd-dub", dub_video)

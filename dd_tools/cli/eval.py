@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.files import check_not_pipe
 from dd_tools.cli.options import Device
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError
@@ -122,12 +121,7 @@ def evaluate(
     for line in matching.missing:
         evaluation.failed.append(line)
         session.fail(line)
-
-    def score(pair: "VideoPair") -> None:
-        check_not_pipe(pair.generated, pair.truth)
-        report_gaps(session, evaluation.score(pair))
-
-    session.for_each(matching.pairs, score)
+    session.for_each(matching.pairs, lambda pair: report_gaps(session, evaluation.score(pair)))
     if evaluation.clips:
         write_reports(evaluation, networks.notes, json, csv, markdown, html, contact_sheet)
     check_complete(evaluation)

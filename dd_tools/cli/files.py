@@ -1,12 +1,9 @@
 """Which files a command reads and writes: folders expanded, an output for every input, `--resume`."""
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from dd_tools.errors import DataError, UsageError, reason
+from dd_tools.errors import UsageError
 
 
 def expand_folders(paths: Iterable[Path], pattern: str) -> list[Path]:
@@ -43,34 +40,6 @@ def plan_outputs(inputs: list[Path], output: Path, suffix: str) -> list[tuple[Pa
             raise UsageError(f"'{by_target[target]}' and '{source}' would both write '{target}'")
         by_target[target] = source
     return pairs
-
-
-def check_not_pipe(*videos: Path | None) -> None:
-    """Raise `DataError` if one of the `videos`, of which None is ignored, can only be read once."""
-    for path in videos:
-        if path and path.is_fifo():
-            raise DataError(
-                f"cannot read '{path}': it is a pipe, which can only be read once; save the video to a file"
-            )
-
-
-@contextlib.contextmanager
-def sound_file(path: Path) -> Iterator[Path]:
-    """Yield `path`, or if it is a pipe, such as ``<(...)`` in a shell, a temporary copy, as sound is read repeatedly.
-
-    Raises `DataError` if the copy cannot be written.
-    """
-    if not path.is_fifo():
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="dd-sound-") as folder:
-        copy = Path(folder, path.name)
-        try:
-            with open(path, "rb") as pipe, open(copy, "wb") as stream:
-                shutil.copyfileobj(pipe, stream)
-        except OSError as error:
-            raise DataError(f"cannot copy '{path}' to '{folder}': {reason(error)}") from None
-        yield copy
 
 
 def check_not_input(output: Path, *inputs: Path | None) -> None:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.files import check_not_pipe
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 from dd_tools.spelling import spelled
@@ -30,9 +29,10 @@ def info(session: Session, files: Files, as_json: Json = False) -> None:
 
 def describe(path: Path) -> dict[str, Any]:
     """Describe a file as JSON values. Its suffix determines how it is read. Raises `DataError` for an unusable file."""
-    check_not_pipe(path)
+    if path.is_dir():
+        raise DataError(f"cannot read '{path}': it is a folder")
     if not path.is_file():
-        raise DataError(f"cannot read '{path}': {'it is a folder' if path.is_dir() else 'no such file'}")
+        raise DataError(f"cannot read '{path}': {'it is not a regular file' if path.exists() else 'no such file'}")
     readers = {".h5": _describe_clip, ".npy": _describe_array, ".safetensors": _describe_weights}
     readers |= dict.fromkeys((".ckpt", ".pt", ".pth"), _describe_released)
     return readers.get(path.suffix.lower(), _describe_video)(path)

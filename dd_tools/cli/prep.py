@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.files import check_not_input, check_not_pipe, is_up_to_date, plan_outputs
+from dd_tools.cli.files import check_not_input, is_up_to_date, plan_outputs
 from dd_tools.cli.options import Device, NoHistory
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
@@ -91,7 +91,6 @@ def prep(
 
     def prepare_one(pair: tuple[Path, Path]) -> None:
         video, clip = pair
-        check_not_pipe(video)
         if resume and is_up_to_date(clip, video, *landmark_files):
             session.say(f"'{clip}' is up to date")
             return
@@ -145,7 +144,6 @@ def _check_listing(videos: list[Path], output: Path | None, sheet: Path, landmar
         raise UsageError(f"--list-faces needs exactly one video, got {len(videos)}")
     if sheet.suffix.lower() != ".png":
         raise UsageError(f"--list-faces needs a file name that ends in .png, got '{sheet}'")
-    check_not_pipe(videos[0])
     check_not_input(sheet, videos[0])
 
 

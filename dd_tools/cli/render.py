@@ -1,13 +1,11 @@
 """dd-render: clips and motion to a video."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.files import check_not_pipe, sound_file
 from dd_tools.cli.output import Output, OutputOptions
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
@@ -54,27 +52,25 @@ def render_clips(
     if frames and audio:
         raise UsageError("--frames renders a part without audio; add it when the parts are joined")
     check_target(output)
-    check_not_pipe(source)
-    with sound_file(audio) if audio else nullcontext() as sound:
-        render(
-            clip_files,
-            [read_latents(file) for file in latents],
-            output,
-            audio=sound,
-            renderer=options.renderer,
-            source=source,
-            settings=options.settings(part),
-            batch_size=options.batch_size,
-            device=options.device,
-            dtype=options.dtype,
-            compiled=options.compile,
-            resume=options.resume,
-            report=session,
-            steps=options.steps,
-            solver=options.solver,
-            seed=options.seed,
-            x_t=read_array(x_t, ("3", "S", "S")) if x_t else None,
-        )
+    render(
+        clip_files,
+        [read_latents(file) for file in latents],
+        output,
+        audio=audio,
+        renderer=options.renderer,
+        source=source,
+        settings=options.settings(part),
+        batch_size=options.batch_size,
+        device=options.device,
+        dtype=options.dtype,
+        compiled=options.compile,
+        resume=options.resume,
+        report=session,
+        steps=options.steps,
+        solver=options.solver,
+        seed=options.seed,
+        x_t=read_array(x_t, ("3", "S", "S")) if x_t else None,
+    )
 
 
 def parse_range(text: str | None) -> slice:
