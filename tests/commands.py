@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import importlib.metadata
 import io
-import signal
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -56,7 +55,6 @@ class Outcome(NamedTuple):
 def call(name: str, *arguments: object, stdin: bytes = b"") -> Outcome:
     """Run a command inside this process, as a shell would start it."""
     outputs, errors = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
-    handler = signal.getsignal(signal.SIGTERM)
     status = 0
     try:
         with (
@@ -68,7 +66,5 @@ def call(name: str, *arguments: object, stdin: bytes = b"") -> Outcome:
             console_script(name)()
     except SystemExit as end:
         status = end.code or 0
-    finally:
-        signal.signal(signal.SIGTERM, handler)
     outputs.flush()
     return Outcome(status, outputs.buffer.getvalue().decode(errors="replace"), errors.getvalue())

@@ -394,6 +394,8 @@ def full_disk(free: int) -> Iterator[None]:
         "dd-encode clip.h5 --renderer renderer.safetensors -o out/latents.npy",
         GENERATE,
         RENDER,
+        f"dd-dub portrait.png speech.wav {MODELS} -o out/video.mp4",
+        "dd-import stage1.ckpt -o out/renderer.safetensors",
         "dd-train-ae clip.h5 --preset tiny --steps 1 -o out/renderer.safetensors",
         "dd-train-seq latents --speech speech --preset tiny --steps 1 -o out/motion.safetensors",
     ],

@@ -1,6 +1,7 @@
 """dd-info: one description per file, as text and as JSON."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -61,3 +62,9 @@ def test_the_other_files_are_described_after_a_failure(files):
     assert outcome.status == 1
     assert outcome.errors == f"dd-info: cannot read '{files / 'missing.npy'}': no such file\n"
     assert "kind: latents" in outcome.output
+
+
+def test_a_pipe_is_no_missing_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npy")
+    outcome = call("dd-info", tmp_path / "pipe.npy")
+    assert outcome.errors == f"dd-info: cannot read '{tmp_path / 'pipe.npy'}': it is not a regular file\n"

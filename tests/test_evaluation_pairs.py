@@ -117,7 +117,7 @@ def test_a_malformed_list_is_refused(tmp_path, text, message):
 
 def test_a_list_that_cannot_be_read_or_is_not_the_only_input(tmp_path):
     (tmp_path / "pairs.tsv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"cannot read '.*pairs.tsv': not text"):
+    with pytest.raises(DataError, match=r"cannot read '.*pairs.tsv': not a text file"):
         match_pairs([tmp_path / "pairs.tsv"], [])
     with pytest.raises(DataError, match=r"cannot read '.*gone.tsv': no such file or directory"):
         match_pairs([tmp_path / "gone.tsv"], [])

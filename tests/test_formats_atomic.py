@@ -52,3 +52,9 @@ def test_impossible_targets_are_named(tmp_path):
         check_output_path(tmp_path)
     with pytest.raises(DataError, match=r"folder '.*nowhere' does not exist"):
         check_output_path(tmp_path / "nowhere" / "x")
+
+
+def test_an_error_about_the_temporary_file_names_the_target(tmp_path):
+    target = tmp_path / "file.mp4"
+    with pytest.raises(DataError, match=rf"^cannot write '{target}': disk full$"), atomic_output(target) as temporary:
+        raise DataError(f"cannot write '{temporary}': disk full")

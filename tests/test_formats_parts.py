@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -164,6 +165,50 @@ def test_owners_that_come_and_go_never_overlap(tmp_path):
     for thread in threads:
         thread.join()
     assert overlaps == [False] * 100
+    assert names(tmp_path) == []
+
+
+STRESS = """
+import os, random, sys, time
+from pathlib import Path
+from dd_tools.errors import DataError
+from dd_tools.formats.parts import parts_folder
+
+target, end, entered = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+inside = target.with_name("inside")
+while time.time() < end:
+    try:
+        with parts_folder(target, {}, resume=True) as folder:
+            os.close(os.open(inside, os.O_CREAT | os.O_EXCL))  # fails if another process is inside
+            (folder / "0001").write_text("part")
+            fate = random.choice(["finish", "finish", "fail", "interrupt", "die"])
+            if fate == "fail":
+                (folder / "0001").unlink()  # nothing is worth keeping: the folder is removed
+            assert folder.is_dir()
+            inside.unlink()
+            entered += 1
+            if fate == "die":  # the lock is released by the system, its file and the folder stay
+                os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:3], *sys.argv[1:3], str(entered)])
+            if fate != "finish":
+                raise ValueError if fate == "fail" else KeyboardInterrupt
+    except DataError as error:
+        assert "another process is writing it" in str(error), error
+    except (ValueError, KeyboardInterrupt):
+        pass
+print(entered)
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_come_go_fail_and_die_never_overlap(tmp_path):
+    """They remove the folder and the lock file while the others want them."""
+    arguments = [tmp_path / "out.mp4", str(time.time() + 6), "0"]
+    running = [subprocess.Popen([sys.executable, "-c", STRESS, *arguments], stdout=-1, stderr=-1) for _ in range(4)]
+    ended = [(process.communicate(), process.returncode) for process in running]
+    assert [(errors, status) for (_, errors), status in ended] == [(b"", 0)] * 4
+    assert min(int(output) for (output, _), _ in ended) > 20
+    with parts_folder(tmp_path / "out.mp4", {}):
+        pass
     assert names(tmp_path) == []
 
 

@@ -125,6 +125,12 @@ def test_page_has_the_usual_sections_in_order(command):
     assert [title for title in found if title in SECTIONS] == SECTIONS
 
 
+@pytest.mark.parametrize("name", [*(f"{command}.1" for command in COMMANDS), "dd-formats.5", "dd-tools.7"])
+def test_every_exit_status_is_explained(name):
+    listed = re.findall(r"^\.It (.*)$", section(name, "EXIT STATUS"), re.MULTILINE)
+    assert sorted(int(status) for line in listed for status in line.split(" , ")) == [0, 1, 2, 75, 129, 130, 143]
+
+
 def test_formats_page_names_every_dataset_attribute_and_status():
     from dd_tools.formats.clip import Status, dataset_layout
 

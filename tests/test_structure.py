@@ -15,7 +15,14 @@ ROWS = [
     ("nn", "training"),
     ("face", "speech"),
     ("media", "formats"),
-    ("", "errors", "reporting", "weights"),  # what everybody uses; the first is the package itself
+    (
+        "",
+        "errors",
+        "reporting",
+        "spelling",
+        "stopping",
+        "weights",
+    ),  # what everybody uses; the first is the package itself
 ]
 RANK = {folder: len(ROWS) - number for number, row in enumerate(ROWS) for folder in row}
 

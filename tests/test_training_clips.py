@@ -64,8 +64,8 @@ def test_tables_are_read_by_clip(tmp_path):
         (read_delays, b"a\t-2\nb\t1.5\n", "line 2 has delay '1.5', expected an integer"),
         (read_speakers, b"\xff\xfe\x00", "not a text file"),
         (read_names, b"\xff\xfe\x00", "not a text file"),
-        (read_names, None, "No such file"),
-        (read_delays, None, "No such file"),
+        (read_names, None, "no such file"),
+        (read_delays, None, "no such file"),
     ],
 )
 def test_a_broken_table_is_named_with_its_line(tmp_path, read, content, complaint):

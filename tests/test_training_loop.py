@@ -3,6 +3,7 @@
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -11,6 +12,7 @@ from line import CPU, SETTINGS, Line, Points, rows, run
 
 from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint
+from dd_tools.training.log import COLUMNS, TrainingLog
 from dd_tools.training.loop import ema_update, loading, step_seed
 from dd_tools.training.settings import TrainingSettings
 
@@ -94,6 +96,19 @@ def test_without_tensorboard_the_option_says_what_to_install(tmp_path, monkeypat
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(DataError, match="not installed; pip install tensorboard"):
         run(tmp_path / "x.safetensors", tensorboard=tmp_path / "board")
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "x.csv").mkdir()
+    with pytest.raises(DataError, match=r"^cannot write '.*x\.csv': is a directory$"):
+        run(tmp_path / "x.safetensors")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_a_log_on_a_full_disk_is_named():
+    log = TrainingLog(Path("/dev/full"), 0)
+    with pytest.raises(DataError, match=r"^cannot write '/dev/full': no space left on device$"):
+        log.write(**dict.fromkeys(COLUMNS, 0))
 
 
 def test_training_from_another_thread_leaves_signals_alone(tmp_path):

@@ -16,13 +16,16 @@ import typer
 
 from dd_tools.cli.options import Debug, Quiet, Version
 from dd_tools.cli.session import Session
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import DataError, UsageError, message_of
+from dd_tools.spelling import spelled
+from dd_tools.stopping import Stopped, stop_on_signals
 
 # The exception of typer's parser for a wrong command line. It is not always click's: newer versions of typer contain
 # their own copy of click.
 _ParsingError = typer.BadParameter.__bases__[0]
 
-EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_DATA, EXIT_USAGE = 1, 2
+EXIT_PREEMPTED = 75  # after SIGUSR1: EX_TEMPFAIL of sysexits.h, "try again later", which schedulers can requeue
 
 
 def console_command(name: str, function: Callable[..., None]) -> Callable[[], None]:
@@ -38,22 +41,24 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
         session = Session(name)
         session.quiet = quiet
         try:
-            function(session, **_grouped(function, options))
-        except (DataError, UsageError) as error:
+            with stop_on_signals():
+                function(session, **_grouped(function, options))
+        except BrokenPipeError:
+            raise
+        except (DataError, UsageError, OSError) as error:
             if debug:
                 traceback.print_exc()
-            typer.echo(f"{name}: {error}", err=True)
+            session.print(message_of(error))
             raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_DATA) from None
         except RuntimeError as error:
             if (
                 type(error).__name__ != "OutOfMemoryError"
             ):  # torch's, from networks outside `dd_tools.nn.device.computing`; torch is not imported here
                 raise
-            typer.echo(f"{name}: out of GPU memory; use --device cpu", err=True)
+            session.print("out of GPU memory; use --device cpu")
             raise typer.Exit(EXIT_DATA) from error
-        except KeyboardInterrupt:
-            typer.echo(f"{name}: interrupted", err=True)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except KeyboardInterrupt as interrupt:
+            raise typer.Exit(_report_stop(session, interrupt)) from None
         if session.failures:
             raise typer.Exit(EXIT_DATA)
 
@@ -62,18 +67,26 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
     command.__annotations__ = {key: parameter.annotation for key, parameter in command.__signature__.parameters.items()}
 
     def run() -> None:
-        # SIGTERM unwinds the stack as Ctrl-C does, so that no half-written file remains.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        # A terminal or pipe that is not Unicode gets escapes, not a traceback after all the work.
+        sys.stdout.reconfigure(errors="backslashreplace")
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         app.command(name)(command)
         try:
             sys.exit(app(standalone_mode=False))
         except _ParsingError as error:
             message = error.format_message()
-            typer.echo(f"{name}: {message[:1].lower()}{message[1:].rstrip('.')}; see {name} --help", err=True)
+            message = f"{message[:1].lower()}{message[1:].rstrip('.')}; see {name} --help"
+            typer.echo(f"{name}: {spelled(message)}", err=True)
             sys.exit(EXIT_USAGE)
 
     return run
+
+
+def _report_stop(session: Session, interrupt: KeyboardInterrupt) -> int:
+    """Print which signal stopped the command, and return its exit status."""
+    number = interrupt.number if isinstance(interrupt, Stopped) else signal.SIGINT
+    session.print("interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}")
+    return EXIT_PREEMPTED if number == getattr(signal, "SIGUSR1", None) else 128 + number
 
 
 def _signature_for_typer(function: Callable[..., None], command: Callable[..., None]) -> inspect.Signature:

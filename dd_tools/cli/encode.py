@@ -42,7 +42,8 @@ def encode(
     They are the reference for dd-generate and the training targets of dd-train-seq. Rendered by dd-render, they
     reconstruct the clip.
     """
-    from dd_tools.formats.arrays import write_array
+    from dd_tools.formats.arrays import PIPE, write_array
+    from dd_tools.formats.atomic import check_output_path
     from dd_tools.formats.clip import Clip
     from dd_tools.nn.device import open_device
     from dd_tools.pipeline.encode import encode_clip
@@ -58,6 +59,8 @@ def encode(
         if resume and is_up_to_date(target, source, weights):
             session.say(f"'{target}' is up to date")
             return
+        if str(target) != PIPE:
+            check_output_path(target)
         with Clip(source) as clip:
             latents = encode_clip(model, clip, batch_size=batch_size, report=session)
         write_array(target, latents)

@@ -194,15 +194,21 @@ def check_complete(evaluation: "Evaluation") -> None:
 
 
 def repeat_option(arguments: list[str], option: str) -> list[str]:
-    """Repeat `option` before each further value after it, as in ``--truth a b c``; typer takes one value per option."""
-    repeated, is_value = [], False
-    for before, word in zip(["", *arguments], arguments, strict=False):
-        if word.startswith("-"):
+    """Repeat `option` before each further value after it, as in ``--truth a b c``; typer takes one value per option.
+
+    The word right after `option` is a value, whatever it looks like; after ``--`` there are no options.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    repeated, is_value, before = [], False, ""
+    for word in arguments[:end]:
+        is_first = before == option
+        if word.startswith("-") and not is_first:
             is_value = word == option
-        elif is_value and before != option:
+        elif is_value and not is_first:
             repeated.append(option)
         repeated.append(word)
-    return repeated
+        before = "" if is_first else word
+    return repeated + arguments[end:]
 
 
 _run = console_command("dd-eval", evaluate)

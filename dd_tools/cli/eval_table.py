@@ -18,7 +18,8 @@ def print_table(report: "Report") -> None:
     from dd_tools.evaluation.report.table import table
 
     header, sections = table(report)
-    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    # Brackets and colons in names are no markup and no emoji.
+    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
     for columns in columns_that_fit([header, *(row for section in sections for row in section)], console.width):
         shown = Table(box=box.SIMPLE_HEAD)
         for column in columns:
@@ -29,7 +30,7 @@ def print_table(report: "Report") -> None:
             if len(section) > 1:
                 shown.add_section()
         console.print(shown)
-    console.print(f"signature: {report.signature}", soft_wrap=True, markup=False)
+    console.print(f"signature: {report.signature}", soft_wrap=True)
 
 
 def columns_that_fit(rows: list[list[str]], width: int) -> list[list[int]]:

@@ -20,14 +20,19 @@ def plan_outputs(inputs: list[Path], output: Path, suffix: str) -> list[tuple[Pa
     """Pair each input with its output: in the folder `output`, its name with `suffix`; otherwise the file `output`.
 
     Raises `UsageError` if several inputs have no folder, two inputs would write one file, or an input would be
-    overwritten.
+    overwritten, and `DataError` if nothing can be written there.
     """
+    from dd_tools.formats.arrays import PIPE
+    from dd_tools.formats.atomic import check_output_path
+
     if not output.is_dir():
         if len(inputs) != 1:
             raise UsageError(f"'{output}' is not an existing folder, which {len(inputs)} inputs need")
         pairs = [(inputs[0], output)]
     else:
         pairs = [(path, output / f"{path.stem}{suffix}") for path in inputs]
+    if str(output) != PIPE:
+        check_output_path(pairs[0][1])
     by_target: dict[Path, Path] = {}
     for source, target in pairs:
         check_not_input(target, source)

@@ -9,6 +9,7 @@ import typer
 from dd_tools.cli.command import console_command
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
+from dd_tools.spelling import spelled
 
 MAX_LIST_ITEMS = 12  # shown of a list in plain text
 
@@ -21,15 +22,17 @@ def info(session: Session, files: Files, as_json: Json = False) -> None:
 
     def show(path: Path) -> None:
         description = {"file": str(path)} | describe(path)
-        typer.echo(json.dumps(description) if as_json else "\n".join(_format_lines(description)))
+        typer.echo(json.dumps(description) if as_json else "\n".join(map(spelled, _format_lines(description))))
 
     session.for_each(files, show)
 
 
 def describe(path: Path) -> dict[str, Any]:
     """Describe a file as JSON values. Its suffix determines how it is read. Raises `DataError` for an unusable file."""
+    if path.is_dir():
+        raise DataError(f"cannot read '{path}': it is a folder")
     if not path.is_file():
-        raise DataError(f"cannot read '{path}': {'it is a folder' if path.is_dir() else 'no such file'}")
+        raise DataError(f"cannot read '{path}': {'it is not a regular file' if path.exists() else 'no such file'}")
     readers = {".h5": _describe_clip, ".npy": _describe_array, ".safetensors": _describe_weights}
     readers |= dict.fromkeys((".ckpt", ".pt", ".pth"), _describe_released)
     return readers.get(path.suffix.lower(), _describe_video)(path)

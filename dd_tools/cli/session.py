@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import typer
 
 from dd_tools.cli import progress
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, message_of
+from dd_tools.spelling import spelled
 
 Item = TypeVar("Item")
 
@@ -27,12 +28,16 @@ class Session:
     def say(self, message: str) -> None:
         """Print a line of information to standard error, unless quiet."""
         if not self.quiet:
-            typer.echo(f"{self.name}: {message}", err=True)
+            self.print(message)
 
     def fail(self, message: str) -> None:
         """Print a line about an item that failed; the command continues and ends with exit status 1."""
         self.failures += 1
-        typer.echo(f"{self.name}: {message}", err=True)
+        self.print(message)
+
+    def print(self, message: str) -> None:
+        """Print one line to standard error, also if `message` contains a name with a line break."""
+        typer.echo(f"{self.name}: {spelled(message)}", err=True)
 
     def history(self, inputs: Iterable[str | Path], wanted: bool = True) -> list[dict]:
         """The history of an output of this run: one entry, none unless `wanted`. inputs: files that it depends on."""
@@ -41,19 +46,21 @@ class Session:
         return [history_entry(self.name, sys.argv[1:], inputs)] if wanted else []
 
     def for_each(self, items: Iterable[Item], work: Callable[[Item], Any]) -> None:
-        """Call `work` on every item; report an item that raises `DataError` and continue with the next."""
+        """Call `work` on every item; report an item that raises `DataError` or `OSError` and continue with the next."""
         for item in items:
             try:
                 work(item)
-            except DataError as error:
-                self.fail(str(error))
+            except BrokenPipeError:  # nobody reads standard output any more
+                raise
+            except (DataError, OSError) as error:
+                self.fail(message_of(error))
 
     def progress(self, steps: Iterable[Item], total: int | None, label: str) -> Iterator[Item]:
         """Pass `steps` through and show progress: a bar on a terminal, ten plain lines otherwise, nothing if quiet."""
         if self.quiet:
             yield from steps
         elif sys.stderr.isatty():
-            yield from progress.bar(steps, total, label)
+            yield from progress.bar(steps, total, spelled(label))
         else:
             yield from progress.lines(steps, total, label, self.say)
 

@@ -33,8 +33,8 @@ def train_ae(
     """Train stage 1: the semantic encoder and the renderer.
 
     While training, the state is in RENDERER.state.safetensors and the losses in RENDERER.csv; RENDERER.safetensors
-    appears after the last step. SIGTERM and Ctrl-C save the state and exit; --resume continues to the same result. With
-    several GPUs or machines, start it under torchrun.
+    appears after the last step. Ctrl-C, SIGTERM and SIGUSR1 save the state and exit; --resume continues to the same
+    result. With several GPUs or machines, start it under torchrun.
     """
     from dd_tools.pipeline.training import set_up_renderer_training
 

@@ -39,8 +39,8 @@ def train_seq(
     """Train stage 2: the motion model.
 
     While training, the state is in MOTION.state.safetensors and the losses in MOTION.csv; MOTION.safetensors appears
-    after the last step. SIGTERM and Ctrl-C save the state and exit; --resume continues to the same result. With several
-    GPUs or machines, start it under torchrun.
+    after the last step. Ctrl-C, SIGTERM and SIGUSR1 save the state and exit; --resume continues to the same result.
+    With several GPUs or machines, start it under torchrun.
     """
     from dd_tools.pipeline.training import set_up_motion_training
     from dd_tools.training.clips import read_delays

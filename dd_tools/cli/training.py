@@ -12,7 +12,7 @@ from dd_tools.cli.options import Device, NoHistory, Seed
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
-EXIT_STOPPED = 143  # as after SIGTERM, which tells make and schedulers that the command has not finished
+EXIT_STOPPED = 143  # of a process that another one, which got a signal, stopped
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class TrainingOptions:
     def run(self, session: Session, task, settings, output: Path, init: Path | None) -> None:
         """Train with the user's choice of `settings`. init: weights that the training starts from, for the history.
 
-        If the training is stopped, say how to continue and exit with `EXIT_STOPPED`.
+        If the training is stopped by another process, exit with `EXIT_STOPPED`.
         """
         from dd_tools.nn.device import open_device
         from dd_tools.pipeline.training import with_choices
@@ -141,5 +141,4 @@ class TrainingOptions:
             tensorboard=self.tensorboard,
             report=session,
         ):
-            session.say("stopped; the training state is saved, continue with --resume")
             raise typer.Exit(EXIT_STOPPED)

@@ -1,12 +1,12 @@
 """Which generated video is compared with which truth."""
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.lists import read_lines
 from dd_tools.formats.names import distinct_names
 
 VIDEO_SUFFIXES = (
@@ -64,13 +64,9 @@ def read_list(path: Path) -> Matching:
     A first line ``generated<tab>truth`` and empty lines are skipped. Raises `DataError` if the file cannot be read, if
     a line does not have two columns, and if there are no pairs.
     """
-    try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not text'}".lower()) from None
     found: list[tuple[Path, Path]] = []
-    for number, columns in enumerate(lines, start=1):
-        if not columns or (number == 1 and columns == _LIST_HEADER):
+    for number, columns in enumerate((line.split("\t") for line in read_lines(path)), start=1):
+        if columns == [""] or (number == 1 and columns == _LIST_HEADER):
             continue
         if len(columns) != 2:
             raise DataError(

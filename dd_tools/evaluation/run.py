@@ -20,6 +20,8 @@ from dd_tools.reporting import SILENT, Reporter
 if TYPE_CHECKING:
     from dd_tools.evaluation.measures.fid import SystemFid
 
+LONGEST_PART = 80  # characters of either name in the file name of a page, which a number makes unique
+
 
 class Evaluation:
     """Scores pairs one after another.
@@ -89,5 +91,5 @@ class Evaluation:
 
 
 def _file_name(name: str) -> str:
-    """The name without characters that are unsafe in file names and URLs."""
-    return re.sub(r"[^A-Za-z0-9.]+", "_", name).strip("._") or "clip"
+    """The beginning of the name, without characters that are unsafe in file names and URLs."""
+    return re.sub(r"[^A-Za-z0-9.]+", "_", name)[:LONGEST_PART].strip("._") or "clip"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from filelock import lock_descriptor
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
+from dd_tools.formats.companions import companion
 from dd_tools.reporting import Reporter
 
 ATTEMPTS = 100  # at locking a file that other processes keep removing
@@ -20,7 +21,7 @@ def output_lock(target: Path, report: Reporter) -> Iterator[None]:
     On a file system without locks the context is entered without one, after a message to `report`. Raises `DataError`
     if another process holds the lock, or if the lock file cannot be created.
     """
-    path = target.with_name(f".{target.name}.lock")
+    path = companion(target, ".lock", hidden=True)
     descriptor = _open_locked(path, target, report)
     try:
         yield
@@ -40,7 +41,7 @@ def _open_locked(path: Path, target: Path, report: Reporter) -> int:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise DataError(f"cannot write '{target}': cannot create '{path}' ({error.strerror.lower()})") from None
+            raise DataError(f"cannot write '{target}': cannot create '{path}' ({reason(error)})") from None
         try:
             _lock(descriptor, target, report)
             if _is_file_at(descriptor, path):
@@ -57,8 +58,7 @@ def _lock(descriptor: int, target: Path, report: Reporter) -> None:
     try:
         locked = lock_descriptor(descriptor, blocking=False)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        report.say(f"cannot lock '{target}' ({reason}): make sure that no other process writes it")
+        report.say(f"cannot lock '{target}' ({reason(error)}): make sure that no other process writes it")
         return
     if not locked:
         raise _locked_error(target)

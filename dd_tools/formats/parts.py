@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
 from dd_tools.formats.atomic import atomic_output, check_output_path
+from dd_tools.formats.companions import companion, utf8_path
 from dd_tools.formats.locking import output_lock
-from dd_tools.reporting import Reporter, Silent
+from dd_tools.reporting import SILENT, Reporter
 
 KEY = "key.json"
 
@@ -20,19 +21,20 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False, report: Repor
 
     key: everything that affects the content of the parts, as JSON values.
     resume: keep the parts of an earlier run with the same key; otherwise the folder starts empty.
-    report: receives a message if the file system supports no locks.
+    report: receives a message if the file system supports no locks, and if parts are kept after an interrupt.
 
     The folder is removed after success. It is also removed if an exception leaves no numbered part in it, or if an
     interrupt leaves no file in it but the key and hidden ones. Raises `DataError` if another process is writing
     `target`, and if `target` or the folder cannot be created.
     """
     check_output_path(target)
-    folder = target.with_name(f"{target.name}.parts")
-    with output_lock(target, report or Silent()):
+    report = report or SILENT
+    with output_lock(target, report), utf8_path(target.parent) as parent:
+        folder = companion(parent / target.name, ".parts", utf8=True)
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise DataError(f"cannot write '{folder}': {error.strerror.lower()}") from None
+            raise DataError(f"cannot write '{folder}': {reason(error)}") from None
         try:
             if not (resume and _read_key(folder) == key):
                 _clear(folder)
@@ -42,11 +44,13 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False, report: Repor
         except BaseException as error:
             parts = "[0-9]*" if isinstance(error, Exception) else "[!.]*"
             if not any(path.name != KEY for path in folder.glob(parts)):
-                shutil.rmtree(folder)
+                _remove(folder)
             elif isinstance(error, DataError):
                 raise DataError(f"{error}; finished parts are kept, continue with --resume") from error
+            elif isinstance(error, KeyboardInterrupt):
+                report.say(f"what is finished of '{target}' is kept, continue with --resume")
             raise
-        shutil.rmtree(folder)
+        _remove(folder)
 
 
 def file_stamp(path: Path | None) -> list | None:
@@ -61,7 +65,7 @@ def file_stamp(path: Path | None) -> list | None:
     except FileNotFoundError:
         raise DataError(f"cannot read '{path}': no such file") from None
     except OSError as error:
-        raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
+        raise DataError(f"cannot read '{path}': {reason(error)}") from None
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
@@ -75,3 +79,8 @@ def _read_key(folder: Path) -> dict | None:
 def _clear(folder: Path) -> None:
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder. What cannot be removed, or is gone already, must not turn success into failure."""
+    shutil.rmtree(folder, ignore_errors=True)

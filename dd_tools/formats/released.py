@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import MOTION, RENDERER
+from dd_tools.formats.companions import utf8_path
 from dd_tools.formats.pickle_checks import names_in_zip
 from dd_tools.formats.tensor_checks import check_tensors
 
@@ -132,12 +133,13 @@ def _read_pickle(path: Path) -> object:
     if not path.is_file():
         raise DataError(f"cannot read '{path}': {'it is a folder' if path.is_dir() else 'no such file'}")
     try:
-        foreign = names_in_zip(path)
-        for name in sorted(foreign):
-            if not name.startswith(HARMLESS):
-                raise DataError(f"cannot use '{path}': it would run '{name}', and no code in a checkpoint is run")
-        with torch.serialization.safe_globals([(_stand_in(name), name) for name in foreign]):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with utf8_path(Path(path)) as readable:
+            foreign = names_in_zip(readable)
+            for name in sorted(foreign):
+                if not name.startswith(HARMLESS):
+                    raise DataError(f"cannot use '{path}': it would run '{name}', and no code in a checkpoint is run")
+            with torch.serialization.safe_globals([(_stand_in(name), name) for name in foreign]):
+                return torch.load(readable, map_location="cpu", weights_only=True, mmap=True)
     except DataError:
         raise
     except OSError as error:

@@ -1,6 +1,5 @@
 """Which clips are used for training, and how often each is drawn. The name of a clip is the stem of its file."""
 
-import csv
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 
 from dd_tools.errors import DataError, UsageError
+from dd_tools.formats.lists import read_lines
 from dd_tools.training.chance import draw_below
 
 
@@ -33,11 +33,7 @@ def read_delays(path: str | Path) -> dict[str, int]:
 
 def _rows(path: str | Path, column: str) -> Iterator[tuple[int, str, str]]:
     """Line number, clip name and second column of every line. column: name of the second, for error messages."""
-    try:
-        with open(path, newline="", encoding="utf-8") as stream:
-            rows = list(csv.reader(stream, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not a text file'}") from None
+    rows = (line.split("\t") for line in read_lines(path))
     for number, row in enumerate(rows, start=1):
         if len(row) != 2:
             raise DataError(
@@ -48,10 +44,7 @@ def _rows(path: str | Path, column: str) -> Iterator[tuple[int, str, str]]:
 
 def read_names(path: str | Path) -> set[str]:
     """Clip names, read from a file with one per line. Raises `DataError`."""
-    try:
-        return {line.strip() for line in Path(path).read_text("utf-8").splitlines() if line.strip()}
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read '{path}': {getattr(error, 'strerror', None) or 'not a text file'}") from None
+    return {line.strip() for line in read_lines(path) if line.strip()}
 
 
 def fraction_of(names: Sequence[str], fraction: float) -> list[str]:

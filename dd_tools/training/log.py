@@ -1,9 +1,11 @@
 """The training log: a CSV row every few steps, and TensorBoard if asked for."""
 
+import contextlib
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
 
 COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 
@@ -11,16 +13,18 @@ COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 class TrainingLog:
     """Appends rows to the CSV file at `path`, after dropping those beyond `step`, which an interrupted run left.
 
-    tensorboard: folder for TensorBoard, None for no such log. Raises `DataError` if TensorBoard is not installed, or
-    the file is no log.
+    tensorboard: folder for TensorBoard, None for no such log. Raises `DataError` if TensorBoard is not installed or the
+    file is no log, and like every method if the file cannot be written.
     """
 
     def __init__(self, path: Path, step: int, tensorboard: Path | None = None):
-        kept = self._rows_up_to(path, step)
-        self._stream = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115 - open as long as the log
-        self._writer = csv.DictWriter(self._stream, COLUMNS)
-        self._writer.writeheader()
-        self._writer.writerows(kept)
+        self._path = path
+        with self._errors():
+            kept = self._rows_up_to(path, step)
+            self._stream = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115 - open as long as the log
+            self._writer = csv.DictWriter(self._stream, COLUMNS)
+            self._writer.writeheader()
+            self._writer.writerows(kept)
         self._board = _open_tensorboard(tensorboard) if tensorboard else None
 
     @staticmethod
@@ -39,19 +43,29 @@ class TrainingLog:
 
     def write(self, **row: float) -> None:
         """Write a row, with a value for each of `COLUMNS`."""
-        self._writer.writerow(
-            {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()}
-        )
-        self._stream.flush()
+        with self._errors():
+            self._writer.writerow(
+                {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()}
+            )
+            self._stream.flush()
         if self._board:
             for key in COLUMNS[1:]:
                 self._board.add_scalar(key, row[key], row["step"])
 
     def close(self) -> None:
         """Flush and close."""
-        self._stream.close()
-        if self._board:
-            self._board.close()
+        with self._errors():
+            self._stream.close()
+            if self._board:
+                self._board.close()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise an `OSError` as a `DataError` that names the file."""
+        try:
+            yield
+        except OSError as error:
+            raise DataError(f"cannot write '{self._path}': {reason(error)}") from None
 
 
 def _open_tensorboard(folder: Path):

@@ -4,8 +4,6 @@ Everything random in step N is drawn from a seed made of (seed, N, rank). So a r
 uninterrupted one without a saved generator state.
 """
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +17,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from dd_tools.formats.checkpoint import Checkpoint, write_checkpoint
+from dd_tools.formats.companions import companion
 from dd_tools.nn.device import DTYPES, arithmetic, choose_dtype, memory_errors
 from dd_tools.reporting import SILENT, Reporter
+from dd_tools.stopping import postponed_signals
 from dd_tools.training.distributed import Processes, join_processes
 from dd_tools.training.log import TrainingLog
 from dd_tools.training.resuming import PROGRESS, resume_from
@@ -50,15 +50,17 @@ def train(
     step. dtype: see `choose_dtype`, fast. resume: continue from the state, if there is one. allow_changes: even if
     settings or data have changed since. tensorboard: folder for TensorBoard.
 
-    Returns whether the training finished: False after SIGTERM or SIGINT, which save the state first. Only the main
-    thread receives these signals; in another thread, the training always runs to its end. Raises `DataError` if the
-    state is that of another model or the memory is too small, and `UsageError` if it is that of another training.
+    Returns whether the training finished. A signal of `dd_tools.stopping` ends it after the current step; the state is
+    saved, then the handler that the program had for the signal is called, such as Python's for Ctrl-C; without one, or
+    if another process got the signal, False is returned. Only the main thread receives signals; in another thread, the
+    training always runs to its end. Raises `DataError` if the state is that of another model or the memory is too
+    small, and `UsageError` if it is that of another training.
     """
     state_file = state_path(output)
     with (
         join_processes(device) as (processes, device),
         memory_errors(device, "use a smaller --batch-size"),
-        _stop_on_signals() as stopped,
+        postponed_signals() as stopped,
     ):
         dtype = choose_dtype(dtype, device, fast=True)
         objective = task.objective.to(device).train()
@@ -75,7 +77,7 @@ def train(
                     loss = parallel(batch)
                 with arithmetic(device, torch.float32, deterministic=False):
                     norm = state.update(loss, rate, settings.clip)
-                stop = processes.any(stopped.is_set(), device)
+                stop = processes.any(bool(stopped.number), device)
                 if state.step % settings.log_every == 0 or state.step == settings.steps:
                     record(state.step, processes.mean(loss), rate, norm.item())
                 if processes.is_first and (state.step % settings.save_every == 0 or stop):
@@ -89,6 +91,10 @@ def train(
             tensors = state.average.module.state_dict()
             write_checkpoint(output, replace(_after(state, checkpoint), tensors=tensors))
             state_file.unlink(missing_ok=True)
+    if not finished:
+        if processes.is_first:
+            report.say("the training state is saved, continue with --resume")
+        stopped.deliver()
     return finished
 
 
@@ -199,7 +205,11 @@ class _Record:
 
 @contextmanager
 def _log(processes: Processes, output: Path, state: TrainingState, tensorboard: Path | None) -> Iterator[_Record]:
-    log = TrainingLog(output.with_suffix(".csv"), state.step, tensorboard) if processes.is_first else None
+    log = (
+        TrainingLog(companion(output.with_name(output.stem), ".csv"), state.step, tensorboard)
+        if processes.is_first
+        else None
+    )
     try:
         yield _Record(log, state.seconds)
     finally:
@@ -216,18 +226,3 @@ def _with_notes(task: TrainingTask, settings: TrainingSettings, processes: Proce
 def _after(state: TrainingState, checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint with the number of steps in its training notes."""
     return replace(checkpoint, training=checkpoint.training | {PROGRESS: state.step})
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM or SIGINT (Ctrl-C) sets, so that the current step is finished and the state saved."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
-        yield stopped
-        return
-    previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -8,11 +8,12 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from dd_tools.formats.checkpoint import EMA_PREFIX, Checkpoint, write_training_state
+from dd_tools.formats.companions import companion
 
 
 def state_path(output: Path) -> Path:
     """Where the training of `output` keeps its state: NAME.state.safetensors beside NAME.safetensors."""
-    return output.with_name(f"{output.stem}.state.safetensors")
+    return companion(output.with_name(output.stem), ".state.safetensors")
 
 
 @dataclass

@@ -9,6 +9,7 @@ from dd_tools.evaluation.frames import FramePair
 from dd_tools.evaluation.pairs import VideoPair
 from dd_tools.face.landmarks import MOUTH
 from dd_tools.formats.atomic import atomic_output
+from dd_tools.spelling import spelled
 
 COLUMNS = 16
 CELL_SIZE = (96, 72)  # width and height in pixels
@@ -55,7 +56,8 @@ def _mouth_box(frame: FramePair) -> np.ndarray:
 def write_contact_sheet(clips: dict[VideoPair, MouthRows], path: str | Path) -> None:
     """Write a PNG with a caption and two rows of mouths for every pair."""
     rows = [
-        (f"{pair.system}/{pair.clip}: truth above, generated below", mouths.pixels()) for pair, mouths in clips.items()
+        (f"{spelled(f'{pair.system}/{pair.clip}')}: truth above, generated below", mouths.pixels())
+        for pair, mouths in clips.items()
     ]
     width = max(pixels.shape[1] for _, pixels in rows)
     height = sum(CAPTION_HEIGHT + pixels.shape[0] for _, pixels in rows)

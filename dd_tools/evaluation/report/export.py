@@ -11,6 +11,7 @@ from dd_tools.evaluation.report.report import Report
 from dd_tools.evaluation.report.table import table
 from dd_tools.evaluation.scores import ClipScores, Score
 from dd_tools.formats.atomic import atomic_output
+from dd_tools.spelling import spelled
 
 MEAN = "(mean)"  # clip name of a system's row in CSV
 _CLIP_FIELDS = (
@@ -19,7 +20,10 @@ _CLIP_FIELDS = (
 
 
 def write_json(report: Report, path: str | Path) -> None:
-    """Write one object: version, signature, measures, systems, clips, failed. NaN is null, infinity is "inf"."""
+    """Write one object: version, signature, measures, systems, clips, failed. NaN is null, infinity is "inf".
+
+    Bytes of names that are not UTF-8 are escaped as lone surrogates, as Python's JSON module reads them.
+    """
     document = {
         "dd_eval": __version__,
         "signature": report.signature,
@@ -51,17 +55,21 @@ def _fields(clip: ClipScores) -> dict:
 
 
 def write_csv(report: Report, path: str | Path) -> None:
-    """Write a row per clip, then a row per system with the clip name ``(mean)``. Missing values are empty."""
+    """Write a row per clip, then a row per system with the clip name ``(mean)``. Missing values are empty.
+
+    Names are spelled as in messages, see `dd_tools.spelling`.
+    """
     keys = [label.key for label in report.labels]
     text = io.StringIO()
     rows = csv.DictWriter(text, [*_CLIP_FIELDS, *keys, "signature"], lineterminator="\n")
     rows.writeheader()
     for clip in report.clips:
         values = {key: _number(clip.values.get(key, math.nan)) for key in keys}
-        rows.writerow({**_fields(clip), **values, "signature": report.signature})
+        fields = {name: spelled(value) if isinstance(value, str) else value for name, value in _fields(clip).items()}
+        rows.writerow({**fields, **values, "signature": report.signature})
     for one in report.systems:
         means = {key: _number(one.scores[key].value) for key in keys}
-        rows.writerow({"system": one.system, "clip": MEAN, **means, "signature": report.signature})
+        rows.writerow({"system": spelled(one.system), "clip": MEAN, **means, "signature": report.signature})
     _write_text(path, text.getvalue())
 
 
@@ -83,4 +91,5 @@ def _number(value: float) -> float | str | None:
 
 def _write_text(path: str | Path, text: str) -> None:
     with atomic_output(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # In JSON, the only text with lone surrogates, this writes them as JSON does.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -14,6 +14,7 @@ from dd_tools.evaluation.report.report import Report
 from dd_tools.evaluation.report.score_tables import clip_table, clips_table, is_baseline, systems_table
 from dd_tools.evaluation.scores import ClipScores
 from dd_tools.formats.atomic import atomic_output
+from dd_tools.spelling import spelled
 
 INDEX = "index.html"
 
@@ -21,6 +22,7 @@ _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader(__package__),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
+    finalize=lambda value: spelled(value) if type(value) is str else value,  # names as in messages; markup is not str
     trim_blocks=True,
     lstrip_blocks=True,
 )

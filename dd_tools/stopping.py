@@ -1,0 +1,93 @@
+"""Signals that ask a program to stop: they unwind the stack, or wait until a training has saved its state.
+
+They are SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal was closed), and SIGUSR1, by which schedulers announce
+preemption. Signals that the parent process told this one to ignore, as nohup does, stay ignored.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
+)  # Windows has only the first two
+REPEATED = 5.0  # seconds after a signal in which another one is taken for a copy of it
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the program to stop. number: of the signal."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Raise `Stopped` in the main thread when a signal arrives, so that no half-written file or child process remains.
+
+    A terminal, make or a scheduler often sends a second signal at once. For `REPEATED` seconds it is ignored, as it
+    would interrupt the cleaning up.
+    """
+    latest = float("-inf")
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal latest
+        previous, latest = latest, time.monotonic()
+        if latest - previous > REPEATED:
+            raise Stopped(number)
+
+    previous = _handle_with(stop)
+    try:
+        yield
+    finally:
+        _restore(previous)
+
+
+class Postponed:
+    """The signal that arrived while `postponed_signals` held it back. number: of the first one, 0 for none."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._handlers: dict[int, object] = {}
+
+    def hold(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal: remember it."""
+        self.number = self.number or number
+
+    def deliver(self) -> None:
+        """Call the handler that the program had for the signal, if it had one. Call it outside of the context."""
+        handler = self._handlers.get(self.number)
+        if callable(handler):
+            handler(self.number, None)
+
+
+@contextmanager
+def postponed_signals() -> Iterator[Postponed]:
+    """Hold signals back inside the context. In a thread other than the main one, which receives them, it does nothing.
+
+    What was held back is lost, unless `Postponed.deliver` is called afterwards.
+    """
+    postponed = Postponed()
+    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
+        yield postponed
+        return
+    postponed._handlers = _handle_with(postponed.hold)
+    try:
+        yield postponed
+    finally:
+        _restore(postponed._handlers)
+
+
+def _handle_with(handler) -> dict[int, object]:
+    """Install a handler for all `SIGNALS` that are not ignored. Returns the previous ones."""
+    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in handled}
+
+
+def _restore(handlers: dict[int, object]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

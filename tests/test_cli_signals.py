@@ -1,0 +1,245 @@
+"""Ctrl-C, SIGTERM, SIGHUP and SIGUSR1: exit statuses, and that nothing half-written and no child process remains."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from both_kinds import write_tiny_models
+from commands import call
+from factories import (
+    DummyDetector,
+    dummy_face_landmarks,
+    dummy_lossless_video,
+    dummy_marked_face,
+    dummy_pairs,
+    dummy_portrait,
+    dummy_voice,
+)  # fmt: skip
+from released import dummy_authors_checkpoint, dummy_small_renderer
+
+from dd_tools.diffdub.motion_data import MotionData
+from dd_tools.stopping import SIGNALS
+from dd_tools.warp.renderer_data import RendererData
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs the signals of POSIX")
+
+STATUSES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGUSR1": 75}
+MODELS = "--renderer r.safetensors --motion m.safetensors"
+LINES = [
+    "dd-prep portrait.png -o out.h5 --size 32",
+    "dd-audio voice.wav --model mel -o out.npy",
+    "dd-encode clip.h5 --renderer r.safetensors -o out.npy",
+    "dd-generate speech.npy --motion m.safetensors --reference latents.npy -o out.npy",
+    "dd-render clip.h5 --renderer r.safetensors --latents latents.npy -o out.mp4",
+    f"dd-dub portrait.png voice.wav {MODELS} -o out.mp4",
+    "dd-eval true.mp4 --truth true.mp4 --json out.json",
+    "dd-eval true.mp4 --truth true.mp4 --html out",
+    "dd-import stage1.ckpt -o out.safetensors",
+]
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    """A folder with an input of every kind."""
+    folder = tmp_path_factory.mktemp("studio")
+    for name, path in zip("rm", write_tiny_models(folder, "warp"), strict=True):
+        os.rename(path, folder / f"{name}.safetensors")
+    dummy_portrait(folder / "portrait.png")
+    dummy_voice(folder / "voice.wav", 0.4)
+    dummy_lossless_video(folder / "true.mp4", [dummy_marked_face(opening) for opening in (0.1, 0.35, 0.2)])
+    dummy_authors_checkpoint(folder / "stage1.ckpt", dummy_small_renderer())
+    dummy_pairs(folder)
+    (folder / "out").mkdir()
+    for line in (
+        "dd-prep portrait.png -o clip.h5 --size 32",
+        "dd-encode clip.h5 --renderer r.safetensors -o latents.npy",
+        "dd-audio voice.wav --model mel -o speech.npy",
+    ):
+        assert call_in(folder, line).status == 0
+    return folder
+
+
+def call_in(folder: Path, line: str):
+    command, *arguments = line.split()
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        return call(command, *arguments)
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture
+def place(studio, tmp_path, monkeypatch):
+    shutil.copytree(studio, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dd_tools.evaluation.run.has_audio", lambda path: False)
+    return tmp_path
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def signal_before_rename(monkeypatch, number: int, count: int = 1) -> None:
+    """Send a signal to this process when the temporary file number `count` is complete, but not yet renamed."""
+    calls = []
+
+    def fsync(descriptor):
+        calls.append(descriptor)
+        if len(calls) == count:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("dd_tools.formats.atomic.os.fsync", fsync)
+
+
+def test_every_signal_has_a_status_of_its_own():
+    assert [number.name for number in SIGNALS] == list(STATUSES)
+    assert len({0, 1, 2, *STATUSES.values()}) == 7
+
+
+@pytest.mark.parametrize("name", STATUSES)
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.split()[0])
+def test_a_signal_leaves_the_old_file_and_no_other(place, monkeypatch, line, name):
+    if "--html" not in line:
+        Path(line.split()[-1]).write_text("old")
+    if line.startswith("dd-eval"):
+        monkeypatch.setattr("dd_tools.face.detectors.registry.open_detector", lambda name, **options: DummyDetector())
+    before = content(place)
+    handlers = [signal.getsignal(number) for number in SIGNALS]
+    signal_before_rename(monkeypatch, signal.Signals[name])
+    outcome = call_in(place, line)
+    said = "interrupted" if name == "SIGINT" else f"stopped by {name}"
+    assert (outcome.status, outcome.errors.splitlines()[-1]) == (STATUSES[name], f"{line.split()[0]}: {said}")
+    assert content(place) == before
+    assert [signal.getsignal(number) for number in SIGNALS] == handlers
+
+
+TRAINING = "dd-train-seq latents --speech speech --preset tiny --steps 40 --save-every 40 -o out.safetensors"
+
+
+def signal_before_batch(monkeypatch, data: type, number: int, count: int) -> list[int]:
+    """Send a signal before batch number `count` is drawn. Returns a list that gets an entry for every batch."""
+    draw, sizes = data.batch, []
+
+    def batch(self, generator, size):
+        sizes.append(size)
+        if len(sizes) == count:
+            os.kill(os.getpid(), number)
+        return draw(self, generator, size)
+
+    monkeypatch.setattr(data, "batch", batch)
+    return sizes
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_a_training_saves_its_state_first(place, monkeypatch, name):
+    batches = signal_before_batch(monkeypatch, MotionData, signal.Signals[name], 3)
+    outcome = call_in(place, TRAINING)
+    saved, stopped = outcome.errors.splitlines()[-2:]
+    assert outcome.status == STATUSES[name]
+    assert saved == "dd-train-seq: the training state is saved, continue with --resume"
+    assert stopped == f"dd-train-seq: {'interrupted' if name == 'SIGINT' else f'stopped by {name}'}"
+    assert Path("out.state.safetensors").exists() and not Path("out.safetensors").exists()
+    assert call_in(place, f"{TRAINING} --resume").status == 0 and len(batches) == 40
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_adapting_ends_with_the_status_of_the_signal(place, monkeypatch, name):
+    monkeypatch.setattr("dd_tools.pipeline.adapt._seconds_per_step", lambda *_: 1)
+    signal_before_batch(monkeypatch, RendererData, signal.Signals[name], 3)
+    line = f"dd-dub portrait.png voice.wav {MODELS} -o out.mp4 --adapt 0.1"
+    outcome = call_in(place, line)
+    assert outcome.status == STATUSES[name]
+    assert "dd-dub: what is finished of 'out.mp4' is kept, continue with --resume\n" in outcome.errors
+    assert Path("out.mp4.parts", "adapted.state.safetensors").exists() and not Path("out.mp4").exists()
+    assert call_in(place, f"{line} --resume").status == 0
+    assert Path("out.mp4").exists() and not Path("out.mp4.parts").exists()
+
+
+@pytest.mark.parametrize("line", LINES[4:6], ids=lambda line: line.split()[0])
+def test_what_is_finished_of_a_video_is_kept(place, monkeypatch, line):
+    with monkeypatch.context() as patch:
+        signal_before_rename(patch, signal.SIGUSR1, count=3 if line.startswith("dd-render") else 5)
+        outcome = call_in(place, line)
+    assert outcome.status == 75
+    assert "what is finished of 'out.mp4' is kept, continue with --resume\n" in outcome.errors
+    assert Path("out.mp4.parts/00000000.mp4").exists() and not Path("out.mp4").exists()
+    monkeypatch.setattr("dd_tools.pipeline.output._write_part", None)  # nothing is left to render
+    assert call_in(place, f"{line} --resume").status == 0
+    assert Path("out.mp4").exists() and not Path("out.mp4.parts").exists()
+
+
+def test_a_second_signal_does_not_interrupt_the_cleaning_up(place, monkeypatch):
+    """make, schedulers and terminals send several."""
+    before, unlink = content(place), Path.unlink
+
+    def unlink_with_a_signal(path, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        unlink(path, **options)
+
+    signal_before_rename(monkeypatch, signal.SIGINT)
+    monkeypatch.setattr(Path, "unlink", unlink_with_a_signal)
+    assert call_in(place, LINES[1]).status == 130
+    monkeypatch.undo()
+    assert content(place) == before
+
+
+def test_a_signal_that_the_parent_ignores_is_ignored(place, monkeypatch):
+    """As nohup ignores SIGHUP, and a shell Ctrl-C for its background jobs."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        signal_before_rename(monkeypatch, signal.SIGHUP)
+        assert call_in(place, LINES[1]).status == 0
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+def processes_of(session: int) -> list[str]:
+    """The programs that run in a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, fields = stat.read_text(errors="replace").rpartition(") ")
+        except OSError:  # ended meanwhile
+            continue
+        state, _, _, own, *_ = fields.split()
+        if int(own) == session and state != "Z":
+            found.append(name)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("name", STATUSES)
+def test_no_child_process_remains(place, monkeypatch, name):
+    """While ffmpeg decodes the source and encodes the output."""
+    frames = [dummy_marked_face(0.1 + 0.02 * (number % 5)) for number in range(400)]
+    dummy_lossless_video(place / "long.mp4", [np.kron(frame, np.ones((4, 4, 1), np.uint8)) for frame in frames])
+    np.save(place / "points.npy", np.stack([4 * dummy_face_landmarks(opening=0.1)] * 400))
+    assert call_in(place, "dd-prep long.mp4 -o long.h5 --size 32 --landmarks points.npy").status == 0
+    np.save(place / "long.npy", np.repeat(np.load(place / "latents.npy")[:1], 400, 0))
+    before = content(place)
+    command = [sys.executable, "-c", "from dd_tools.cli.render import run; run()"]
+    options = ["long.h5", "--renderer", "r.safetensors", "--latents", "long.npy", "-o", "out.mp4"]
+    process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        said = [process.stderr.readline()]
+        assert "rendering: " in said[0], said
+        assert len(processes_of(process.pid)) == 3
+        process.send_signal(signal.Signals[name])
+        said += process.stderr.readlines()
+        assert process.wait() == STATUSES[name], said
+        assert not [line for line in said if not line.startswith("dd-render: ")]
+        deadline = time.monotonic() + 5
+        while processes_of(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert processes_of(process.pid) == []
+        assert content(place) == before
+    finally:
+        process.kill()

@@ -1,0 +1,53 @@
+"""The commands write nothing to the home folder, and leave nothing in the folder of temporary files."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from factories import dummy_portrait, dummy_trunk, dummy_voice
+from released import dummy_authors_checkpoint, dummy_small_renderer
+
+# All eleven, with the shipped models; libraries that keep caches are onnxruntime, transformers, torch and lpips.
+LINES = """
+dd-prep portrait.png -o clip.h5
+dd-encode clip.h5 -o reference.npy
+dd-audio voice.wav -o speech/clip.npy
+dd-generate speech/clip.npy --reference reference.npy -o motion/clip.npy
+dd-render clip.h5 --latents motion/clip.npy --audio voice.wav -o rendered.mp4
+dd-dub portrait.png voice.wav -o dubbed.mp4
+dd-eval dubbed.mp4 --truth rendered.mp4 --html pages --contact-sheet sheet.png --lpips alex --lpips-trunk trunk.pth
+dd-train-ae clip.h5 -o renderer.safetensors --preset tiny-warp --steps 1 --workers 1
+dd-train-seq motion --speech speech --speech-model whisper -o motion.safetensors --preset tiny-warp --steps 1
+dd-import stage1.ckpt -o imported.safetensors
+dd-info clip.h5 dubbed.mp4 imported.safetensors
+"""
+
+
+@pytest.mark.slow
+def test_a_run_of_all_commands_leaves_an_empty_home_empty(tmp_path):
+    place, home, temporary = tmp_path / "place", tmp_path / "home", tmp_path / "temporary"
+    for folder in (home, temporary, place / "motion", place / "speech"):
+        folder.mkdir(parents=True)
+    dummy_portrait(place / "portrait.png")
+    dummy_voice(place / "voice.wav", 0.4)
+    dummy_trunk(place / "trunk.pth")
+    dummy_authors_checkpoint(place / "stage1.ckpt", dummy_small_renderer())
+    program = textwrap.dedent(f"""
+        from commands import call, command_names
+        lines = [line.split() for line in {LINES.strip().splitlines()!r}]
+        assert sorted(line[0] for line in lines) == command_names()
+        for line in lines:
+            outcome = call(*line)
+            assert outcome.status == 0, outcome.errors
+    """)
+    set_by_users = ("XDG_", "HF_", "TORCH", "ORT_", "MPL", "NUMBA", "TRANSFORMERS", "PYTHON")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(set_by_users)}
+    environment |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(temporary)}
+    environment |= {"PYTHONPATH": os.pathsep.join(map(str, (Path(__file__).parent, Path(__file__).parents[1])))}
+    subprocess.run([sys.executable, "-B", "-c", program], cwd=place, env=environment, check=True)
+    assert list(home.rglob("*")) == []
+    # PyTorch creates the folder of its compiler, without a file in it.
+    assert [path for path in temporary.rglob("*") if not path.name.startswith("torchinductor_")] == []
