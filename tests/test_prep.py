@@ -1,6 +1,7 @@
 """Preparation: images and videos to clips, faces that disappear and return, landmarks from a file."""
 
 import shutil
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,29 @@ def test_frames_without_a_face_are_kept_and_reported(talk, tmp_path):
     steps = np.diff(clip.crop_to_source[:, 0, 2])
     assert steps.min() > 0
     np.testing.assert_allclose(steps[7:13], steps[7])
+
+
+def test_each_shot_has_its_number_and_its_own_place(tmp_path):
+    """The head stands still, jumps with the cut, and stands still again."""
+    frames = [marked()] * 6 + [255 - marked(right=42, down=28)] * 6
+    for frame in frames[6:]:
+        frame[0, 0] = marked(right=42, down=28)[0, 0]
+    _, clip = prepare(dummy_lossless_video(tmp_path / "cut.mp4", frames), tmp_path)
+    assert clip.shot.tolist() == [0] * 6 + [1] * 6
+    steps = np.diff(clip.crop_to_source[:, :, 2], axis=0)
+    np.testing.assert_allclose(steps[5], [12, 8], atol=1e-4)
+    np.testing.assert_allclose(np.delete(steps, 5, axis=0), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 17, 23, 25, 30])
+def test_passes_over_a_video_that_differ_in_length_are_an_error(talk, tmp_path, monkeypatch, count):
+    def decode(*arguments, **options):
+        return islice(cycle(read_frames(*arguments, **options)), count)
+
+    monkeypatch.setattr("dd_tools.face.cutting.read_frames", decode)
+    with pytest.raises(DataError, match=rf"^cannot cut '.*talk\.mp4': {count} frames, but 24 when faces were tracked"):
+        prepare(talk, tmp_path)
+    assert not list(tmp_path.glob("*out*"))
 
 
 def test_both_passes_report_progress(talk, tmp_path):

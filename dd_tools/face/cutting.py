@@ -1,12 +1,13 @@
 """The second pass over a video: crops, masks and face images are computed from known landmarks and written to clips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from dd_tools.errors import DataError
 from dd_tools.face import geometry
 from dd_tools.face.affine import compose, invert, resample, transform
 from dd_tools.face.detectors.protocol import Detector
@@ -17,7 +18,7 @@ from dd_tools.face.usability import frame_status, mark_outside_crop
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.formats.clip import ClipWriter, Source, Status
 from dd_tools.formats.history import sha256_of
-from dd_tools.media.video import Box, VideoInfo, read_frames
+from dd_tools.media.video import Box, Frame, VideoInfo, read_frames
 from dd_tools.reporting import Reporter
 
 INTERPOLATION_MARGIN = 3  # pixels around a sample that bicubic interpolation reads, and one for rounding
@@ -31,6 +32,7 @@ class ClipPlan:
     settings: the settings it is made with.
     landmarks: float32 (T,68,2) in frame pixels, NaN without a face.
     status: uint8 (T,), the `Status` of each frame.
+    shots: (T,) number of each frame's shot.
     poses: float64 (T,2,3), smoothed, from template to frame.
     crop_to_source: float64 (T,2,3), from crop to frame.
     """
@@ -39,13 +41,14 @@ class ClipPlan:
     settings: PrepSettings
     landmarks: np.ndarray
     status: np.ndarray
+    shots: np.ndarray
     poses: np.ndarray
     crop_to_source: np.ndarray
 
     def frame_data(self, index: int, part: np.ndarray, box: Box) -> dict[str, np.ndarray | int]:
         """The values of frame `index` for `ClipWriter.append`, except its time. part: the frame's `box` (h,w,3)."""
         size, status, crop_to_source = self.settings.size, self.status[index], self.crop_to_source[index]
-        data = {"crop_to_source": crop_to_source, "status": status}
+        data = {"crop_to_source": crop_to_source, "status": status, "shot": self.shots[index]}
         if status == Status.OTHER_SHOT:
             return data | _empty_face_data(size) | {"frames": np.zeros((size, size, 3), np.uint8)}
         crop_to_part = crop_to_source - np.array([[0, 0, box.left], [0, 0, box.top]])
@@ -76,7 +79,7 @@ def plan_clip(
 
     Each shot is smoothed and framed separately. A shot in which the speaker is never found gets status OTHER_SHOT.
     """
-    status = frame_status(landmarks, info.width, info.height)
+    status = frame_status(landmarks, info.width, info.height, frames.shots)
     poses = geometry.fit_poses(landmarks)
     crop_to_source = np.tile(np.eye(2, 3), (len(poses), 1, 1))
     for shot in np.unique(frames.shots):
@@ -87,7 +90,7 @@ def plan_clip(
         poses[here] = geometry.smooth_poses(poses[here], frames.pts[here])
         crop_to_source[here] = _crops(settings, poses[here], landmarks[here], info)
     mark_outside_crop(status, landmarks, crop_to_source, settings.size)
-    return ClipPlan(path, settings, landmarks, status, poses, crop_to_source)
+    return ClipPlan(path, settings, landmarks, status, frames.shots, poses, crop_to_source)
 
 
 def _crops(settings: PrepSettings, poses: np.ndarray, landmarks: np.ndarray, info: VideoInfo) -> np.ndarray:
@@ -108,7 +111,7 @@ def write_clips(
     """Decode the part of the video that the crops cover, and write all clips; the first is renamed into place last.
 
     detector: the detector that found the landmarks; None if they were read from a file. history: the clips' history
-    entries.
+    entries. Raises `DataError` if the video now has another number of frames than `frames`.
     """
     source = Source(
         info.path.name, str(info.path.resolve()), sha256_of(info.path), info.width, info.height, info.frame_rate
@@ -117,10 +120,23 @@ def write_clips(
     decoded = read_frames(info, fps=plans[0].settings.fps, box=box)
     with ExitStack() as stack:
         clips = [_open_clip(stack, plan, source, detector, history) for plan in plans]
-        decoded = report.progress(decoded, len(frames.pts), f"{info.path.name}: cutting")
-        for index, (frame, pts) in enumerate(zip(decoded, frames.pts, strict=False)):
+        for index, frame in _matched(
+            report.progress(decoded, len(frames.pts), f"{info.path.name}: cutting"), frames, info
+        ):
             for plan, clip in zip(plans, clips, strict=True):
-                clip.append(pts=pts, **plan.frame_data(index, frame.image, box))
+                clip.append(pts=frames.pts[index], **plan.frame_data(index, frame.image, box))
+
+
+def _matched(decoded: Iterable[Frame], frames: FrameIndex, info: VideoInfo) -> Iterator[tuple[int, Frame]]:
+    """The decoded frames with their numbers. Raises `DataError` at their end unless there are as many as `frames`."""
+    expected, count = len(frames.pts), 0
+    for count, frame in enumerate(decoded, 1):
+        if count <= expected:
+            yield count - 1, frame
+    if count != expected:
+        raise DataError(
+            f"cannot cut '{info.path}': {count} frames, but {expected} when faces were tracked; did it change?"
+        )
 
 
 def _covering_box(plans: Sequence[ClipPlan], info: VideoInfo) -> Box:

@@ -94,7 +94,7 @@ def prepare_clip(
         frames, landmarks = find_speaker(info, settings, detector, report)
     else:
         frames, landmarks = match_landmarks(info, settings.fps, landmarks_path, report)
-    _check_usable(info, landmarks, settings)
+    _check_usable(info, frames, landmarks, settings)
     plan = plan_clip(Path(clip_path), settings, landmarks, frames, info)
     write_clips([plan], frames, info, detector=detector, history=history or [], report=report)
     return _summary(plan, frames)
@@ -158,8 +158,8 @@ def report_lines(report: PrepReport, name: str | Path) -> list[str]:
     return lines
 
 
-def _check_usable(info: VideoInfo, landmarks: np.ndarray, settings: PrepSettings) -> None:
-    status = frame_status(landmarks, info.width, info.height)
+def _check_usable(info: VideoInfo, frames: FrameIndex, landmarks: np.ndarray, settings: PrepSettings) -> None:
+    status = frame_status(landmarks, info.width, info.height, frames.shots)
     status = status[status != Status.NO_FACE]
     if not len(status):
         place = f" at {settings.at[0]:g},{settings.at[1]:g}" if settings.at else ""

@@ -20,7 +20,7 @@ MIN_EYE_DISTANCE = 8  # pixels
 # The shipped models were trained on faces turned by up to 42°, beyond which detectors guess the far eye and jaw.
 MAX_YAW = 45  # degrees
 NOSE_DEPTH = 0.5  # depth of the nose tip before the line of the outer eye corners, in units of that line's length
-VOTE_FRAMES = 5  # the majority of these decides whether the head is turned away, so that the status does not flicker
+VOTE_FRAMES = 5  # the majority of these, within a shot, decides, so that the status does not flicker
 
 REASONS = {
     Status.NO_FACE: "no face",
@@ -47,10 +47,13 @@ class Span:
     end: float
 
 
-def frame_status(landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The `Status` of every frame, uint8 (T,), from landmarks (T,68,2) in frame pixels, NaN without a face."""
+def frame_status(landmarks: np.ndarray, width: int, height: int, shots: np.ndarray | None = None) -> np.ndarray:
+    """The `Status` of every frame, uint8 (T,), from landmarks (T,68,2) in frame pixels, NaN without a face.
+
+    shots: (T,) number of each frame's shot; None for a single one.
+    """
     status = np.full(len(landmarks), Status.OK, np.uint8)
-    status[_is_turned_away(landmarks)] = Status.TURNED_AWAY
+    status[_majority(head_yaw(landmarks) > MAX_YAW, shots)] = Status.TURNED_AWAY
     status[~_is_mouth_inside(landmarks, width, height)] = Status.OUT_OF_FRAME
     status[scale_of(fit_poses(landmarks)) < MIN_EYE_DISTANCE] = Status.TOO_SMALL
     status[~np.isfinite(landmarks).all((1, 2))] = Status.NO_FACE
@@ -68,9 +71,13 @@ def head_yaw(landmarks: np.ndarray) -> np.ndarray:
     return np.degrees(np.arctan2(np.abs(offset), NOSE_DEPTH * np.square(eye_line).sum(-1)))
 
 
-def _is_turned_away(landmarks: np.ndarray) -> np.ndarray:
-    votes = np.pad(head_yaw(landmarks) > MAX_YAW, VOTE_FRAMES // 2, mode="edge")
-    return sliding_window_view(votes, VOTE_FRAMES).mean(-1) > 0.5
+def _majority(votes: np.ndarray, shots: np.ndarray | None) -> np.ndarray:
+    """For each of `votes` (T,), whether most of the `VOTE_FRAMES` around it in its shot are True."""
+    result = np.empty_like(votes)
+    for here in [slice(None)] if shots is None else [shots == shot for shot in np.unique(shots)]:
+        padded = np.pad(votes[here], VOTE_FRAMES // 2, mode="edge")
+        result[here] = sliding_window_view(padded, VOTE_FRAMES).mean(-1) > 0.5
+    return result
 
 
 def mark_outside_crop(status: np.ndarray, landmarks: np.ndarray, crop_to_source: np.ndarray, size: int) -> None:

@@ -9,6 +9,7 @@ face            uint8   (T, F, F, 3)  face image, the input of the semantic enco
 crop_to_source  float64 (T, 2, 3)     affine map from pixels of the crop to pixels of the source frame
 pts             float64 (T)           time in seconds, strictly increasing
 status          uint8   (T)           a `Status`
+shot            uint32  (T)           number of the shot, from 0; it changes at every cut
 
 Everything is compressed with gzip; frames, masks and face images have one frame per chunk, so that each can be read
 by itself. If the status is not OK, landmarks, mask and face image are zero; the crop is kept if there is one.
@@ -28,7 +29,8 @@ from dd_tools.errors import DataError
 from dd_tools.formats.hdf5_output import Hdf5Output
 
 FORMAT = "dd-clip"
-VERSION = 1
+VERSION = 2
+WITHOUT_SHOTS = 1  # the version before it, whose clips do not tell where the cuts are
 
 _CHUNK_ROWS = 1024  # of datasets with few values per frame, which are read as a whole
 _BATCH_BYTES = 1 << 22  # of crops written at once, which takes half as long as writing them one by one
@@ -104,10 +106,11 @@ def dataset_layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...]
         "crop_to_source": ((2, 3), "<f8"),
         "pts": ((), "<f8"),
         "status": ((), "u1"),
+        "shot": ((), "<u4"),
     }
 
 
-_IN_MEMORY = ("landmarks", "crop_to_source", "pts", "status")
+_IN_MEMORY = ("landmarks", "crop_to_source", "pts", "status", "shot")
 
 
 class ClipWriter:
@@ -197,10 +200,11 @@ class Clip:
     """A clip file, opened for reading and validated. Use it as a context manager.
 
     Attributes: `frames`, `mask` and `face` are HDF5 datasets, read from the file frame by frame. `landmarks`,
-    `crop_to_source`, `pts` and `status` are arrays. `length` is T, `size` is S, `face_size` is F. `source` is a
-    `Source`; `detector`, `settings` and `history` are the values given to `ClipWriter`.
+    `crop_to_source`, `pts`, `status` and `shot` are arrays. `length` is T, `size` is S, `face_size` is F. `source` is a
+    `Source`; `detector`, `settings` and `history` are the values given to `ClipWriter`. A clip of version 1 is read as
+    a single shot, which is what most clips are.
 
-    path: the file. Raises `DataError` unless it is a complete clip of this version. Attributes, shapes and types are
+    path: the file. Raises `DataError` unless it is a complete clip of version 1 or 2. Attributes, shapes and types are
     checked, the values in the datasets are not.
     """
 
@@ -223,9 +227,9 @@ class Clip:
         if self._file.attrs.get("format") != FORMAT:
             raise DataError(f"cannot read '{self.path}': not a dd-clip file")
         version = self._file.attrs.get("version")
-        if version != VERSION:
+        if version not in (WITHOUT_SHOTS, VERSION):
             raise DataError(
-                f"cannot read '{self.path}': clip version {version}, this program reads {VERSION}; "
+                f"cannot read '{self.path}': clip version {version}, this program reads {WITHOUT_SHOTS} and {VERSION}; "
                 "prepare the video again with dd-prep"
             )
 
@@ -237,11 +241,16 @@ class Clip:
         self.history: list[dict] = json.loads(attributes["history"])
         self.frames, self.mask, self.face = (self._file[name] for name in ("frames", "mask", "face"))
         self.length, self.size, self.face_size = self.frames.shape[0], self.frames.shape[1], self.face.shape[1]
-        self._check_datasets()
-        self.landmarks, self.crop_to_source, self.pts, self.status = (self._file[name][:] for name in _IN_MEMORY)
+        layout = dataset_layout(self.size, self.face_size)
+        if attributes["version"] == WITHOUT_SHOTS:
+            del layout["shot"]
+            self.shot = np.zeros(self.length, np.uint32)
+        self._check_datasets(layout)
+        for name in filter(layout.__contains__, _IN_MEMORY):
+            setattr(self, name, self._file[name][:])
 
-    def _check_datasets(self) -> None:
-        for name, (shape, dtype) in dataset_layout(self.size, self.face_size).items():
+    def _check_datasets(self, layout: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
+        for name, (shape, dtype) in layout.items():
             found, expected_shape = self._file[name], (self.length, *shape)
             if found.shape != expected_shape or found.dtype != np.dtype(dtype):
                 raise DataError(
