@@ -45,6 +45,7 @@ class Status(enum.IntEnum):
     TOO_SMALL = 3  # the face is too small
     TURNED_AWAY = 4  # the face is turned too far to the side
     OTHER_SHOT = 5  # the speaker does not appear in this shot; the crop is black
+    COVERED = 6  # something covers the mouth
 
 
 @dataclass(frozen=True)
