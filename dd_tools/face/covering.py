@@ -22,11 +22,11 @@ BLUR = 0.8  # pixels, standard deviation of the Gaussian before edges are measur
 DARKEST = 4  # grey levels that are added to every pixel, so that the colour of a nearly black one does not count
 WEAKEST = 0.03  # edge that is added to every mean edge
 
-# Of a logistic regression on 100 clips, whose mouths were covered by drawn microphones: ellipses and boxes that were
-# dark, grey, of any colour or of the skin's. The threshold is above all scores that are the median of five frames in 56
-# other clips without a covered mouth, among them beards, turned heads, dark skin, motion blur and microphones below.
-EDGES, REDDER_THAN_AROUND, REDDER_THAN_FACE, OTHER_HUE, BRIGHTER_THAN_FACE = -3.4, -13.0, -8.0, 6.8, -3.5
-THRESHOLD = 6.9
+# Of the `lip_signs`, by logistic regression, see tests/benchmarks/covered_mouths.py.
+WEIGHTS = np.array([-4.0, -12.8, -6.1, 7.3, -4.4])
+# Above all medians of five successive frames of 56 clips without a covered mouth, among them beards, turned heads, dark
+# skin, motion blur, and microphones below the mouth.
+THRESHOLD = 8.0
 
 
 def is_covered(frame: np.ndarray, landmarks: np.ndarray) -> bool:
@@ -38,27 +38,35 @@ def is_covered(frame: np.ndarray, landmarks: np.ndarray) -> bool:
 
 
 def cover_score(frame: np.ndarray, landmarks: np.ndarray) -> float:
-    """How much what is seen in place of the lips differs from lips; clean mouths mostly have scores below 0."""
+    """How much what is seen in place of the lips differs from lips; that of most free mouths is below 0."""
+    return float(WEIGHTS @ lip_signs(frame, landmarks))
+
+
+def lip_signs(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Five numbers that tell lips from what covers them, all 0 if the lips have no extent.
+
+    Strength of the edges at the lips, relative to the sharpness of the frame; how much redder they are than the skin
+    around them, and than the rest of the face; how far they differ from the face in blue, either way; and how much
+    brighter they are than the face. All are logarithms of ratios.
+    """
     crop_to_frame = face_crops(fit_poses(landmarks[None]), SIZE)[0]
     points = transform(landmarks, invert(crop_to_frame))
     outer = _filled(points[OUTER_LIPS])
     lips = outer & ~_filled(points[INNER_LIPS])
     if not lips.any():
-        return -np.inf
+        return np.zeros(len(WEIGHTS))
     around = _grown(outer, AROUND) & ~_grown(outer, GAP)
     face = _filled(transform(SKIN, invert(square_map(np.array(FACE_CENTRE), FACE_SIDE, np.eye(2), SIZE))))
     red, blue, light = _colours(resample(frame, crop_to_frame, (SIZE, SIZE)))
     edges = np.abs(cv2.Sobel(cv2.GaussianBlur(light, (0, 0), BLUR), cv2.CV_32F, 0, 1))
     eyes = _grown(_filled(points[RIGHT_EYE]) | _filled(points[LEFT_EYE]), EYE_MARGIN)
-    # Edges at the eyes tell how sharp the frame is.
-    sharpness = np.log(edges[outer].mean() + WEAKEST) - np.log(edges[eyes].mean() + WEAKEST) / 2
-    return float(
-        EDGES * sharpness
-        + REDDER_THAN_AROUND * np.clip(_difference(red, lips, around), -0.3, 0.3)
-        + REDDER_THAN_FACE * np.clip(_difference(red, lips, face), -0.5, 0.5)
-        + OTHER_HUE * np.clip(abs(_difference(blue, lips, face)), 0.15, 1)
-        + BRIGHTER_THAN_FACE * np.clip(_difference(light, lips, face), -1, 1)
-    )
+    return np.array([
+        np.log(edges[outer].mean() + WEAKEST) - np.log(edges[eyes].mean() + WEAKEST) / 2,
+        np.clip(_difference(red, lips, around), -0.3, 0.3),
+        np.clip(_difference(red, lips, face), -0.5, 0.5),
+        np.clip(abs(_difference(blue, lips, face)), 0.15, 1),
+        np.clip(_difference(light, lips, face), -1, 1),
+    ])  # fmt: skip
 
 
 def _colours(crop: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
