@@ -76,11 +76,18 @@ def dummy_face(landmarks: np.ndarray, size: int) -> np.ndarray:
 
 
 def dummy_clip(
-    path: Path, frames: int = 6, size: int = 32, *, unusable: Iterable[int] = (), fps: float = 25.0, **changes: object
+    path: Path,
+    frames: int = 6,
+    size: int = 32,
+    *,
+    unusable: Iterable[int] = (),
+    cuts: Iterable[int] = (),
+    fps: float = 25.0,
+    **changes: object,
 ) -> Path:
     """Write a valid clip of a drawn, talking face: `size` px crops, cut one to one out of pictures twice as large.
 
-    `changes` are to the settings it claims to be made with.
+    `cuts` are the frames with which a new shot begins. `changes` are to the settings it claims to be made with.
     """
     pose, unusable = dummy_pose(size), set(unusable)
     source = Source("dummy.mp4", "0" * 64, 2 * size, 2 * size, fps)
@@ -101,6 +108,7 @@ def dummy_clip(
                 crop_to_source=np.array([[1.0, 0, size / 2], [0, 1.0, size / 2]]),
                 pts=index / (fps or 1),
                 status=Status.OK if is_usable else Status.NO_FACE,
+                shot=sum(index >= cut for cut in cuts),
             )
     return path
 

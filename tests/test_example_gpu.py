@@ -108,11 +108,11 @@ def test_usage(stage):
 
 def test_a_packed_clip_is_unpacked_to_the_same_clip(programs, tmp_path):
     packed = programs("packed_clip")
-    source, target = dummy_clip(tmp_path / "a.h5", frames=9, size=33, unusable=[0, 4]), tmp_path / "b.h5"
+    source, target = dummy_clip(tmp_path / "a.h5", frames=9, size=33, unusable=[0, 4], cuts=[3]), tmp_path / "b.h5"
     packed.pack(source, tmp_path / "a.npz", crf=4)
     assert packed.unpack(tmp_path / "a.npz", target) == 9
     with Clip(source) as before, Clip(target) as after:
-        for name in ("landmarks", "crop_to_source", "pts", "status"):
+        for name in ("landmarks", "crop_to_source", "pts", "status", "shot"):
             assert np.array_equal(getattr(after, name), getattr(before, name)), name
         assert np.array_equal(after.mask[:], before.mask[:])
         for name in ("source", "detector", "settings", "history", "face_size"):

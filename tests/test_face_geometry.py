@@ -87,6 +87,14 @@ class TestSmoothing:
         smooth = geometry.gaussian_average((pts > 0).astype(float), pts, 0.1)
         np.testing.assert_allclose(smooth, ndtr(pts / 0.1), atol=0.01)
 
+    def test_nothing_is_averaged_across_a_cut(self):
+        values = np.random.default_rng(0).normal(size=(60, 3))
+        shots = np.repeat([0, 4, 5], [20, 1, 39])
+        apart = [geometry.gaussian_average(values[part], self.pts[part], 0.1) for part in np.split(range(60), [20, 21])]
+        np.testing.assert_allclose(
+            geometry.gaussian_average(values, self.pts, 0.1, shots), np.concatenate(apart), atol=1e-12
+        )
+
     def test_a_jump_is_not_smoothed(self):
         poses = self.moving()
         poses[30:, 0, 2] += 200

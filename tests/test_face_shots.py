@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from dd_tools.face.tracking.shots import number_shots
+from dd_tools.face.tracking.shots import number_shots, shots_in_order
 from dd_tools.media.video import read_frames
 
 SCENES = [data.astronaut(), np.repeat(data.camera()[..., None], 3, -1), data.coffee(), data.chelsea(), data.rocket()]
@@ -52,6 +52,22 @@ def test_a_flash_and_a_fast_pan_are_not_cuts():
     lefts = [0] * 9 + [14, 34, 54, 74, 94, 114, 134, 154] + [154] * 4
     fast_pan = [SCENES[2][20:280, left : left + 240] for left in lefts]
     assert set(shots_of(fast_pan)) == {0}
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ([0, 1, 2, 3, 4, 5], [0, 0, 0, 1, 1, 1]),
+        ([0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1], [0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2]),  # turned round, in both shots
+        ([3, 4, 5, 5, 5], [0] * 5),  # the last frame is held
+        ([3, 4, 5, 3, 4, 5, 3], [0, 0, 0, 1, 1, 1, 2]),  # a loop that jumps back
+        ([0, 2, 3, 5], [0, 1, 2, 3]),  # frames are left out
+        ([4], [0]),
+        ([], []),
+    ],
+)
+def test_shots_as_frames_are_shown(frames, expected):
+    assert shots_in_order(np.array(frames, int), np.array([7, 7, 7, 9, 9, 9], np.uint32)).tolist() == expected
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (7, 300, 3), (64, 64, 3)])

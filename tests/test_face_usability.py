@@ -41,6 +41,13 @@ def test_the_status_of_a_face_turned_away_does_not_flicker():
     assert list(frame_status(turned(70)[None], 200, 200)) == [Status.TURNED_AWAY]
 
 
+def test_the_status_changes_at_a_cut_at_once():
+    landmarks = np.array([turned(yaw) for yaw in [0] * 7 + [70] + [0] * 7])
+    assert set(frame_status(landmarks, 200, 200)) == {Status.OK}
+    status = frame_status(landmarks, 200, 200, np.repeat([0, 1, 2], [7, 1, 7]))
+    assert list(status) == [Status.OK] * 7 + [Status.TURNED_AWAY] + [Status.OK] * 7
+
+
 def test_a_missing_face_is_not_turned_away():
     landmarks = np.stack([turned(70), np.full((68, 2), np.nan), turned(70)]).astype(np.float32)
     assert list(frame_status(landmarks, 200, 200)) == [Status.TURNED_AWAY, Status.NO_FACE, Status.TURNED_AWAY]

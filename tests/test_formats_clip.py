@@ -130,11 +130,25 @@ def test_a_still_source_has_no_frame_rate():
     assert Source("a.png", "0" * 64, 64, 48, 0).is_still
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("version", [0, 3])
 def test_another_version_is_refused_with_advice(path, version):
     with h5py.File(path, "r+") as file:
         file.attrs["version"] = version
-    refused(path, f"clip version {version}, this program reads 1; prepare the video again with dd-prep")
+    refused(path, f"clip version {version}, this program reads 1 and 2; prepare the video again with dd-prep")
+
+
+def test_a_clip_of_the_version_without_shots_is_a_single_shot(tmp_path):
+    path = dummy_clip(tmp_path / "a.h5", frames=6, cuts=[2])
+    with Clip(path) as clip:
+        assert clip.shot.tolist() == [0, 0, 1, 1, 1, 1]
+    with h5py.File(path, "r+") as file:
+        del file["shot"]
+    with pytest.raises(DataError, match="damaged clip file"):
+        Clip(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 1
+    with Clip(path) as clip:
+        assert clip.shot.tolist() == [0] * 6
 
 
 def test_another_format_is_refused(path):

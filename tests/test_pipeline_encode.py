@@ -37,6 +37,15 @@ def test_latents_are_at_their_time_at_any_frame_rate_and_gaps_are_bridged(tmp_pa
     np.testing.assert_allclose(latents, expected[:, None] * (1, -2), atol=1e-5)
 
 
+def test_across_a_cut_nothing_is_interpolated(tmp_path):
+    """Six frames at 10 a second with a cut before 0.3 s. Of the latents between 0.2 and 0.3 s, 6 is nearer to 0.2 s."""
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=6, fps=10, cuts=[3])) as clip:
+        clock = Clock()
+        latents = encode_clip(clock, clip)[:, 0]
+    np.testing.assert_allclose(latents[4:10], [0.16, 0.2, 0.2, 0.3, 0.32, 0.36], atol=1e-6)
+    assert clock.encoded == [0, 1, 2, 3, 4, 5]
+
+
 def test_a_still_image_has_one_latent(tmp_path):
     with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
         assert encode_clip(Clock(), still).shape == (1, 2)

@@ -46,6 +46,17 @@ def test_the_rest_of_the_source_fades_in_before_the_audio_ends(tmp_path):
     np.testing.assert_allclose(when.opacity, [1] * 7 + [1, 0.8, 0.6, 0.4, 0.2] + [0] * 8, atol=1e-6)
 
 
+def test_painting_is_whole_from_the_first_frame_after_a_cut_and_to_the_last_before_it(tmp_path):
+    """Frames 4 and 5 are of another shot; frame 8 has no face, in the same shot as those around it."""
+    path = dummy_clip(tmp_path / "clip.h5", frames=12, unusable=[4, 5, 8], cuts=[4, 6])
+    with Clip(path) as clip:
+        np.testing.assert_allclose(
+            timeline(clip, 12).opacity, [1, 1, 1, 1, 0, 0, 0.4, 0.2, 0, 0.2, 0.4, 0.6], atol=1e-6
+        )
+        back = timeline(clip, 23, loop="bounce").opacity
+    assert back[12:].tolist() == back[:11][::-1].tolist()
+
+
 def test_a_still_lasts_as_long_as_the_audio(tmp_path):
     with Clip(dummy_clip(tmp_path / "still.h5", frames=1, fps=0.0)) as still:
         when = timeline(still, 9, loop="bounce", tail="cut")
@@ -66,12 +77,17 @@ def test_a_part_keeps_its_times_and_ends_where_the_next_begins(clip):
     assert part.end == when.pts[4] and when.part(slice(3, None)).end == when.end
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=40), st.floats(0.01, 0.1))
-def test_painting_fades_by_the_distance_in_time_to_untouched_frames(painted, spacing):
-    pts = np.arange(len(painted)) * spacing
-    share = fade_opacity(np.array(painted), pts)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40), st.floats(0.01, 0.1))
+def test_painting_fades_by_the_distance_in_time_to_untouched_frames_of_the_same_shot(frames, spacing):
+    painted, is_cut = np.array(frames).T
+    pts, shots = np.arange(len(painted)) * spacing, np.cumsum(is_cut)
+    share = fade_opacity(painted, pts, shots)
     for index, here in enumerate(pts):
-        apart = [abs(there - here) for there, is_painted in zip(pts, painted, strict=True) if not is_painted]
+        apart = [
+            abs(there - here)
+            for there, shot in zip(pts[~painted], shots[~painted], strict=True)
+            if shot == shots[index]
+        ]
         assert share[index] == pytest.approx(min(min(apart, default=FADE) / FADE, 1), abs=1e-5)
 
 

@@ -1,8 +1,10 @@
 """Preparation: images and videos to clips, faces that disappear and return, landmarks from a file."""
 
 import shutil
+from itertools import cycle, islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from factories import (
@@ -20,7 +22,7 @@ from skimage import data
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.affine import transform
 from dd_tools.face.detectors.registry import open_detector
-from dd_tools.face.preparation import prepare_clip
+from dd_tools.face.preparation import prepare_all_faces, prepare_clip, report_lines
 from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.clip import Clip, Status
 from dd_tools.media.video import read_frames
@@ -102,6 +104,87 @@ def test_frames_without_a_face_are_kept_and_reported(talk, tmp_path):
     steps = np.diff(clip.crop_to_source[:, 0, 2])
     assert steps.min() > 0
     np.testing.assert_allclose(steps[7:13], steps[7])
+
+
+def test_each_shot_has_its_number_and_its_own_place(tmp_path):
+    """The head stands still, jumps with the cut, and stands still again."""
+    frames = [marked()] * 6 + [255 - marked(right=42, down=28)] * 6
+    for frame in frames[6:]:
+        frame[0, 0] = marked(right=42, down=28)[0, 0]
+    _, clip = prepare(dummy_lossless_video(tmp_path / "cut.mp4", frames), tmp_path)
+    assert clip.shot.tolist() == [0] * 6 + [1] * 6
+    steps = np.diff(clip.crop_to_source[:, :, 2], axis=0)
+    np.testing.assert_allclose(steps[5], [12, 8], atol=1e-4)
+    np.testing.assert_allclose(np.delete(steps, 5, axis=0), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 17, 23, 25, 30])
+def test_passes_over_a_video_that_differ_in_length_are_an_error(talk, tmp_path, monkeypatch, count):
+    def decode(*arguments, **options):
+        return islice(cycle(read_frames(*arguments, **options)), count)
+
+    monkeypatch.setattr("dd_tools.face.cutting.read_frames", decode)
+    with pytest.raises(DataError, match=rf"^cannot cut '.*talk\.mp4': {count} frames, but 24 when faces were tracked"):
+        prepare(talk, tmp_path)
+    assert not list(tmp_path.glob("*out*"))
+
+
+def film(tmp_path, covered, count: int = 16, cut: int | None = None) -> Path:
+    """A video of `count` frames with a dark disc before the mouth in those that are `covered`."""
+    frames = [marked(opening=0.1 + 0.02 * (t % 5)) for t in range(count)]
+    for t in covered:
+        x, y = DummyDetector().detect(frames[t])[0, 48:].mean(0).astype(int)
+        cv2.circle(frames[t], (int(x), int(y)), 22, (30, 30, 30), -1)
+    for frame in frames[cut:] if cut else []:
+        frame[1:] = frame[1:] // 2
+    return dummy_lossless_video(tmp_path / "film.mp4", frames)
+
+
+@pytest.mark.parametrize(
+    ("covered", "cut", "expected"),
+    [
+        (range(5, 12), None, range(5, 12)),
+        ([*range(4), *range(13, 16)], None, [*range(4), *range(13, 16)]),
+        ([3, 4, 9], None, []),  # too short to be believed
+        ([3, 4, 6, 7], None, range(4, 7)),
+        (range(6, 16), 6, range(6, 16)),
+        ([8, 9], None, []),
+        ([8, 9], 8, [8, 9]),  # that is how the shot begins
+        ([6, 7, 8, 9], 8, range(6, 10)),
+    ],
+)
+def test_frames_with_a_covered_mouth_are_marked_and_reported(tmp_path, covered, cut, expected):
+    report, clip = prepare(film(tmp_path, covered, cut=cut), tmp_path)
+    assert np.flatnonzero(clip.status == Status.COVERED).tolist() == [*expected]
+    assert clip.usable.tolist() == [t for t in range(16) if t not in [*expected]]
+    assert report.usable == 16 - len(expected)
+    assert sum(span.last + 1 - span.first for span in report.unusable_spans) == len(expected)
+    for t in range(16):
+        assert clip.mask[t].any() == clip.face[t].any() == clip.landmarks[t].any() == (t not in expected)
+        assert clip.frames[t].std() > 5
+
+
+def test_covered_mouths_are_a_line_of_the_report(tmp_path):
+    report, _ = prepare(film(tmp_path, range(5, 12)), tmp_path)
+    assert report_lines(report, "film.mp4") == [
+        "'film.mp4': 9 of 16 frames usable",
+        "'film.mp4': 0.20-0.44 s (frames 5-11): mouth covered",
+    ]
+
+
+def test_a_mouth_that_is_covered_throughout_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"^no usable face in '.*film\.mp4': mouth covered$"):
+        prepare(film(tmp_path, range(16)), tmp_path)
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_face_whose_mouth_is_covered_throughout_does_not_keep_others_from_their_clips(tmp_path):
+    prepared = prepare_all_faces(
+        film(tmp_path, range(16)), tmp_path / "a-0.h5", PrepSettings(), detector=DummyDetector()
+    )
+    assert [report.usable for report in prepared.values()] == [0]
+    with Clip(tmp_path / "a-0.h5") as clip:
+        assert set(clip.status) == {Status.COVERED}
 
 
 def test_both_passes_report_progress(talk, tmp_path):

@@ -109,6 +109,17 @@ def test_the_landmarks_of_a_latent_turn_with_the_head(clip):
     assert np.abs(placed - own).max() > 0.5
 
 
+def test_the_head_of_one_shot_does_not_turn_the_head_of_the_next(tmp_path):
+    """The head stands still in both shots, so that each camera is that of its frame alone."""
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=20, unusable=[4], cuts=[9])) as clip:
+        clip.landmarks[:] = clip.landmarks[0]
+        clip.landmarks[9:, NOSE_TIP] += (3, 1)
+        cameras = HeadCameras(clip).cameras
+        for frame in clip.usable:
+            alone = fit_cameras(clip.landmarks[[frame]], np.zeros(1))[0]
+            np.testing.assert_allclose(cameras[frame, :, 2], alone[:, 2], atol=1e-4)
+
+
 def test_frames_without_a_face_have_no_camera(clip):
     cameras = HeadCameras(clip).cameras
     assert np.isnan(cameras[4]).all() and np.isfinite(cameras[clip.usable]).all()

@@ -202,6 +202,17 @@ def test_what_is_similar_for_one_frame_alone_is_not_chosen(tmp_path):
     assert (chosen[:70] < 80).all()
 
 
+def test_references_change_at_a_cut_at_once(tmp_path):
+    """The head is elsewhere in the second half, in its first two frames not quite; without a cut these lag behind."""
+    for cuts, late in (([100], 0), ([], 1)):
+        with Clip(dummy_clip(tmp_path / "clip.h5", frames=200, cuts=cuts)) as clip:
+            clip.landmarks[:] = clip.landmarks[0]
+            clip.landmarks[100:102] += 2.4
+            clip.landmarks[102:] += 4
+            chosen = choose(clip)
+        assert np.array_equal(chosen >= 100, np.repeat(np.arange(200) >= 100 + late, 2).reshape(200, 2))
+
+
 def test_the_context_of_a_span_is_all_that_the_smoothing_reaches():
     pts = np.arange(100) / 20  # 0.24 s are four frames and a bit
     assert References.context(pts, slice(50, 60)) == slice(46, 64)

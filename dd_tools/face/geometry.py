@@ -87,13 +87,19 @@ def _continuous_runs(poses: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
     return np.split(indices, np.flatnonzero(jumps | (np.diff(indices) > 1)) + 1)
 
 
-def gaussian_average(values: np.ndarray, times: np.ndarray, sigma: float) -> np.ndarray:
+def gaussian_average(
+    values: np.ndarray, times: np.ndarray, sigma: float, shots: np.ndarray | None = None
+) -> np.ndarray:
     """Smooth `values` (T,...) at rising `times` (T,) by a Gaussian of standard deviation `sigma`, in units of `times`.
 
-    The Gaussian is truncated at `TRUNCATE` standard deviations; at the ends the remaining weights are normalised.
+    The Gaussian is truncated at `TRUNCATE` standard deviations and at cuts, and the remaining weights are normalised.
+    shots: (T,) rising numbers of the shots; None for a single one.
     """
     radius = TRUNCATE * sigma
     first, last = np.searchsorted(times, times - radius), np.searchsorted(times, times + radius, "right")
+    if shots is not None:
+        first = np.maximum(first, np.searchsorted(shots, shots))
+        last = np.minimum(last, np.searchsorted(shots, shots, "right"))
     averages = np.empty_like(values)
     for index, (start, stop) in enumerate(zip(first, last, strict=True)):
         weights = np.exp(-0.5 * ((times[start:stop] - times[index]) / sigma) ** 2)

@@ -34,13 +34,14 @@ SMOOTHING_SECONDS = 0.04  # standard deviation of the Gaussian over the cameras,
 _FIT = np.linalg.pinv(np.column_stack([RIGID, np.ones(len(RIGID))]))  # (4, 14)
 
 
-def fit_cameras(landmarks: np.ndarray, pts: np.ndarray) -> np.ndarray:
+def fit_cameras(landmarks: np.ndarray, pts: np.ndarray, shots: np.ndarray | None = None) -> np.ndarray:
     """Fit one affine camera per frame by least squares: (T,2,4), from x, y, depth and 1 to the landmarks' coordinates.
 
-    landmarks: (T,68,2). pts: (T,) rising times in seconds, over which the cameras are smoothed.
+    landmarks: (T,68,2). pts: (T,) rising times in seconds, over which the cameras are smoothed within each shot. shots:
+    (T,) rising numbers of the shots; None for a single one.
     """
     cameras = np.swapaxes(_FIT @ landmarks[:, RIGID_POINTS].astype(np.float64), 1, 2)
-    return gaussian_average(cameras, pts, SMOOTHING_SECONDS)
+    return gaussian_average(cameras, pts, SMOOTHING_SECONDS, shots)
 
 
 def frontal(points: np.ndarray, cameras: np.ndarray) -> np.ndarray:

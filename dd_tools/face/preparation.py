@@ -18,7 +18,7 @@ from dd_tools.face.settings import ALL, PrepSettings
 from dd_tools.face.sheet import write_sheet
 from dd_tools.face.tracking.face_tracks import FaceTrack, joined_landmarks
 from dd_tools.face.tracking.first_pass import FrameIndex, find_all_faces, find_speaker, match_landmarks
-from dd_tools.face.usability import REASONS, Span, frame_status, unusable_spans
+from dd_tools.face.usability import REASONS, Span, check_usable, frame_status, unusable_spans
 from dd_tools.formats.atomic import check_output_path
 from dd_tools.formats.clip import Status
 from dd_tools.media.video import VideoInfo, probe
@@ -94,9 +94,9 @@ def prepare_clip(
         frames, landmarks = find_speaker(info, settings, detector, report)
     else:
         frames, landmarks = match_landmarks(info, settings.fps, landmarks_path, report)
-    _check_usable(info, landmarks, settings)
+    _check_usable(info, frames, landmarks, settings)
     plan = plan_clip(Path(clip_path), settings, landmarks, frames, info)
-    write_clips([plan], frames, info, detector=detector, history=history or [], report=report)
+    write_clips([plan], frames, info, detector=detector, history=history or [], report=report, need_usable=True)
     return _summary(plan, frames)
 
 
@@ -112,7 +112,8 @@ def prepare_all_faces(
     """Write a clip of every face in a video: that of face 0 to `first_path`, NAME-0.h5, that of face n to NAME-n.h5.
 
     Each clip equals the one that `prepare_clip` writes for that number. The first clip is written last, so that its
-    presence shows that all are complete. Raises `DataError` as `prepare_clip` does.
+    presence shows that all are complete. Raises `DataError` as `prepare_clip` does, but not for a face whose mouth is
+    covered or outside the crop throughout: its clip has no usable frame.
     """
     check_output_path(first_path)
     info = probe(video_path)
@@ -158,14 +159,12 @@ def report_lines(report: PrepReport, name: str | Path) -> list[str]:
     return lines
 
 
-def _check_usable(info: VideoInfo, landmarks: np.ndarray, settings: PrepSettings) -> None:
-    status = frame_status(landmarks, info.width, info.height)
-    status = status[status != Status.NO_FACE]
-    if not len(status):
+def _check_usable(info: VideoInfo, frames: FrameIndex, landmarks: np.ndarray, settings: PrepSettings) -> None:
+    status = frame_status(landmarks, info.width, info.height, frames.shots)
+    if (status == Status.NO_FACE).all():
         place = f" at {settings.at[0]:g},{settings.at[1]:g}" if settings.at else ""
         raise DataError(f"no face found{place} in '{info.path}'")
-    if Status.OK not in status:
-        raise DataError(f"no usable face in '{info.path}': {REASONS[Status(int(status[0]))]}")
+    check_usable(status, info.path)
 
 
 def _plan_track(

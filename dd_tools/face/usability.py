@@ -7,10 +7,12 @@ pipeline unchanged.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from dd_tools.errors import DataError
 from dd_tools.face.affine import invert, transform
 from dd_tools.face.geometry import fit_poses, scale_of
 from dd_tools.face.landmarks import LEFT_EYE_CORNERS, MOUTH_REGION, NOSE_TIP, RIGHT_EYE_CORNERS
@@ -20,7 +22,7 @@ MIN_EYE_DISTANCE = 8  # pixels
 # The shipped models were trained on faces turned by up to 42°, beyond which detectors guess the far eye and jaw.
 MAX_YAW = 45  # degrees
 NOSE_DEPTH = 0.5  # depth of the nose tip before the line of the outer eye corners, in units of that line's length
-VOTE_FRAMES = 5  # the majority of these decides whether the head is turned away, so that the status does not flicker
+VOTE_FRAMES = 5  # the majority of these, within a shot, decides, so that the status does not flicker
 
 REASONS = {
     Status.NO_FACE: "no face",
@@ -28,6 +30,7 @@ REASONS = {
     Status.TOO_SMALL: f"face too small (less than {MIN_EYE_DISTANCE} pixels between the eyes)",
     Status.TURNED_AWAY: f"face turned too far to the side (more than {MAX_YAW} degrees)",
     Status.OTHER_SHOT: "speaker not in this shot",
+    Status.COVERED: "mouth covered",
 }
 
 
@@ -47,14 +50,24 @@ class Span:
     end: float
 
 
-def frame_status(landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The `Status` of every frame, uint8 (T,), from landmarks (T,68,2) in frame pixels, NaN without a face."""
+def frame_status(landmarks: np.ndarray, width: int, height: int, shots: np.ndarray | None = None) -> np.ndarray:
+    """The `Status` of every frame, uint8 (T,), from landmarks (T,68,2) in frame pixels, NaN without a face.
+
+    shots: (T,) number of each frame's shot; None for a single one.
+    """
     status = np.full(len(landmarks), Status.OK, np.uint8)
-    status[_is_turned_away(landmarks)] = Status.TURNED_AWAY
+    status[majority(head_yaw(landmarks) > MAX_YAW, shots)] = Status.TURNED_AWAY
     status[~_is_mouth_inside(landmarks, width, height)] = Status.OUT_OF_FRAME
     status[scale_of(fit_poses(landmarks)) < MIN_EYE_DISTANCE] = Status.TOO_SMALL
     status[~np.isfinite(landmarks).all((1, 2))] = Status.NO_FACE
     return status
+
+
+def check_usable(status: np.ndarray, path: Path) -> None:
+    """Raise `DataError` if no frame of the video `path` can be dubbed, with the most frequent reason. status: (T,)."""
+    if Status.OK not in status:
+        reason = Status(int(np.bincount(status[status != Status.NO_FACE]).argmax()))
+        raise DataError(f"no usable face in '{path}': {REASONS[reason]}")
 
 
 def head_yaw(landmarks: np.ndarray) -> np.ndarray:
@@ -68,9 +81,16 @@ def head_yaw(landmarks: np.ndarray) -> np.ndarray:
     return np.degrees(np.arctan2(np.abs(offset), NOSE_DEPTH * np.square(eye_line).sum(-1)))
 
 
-def _is_turned_away(landmarks: np.ndarray) -> np.ndarray:
-    votes = np.pad(head_yaw(landmarks) > MAX_YAW, VOTE_FRAMES // 2, mode="edge")
-    return sliding_window_view(votes, VOTE_FRAMES).mean(-1) > 0.5
+def majority(votes: np.ndarray, shots: np.ndarray | None = None) -> np.ndarray:
+    """For each of `votes` (T,), whether most of the `VOTE_FRAMES` around it in its shot are True: bool (T,).
+
+    shots: (T,) number of each frame's shot; None for a single one.
+    """
+    result = np.empty_like(votes)
+    for here in [slice(None)] if shots is None else [shots == shot for shot in np.unique(shots)]:
+        padded = np.pad(votes[here], VOTE_FRAMES // 2, mode="edge")
+        result[here] = sliding_window_view(padded, VOTE_FRAMES).mean(-1) > 0.5
+    return result
 
 
 def mark_outside_crop(status: np.ndarray, landmarks: np.ndarray, crop_to_source: np.ndarray, size: int) -> None:

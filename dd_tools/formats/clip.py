@@ -9,6 +9,7 @@ face            uint8   (T, F, F, 3)  face image, the input of the semantic enco
 crop_to_source  float64 (T, 2, 3)     affine map from pixels of the crop to pixels of the source frame
 pts             float64 (T)           time in seconds, strictly increasing
 status          uint8   (T)           a `Status`
+shot            uint32  (T)           number of the shot, from 0; it changes at every cut
 
 Everything is compressed with gzip; frames, masks and face images have one frame per chunk, so that each can be read
 by itself. If the status is not OK, landmarks, mask and face image are zero; the crop is kept if there is one.
@@ -31,6 +32,7 @@ from dd_tools.formats.clip_checks import (
     check_length,
     check_maps,
     check_settings,
+    check_shots,
     check_sizes,
     check_source,
     check_status,
@@ -42,7 +44,8 @@ from dd_tools.formats.stored_rows import RowReader, StoredRows, damaged
 from dd_tools.formats.strict_json import parse_json, parse_object
 
 FORMAT = "dd-clip"
-VERSION = 1
+VERSION = 2
+WITHOUT_SHOTS = 1  # the version before it, whose clips do not tell where the cuts are
 
 _CHUNK_ROWS = 1024  # of datasets with few values per frame, which are read as a whole
 _BATCH_BYTES = 1 << 22  # of crops written at once, which takes half as long as writing them one by one
@@ -57,6 +60,7 @@ class Status(enum.IntEnum):
     TOO_SMALL = 3  # the face is too small
     TURNED_AWAY = 4  # the face is turned too far to the side
     OTHER_SHOT = 5  # the speaker does not appear in this shot; the crop is black
+    COVERED = 6  # something covers the mouth
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,11 @@ def dataset_layout(size: int, face_size: int) -> dict[str, tuple[tuple[int, ...]
         "crop_to_source": ((2, 3), "<f8"),
         "pts": ((), "<f8"),
         "status": ((), "u1"),
+        "shot": ((), "<u4"),
     }
 
 
-_IN_MEMORY = ("landmarks", "crop_to_source", "pts", "status")
+_IN_MEMORY = ("landmarks", "crop_to_source", "pts", "status", "shot")
 _LIMITS = dict.fromkeys(dataset_layout(0, 0)) | {"mask": 1}  # the largest valid values, None for any
 
 
@@ -215,11 +220,12 @@ class Clip:
     """A clip file, opened for reading and validated. Use it as a context manager.
 
     Attributes: `frames`, `mask` and `face` are sequences of frames, read from the file one by one. `landmarks`,
-    `crop_to_source`, `pts` and `status` are arrays. `length` is T, `size` is S, `face_size` is F. `source` is a
+    `crop_to_source`, `pts`, `status` and `shot` are arrays. `length` is T, `size` is S, `face_size` is F. `source` is a
     `Source`; `detector`, `settings` and `history` are the values given to `ClipWriter`. `stored` says where frames,
-    masks and face images lie in the file, by name.
+    masks and face images lie in the file, by name. A clip of version 1 is read as a single shot, which is what most
+    clips are.
 
-    path: the file. Raises `DataError` unless it is a complete clip of this version in one file, whose attributes,
+    path: the file. Raises `DataError` unless it is a complete clip of version 1 or 2 in one file, whose attributes,
     shapes, types and values are valid. The pixels are checked when they are read.
     """
 
@@ -243,9 +249,9 @@ class Clip:
         if "format" not in file.attrs or attribute(file, "format") != FORMAT:
             raise DataError(f"cannot read '{self.path}': not a dd-clip file")
         version = attribute(file, "version")
-        if version != VERSION:
+        if version not in (WITHOUT_SHOTS, VERSION):
             raise DataError(
-                f"cannot read '{self.path}': clip version {version}, this program reads {VERSION}; "
+                f"cannot read '{self.path}': clip version {version}, this program reads {WITHOUT_SHOTS} and {VERSION}; "
                 "prepare the video again with dd-prep"
             )
 
@@ -256,12 +262,15 @@ class Clip:
         self.history = check_history(parse_json(attribute(file, "history")))
 
     def _find_datasets(self, file: h5py.File) -> dict[str, StoredRows]:
-        rows = {name: stored_rows(file, name, limit) for name, limit in _LIMITS.items()}
+        has_shots = attribute(file, "version") != WITHOUT_SHOTS
+        limits = {name: limit for name, limit in _LIMITS.items() if has_shots or name != "shot"}
+        rows = {name: stored_rows(file, name, limit) for name, limit in limits.items()}
         self.length, self.size, self.face_size = (
             rows["frames"].length,
             *(rows[name].shape[0] if rows[name].shape else 0 for name in ("frames", "face")),
         )
-        for name, (shape, dtype) in dataset_layout(self.size, self.face_size).items():
+        layout = dataset_layout(self.size, self.face_size)
+        for name, (shape, dtype) in ((name, layout[name]) for name in rows):
             found, expected = (rows[name].length, *rows[name].shape), (self.length, *shape)
             if found != expected or rows[name].dtype != np.dtype(dtype):
                 raise DataError(
@@ -277,11 +286,12 @@ class Clip:
     def _load(self, rows: dict[str, StoredRows]) -> None:
         self.stored = {name: rows[name] for name in rows if name not in _IN_MEMORY}
         self.frames, self.mask, self.face = (RowReader(one, self._file, self.path) for one in self.stored.values())
-        self.landmarks, self.crop_to_source, self.pts, self.status = (
-            rows[name].read_all(self._file) for name in _IN_MEMORY
-        )
+        self.shot = np.zeros(self.length, np.uint32)
+        for name in filter(rows.__contains__, _IN_MEMORY):
+            setattr(self, name, rows[name].read_all(self._file))
         check_status(self.status, max(Status))
         check_times(self.pts)
+        check_shots(self.shot)
         check_landmarks(self.landmarks, self.status == Status.OK, self.size)
         check_maps(self.crop_to_source)
 

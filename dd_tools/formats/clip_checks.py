@@ -88,6 +88,13 @@ def check_status(status: np.ndarray, highest: int) -> None:
         raise ValueError(f"status of frame {status.argmax()} is {status.max()}, expected 0 to {highest}")
 
 
+def check_shots(shot: np.ndarray) -> None:
+    """Shot numbers uint32 (T,): never falling."""
+    falls = np.flatnonzero(shot[1:] < shot[:-1])
+    if len(falls):
+        raise ValueError(f"shot falls from frame {falls[0]} to the next")
+
+
 def check_times(pts: np.ndarray) -> None:
     """Times float64 (T,) in seconds: finite and strictly rising."""
     if not np.isfinite(pts).all():

@@ -38,12 +38,17 @@ def grid_length(clip: Clip) -> int:
 def encode_on_grid(
     renderer: Renderer, clip: Clip, indices: np.ndarray, *, batch_size: int = 32, report: Reporter = SILENT
 ) -> np.ndarray:
-    """Latents float32 (N, Z) number `indices` (N,) of those 25 per second, interpolated between usable frames."""
+    """Latents float32 (N, Z) number `indices` (N,) of those 25 per second, interpolated between usable frames.
+
+    Across a cut nothing is interpolated: a latent there is that of the nearer frame.
+    """
     clip.check_usable(renderer.framing)
     encoder = renderer.encoder(clip)
     usable = clip.usable
     left, right, weight = interpolation(indices / LATENT_RATE, clip.pts[usable])
-    right = np.where(weight > 0, right, left)  # so that no frame of weight zero is encoded
+    weight = np.where(clip.shot[usable[left]] == clip.shot[usable[right]], weight, weight.round())
+    left = np.where(weight < 1, left, right)  # so that no frame of weight zero is encoded
+    right = np.where(weight > 0, right, left)
     needed, places = np.unique(np.concatenate([left, right]), return_inverse=True)
     latents = np.empty((len(needed), renderer.z_size), np.float32)
     batches, starts = Batches(report), range(0, len(needed), batch_size)

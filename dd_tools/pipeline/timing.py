@@ -2,7 +2,7 @@
 
 Audio and video may differ in length. Latents come at 25 per second, frames have their own times, and latents are
 interpolated linearly between the two. This keeps 23.976, 29.97, 60 and variable frame rates in sync. Frames without a
-usable face pass through unchanged.
+usable face pass through unchanged; beside them painting fades in and out, but not across a cut.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from dd_tools.errors import UsageError
+from dd_tools.face.tracking.shots import shots_in_order
 from dd_tools.formats.arrays import LATENT_RATE
 from dd_tools.formats.clip import Clip, Status
 
 STOP, HOLD, BOUNCE = LOOPS = ("stop", "hold", "bounce")
 SILENCE, SOURCE, CUT = TAILS = ("silence", "source", "cut")
 
-FADE = 0.2  # seconds over which painting fades in and out beside frames that pass through unchanged
+FADE = 0.2  # seconds over which painting fades in and out beside frames of the same shot that pass through unchanged
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def timeline(clip: Clip, count: int, *, loop: str = STOP, tail: str = SILENCE) -
     painted = clip.status[frames] == Status.OK
     if tail == SOURCE:
         painted &= pts < audio_end
-    return Timeline(frames, pts, fade_opacity(painted, pts), float(pts[-1]) + spacing)
+    opacity = fade_opacity(painted, pts, shots_in_order(frames, clip.shot))
+    return Timeline(frames, pts, opacity, float(pts[-1]) + spacing)
 
 
 def _extend(
@@ -89,14 +91,20 @@ def _extend(
     )
 
 
-def fade_opacity(painted: np.ndarray, pts: np.ndarray) -> np.ndarray:
-    """Opacity float32 (N,): 0 where `painted` (N,) is False, rising from there to 1 over `FADE` seconds of `pts`."""
-    unpainted = pts[~painted]
-    if not len(unpainted):
-        return np.ones(len(pts), np.float32)
-    after = np.searchsorted(unpainted, pts).clip(0, len(unpainted) - 1)
-    distance = np.minimum(np.abs(unpainted[after] - pts), np.abs(pts - unpainted[np.maximum(after - 1, 0)]))
-    return np.minimum(distance / FADE, 1).astype(np.float32)
+def fade_opacity(painted: np.ndarray, pts: np.ndarray, shots: np.ndarray) -> np.ndarray:
+    """Opacity float32 (N,): 0 where `painted` (N,) is False, rising from there to 1 over `FADE` seconds of `pts` (N,).
+
+    shots: (N,) rising numbers of the shots. Beyond a cut there is nothing to fade to: a fade would show two mouths.
+    """
+    opacity = np.ones(len(pts), np.float32)
+    for shot in np.unique(shots[~painted]):
+        here = shots == shot
+        times, unpainted = pts[here], pts[here & ~painted]
+        after = np.searchsorted(unpainted, times)
+        neighbours = (unpainted.take(place, mode="clip") for place in (after - 1, after))
+        distance = np.minimum(*(np.abs(times - neighbour) for neighbour in neighbours))
+        opacity[here] = np.minimum(distance / FADE, 1)
+    return opacity
 
 
 def latents_at(latents: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -79,7 +79,8 @@ class HeadCameras:
     def __init__(self, clip: Clip):
         self.size = clip.size
         self.cameras = np.full((clip.length, 2, 4), np.nan)
-        self.cameras[clip.usable] = fit_cameras(clip.landmarks[clip.usable], clip.pts[clip.usable])
+        usable = clip.usable
+        self.cameras[usable] = fit_cameras(clip.landmarks[usable], clip.pts[usable], clip.shot[usable])
 
     def to_frontal(self, landmarks: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """`MOUTH_REGION` (N, 25, 2) from crop pixels of `frames` (N,) to frontal coordinates (N, 25, 2)."""

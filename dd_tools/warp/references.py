@@ -10,6 +10,7 @@ import numpy as np
 
 from dd_tools.face.geometry import TRUNCATE, gaussian_average
 from dd_tools.face.landmarks import MOUTH_REGION
+from dd_tools.face.tracking.shots import shots_in_order
 from dd_tools.formats.arrays import evenly_spaced
 from dd_tools.formats.clip import Clip
 from dd_tools.warp.alignment import HEAD_COUNT, alignment_points
@@ -18,7 +19,8 @@ from dd_tools.warp.lip_maps import LIP_POINTS
 MAX_CANDIDATES = 250  # frames of a clip that may become references
 MIN_GAP = 1.0  # seconds in the clip between a painted frame and its references
 MIN_SPACING = 0.3  # seconds in the clip between the references of one frame
-SMOOTHING = 0.08  # seconds, standard deviation of a Gaussian over the distances, so that references change less often
+# Seconds, standard deviation of a Gaussian over the distances within a shot, so that references change less often.
+SMOOTHING = 0.08
 
 ALIGNED_POINTS = slice(HEAD_COUNT + len(MOUTH_REGION))  # of the `comparison_points`
 MOUTH_POINTS = slice(HEAD_COUNT, ALIGNED_POINTS.stop)
@@ -66,7 +68,7 @@ class References:
         target = with_lip_shape(points)
         light = lighting(np.stack([self.clip.frames[frame] for frame in frames]))
         distance = point_distance(target, self.points[self.frames]) + light_distance(light, self.light)
-        distance = gaussian_average(distance, pts, SMOOTHING)
+        distance = gaussian_average(distance, pts, SMOOTHING, shots_in_order(frames, self.clip.shot))
         return nearest(distance, self.clip.pts[frames], self.clip.pts[self.frames], self.count)
 
 

@@ -34,7 +34,7 @@ TAGS = "setparams=range=tv:colorspace=smpte170m"
 # The slowest settings of x264: a second per hundred frames. Without the message that lists them in every file.
 ENCODER = ("-c:v", "libx264", "-preset", "veryslow", "-g", "9999", "-pix_fmt", "yuv444p")
 WITHOUT_MESSAGE = ("-bsf:v", "filter_units=remove_types=6", "-fflags", "+bitexact", "-map_metadata", "-1")
-FIELDS = ("video", "landmarks", "masks", "crop_to_source", "pts", "status", "about")
+FIELDS = ("video", "landmarks", "masks", "crop_to_source", "pts", "status", "shot", "about")
 
 
 def pack(source: Path, target: Path, *, crf: int, frames: np.ndarray | None = None) -> None:
@@ -60,6 +60,7 @@ def pack(source: Path, target: Path, *, crf: int, frames: np.ndarray | None = No
             "crop_to_source": planes(clip.crop_to_source[chosen]),
             "pts": clip.pts[chosen],
             "status": clip.status[chosen],
+            "shot": clip.shot[chosen],
             "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         }
     with atomic_output(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_LZMA) as archive:
@@ -87,19 +88,19 @@ def _write(packed: dict[str, np.ndarray], target: Path) -> int:
     landmarks = from_planes(packed["landmarks"], np.float32, (count, 68, 2))
     maps = from_planes(packed["crop_to_source"], np.float64, (count, 2, 3))
     masks = from_mask_changes(packed["masks"], size)
-    rows = (landmarks, masks, maps, packed["pts"], packed["status"])
+    rows = (landmarks, masks, maps, packed["pts"], packed["status"], packed["shot"])
     made = {name: about[name] for name in ("detector", "settings", "history")}
     with (
         atomic_output(target) as temporary,
         ClipWriter(temporary, size=size, face_size=face_size, source=Source.from_json(about["source"]), **made) as clip,
     ):
         frames = decode(packed["video"].tobytes())
-        for frame, points, mask, crop_to_source, pts, status in zip(frames, *rows, strict=True):
+        for frame, points, mask, crop_to_source, pts, status, shot in zip(frames, *rows, strict=True):
             usable = status == Status.OK
             face = face_image(frame, points, face_size) if usable else np.zeros((face_size, face_size, 3), np.uint8)
             clip.append(
                 frames=frame, landmarks=points, mask=mask, face=face, crop_to_source=crop_to_source, pts=pts,
-                status=status,
+                status=status, shot=shot,
             )  # fmt: skip
     return count
 

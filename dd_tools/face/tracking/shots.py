@@ -1,5 +1,7 @@
 """Where one shot ends and the next begins: hard cuts, detected by how much the frame changes.
 
+Nothing is averaged or faded across a cut, as what lies before it says nothing about what lies behind it.
+
 Frames are compared as coarse mosaics, which camera shake and grain hardly affect. A cut is an isolated change; a flash
 or a camera pan changes several frames in a row. The thresholds were chosen on 5400 frames of talking heads without a
 cut, some from an unsteady camera, where no isolated change exceeds 7.9, and on 11100 cuts made between those clips, of
@@ -29,6 +31,16 @@ def number_shots(frames: Iterable[np.ndarray]) -> Iterator[ShotFrame]:
         else:
             recent.append(change)
         yield frame, shot
+
+
+def shots_in_order(frames: np.ndarray, shots: np.ndarray) -> np.ndarray:
+    """Number the shots of a clip's frames in the order in which they are shown: int (N,), from 0, rising.
+
+    frames: (N,) index of each frame shown. shots: (T,) number of the shot of every frame of the clip. A shot also ends
+    where frames are left out. It goes on where a frame stands still and where the direction turns.
+    """
+    cut = (np.diff(shots[frames].astype(int)) != 0) | (np.abs(np.diff(frames)) > 1)
+    return np.concatenate([[0], np.cumsum(cut)])[: len(frames)]
 
 
 def _changes(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, float]]:
