@@ -1,10 +1,12 @@
 """Videos that the tests of `dd_tools.media` write, and the ffmpeg programs that they run."""
 
 import itertools
+import os
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+import pytest
 
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.encode import VideoWriter
@@ -14,6 +16,14 @@ from dd_tools.media.rates import exact_rate
 
 PROGRAMS = sorted({ffmpeg_path(), imageio_ffmpeg.get_ffmpeg_exe()})
 TICK = 1 / 90_000  # seconds: the error of frame times in MP4
+
+
+def open_files() -> list[Path]:
+    """The files that this process has open."""
+    links = Path("/proc/self/fd")
+    if not links.exists():
+        pytest.skip("needs /proc, to see which files are open")
+    return [Path(os.readlink(link)) for link in links.iterdir() if link.is_symlink()]
 
 
 def smooth_frames(count: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:

@@ -14,8 +14,8 @@ from media_files import TICK, smooth_frames, write_video, write_with_audio
 from dd_tools.errors import DataError
 from dd_tools.media.audio import read_audio, write_audio
 from dd_tools.media.ffmpeg import ffmpeg_path
-from dd_tools.media.header import read_media_header
 from dd_tools.media.joining import AudioTrack
+from dd_tools.media.opening import open_media
 from dd_tools.media.video import probe, read_frames
 
 
@@ -48,7 +48,9 @@ def test_audio_keeps_its_sample_rate_channels_and_content(program, tmp_path, sam
     samples = np.stack([0.4 * np.sin(2 * np.pi * (300 + 200 * n) * time**1.5) for n in range(channels)], axis=1)
     write_audio(tmp_path / "a.wav", samples, sample_rate)
     path = write_with_audio(tmp_path / "v.mp4", smooth_frames(50), tmp_path / "a.wav")
-    assert read_media_header(path).audio.startswith(f"aac (LC) (mp4a / 0x6134706D), {sample_rate} Hz, {layout},")
+    with open_media(path) as container:
+        context = container.streams.audio[0].codec_context
+        assert (context.name, context.sample_rate, context.layout.name) == ("aac", sample_rate, layout)
     found, expected = read_audio(path, sample_rate)[: len(samples)], samples.mean(1)
     assert np.corrcoef(found, expected)[0, 1] > 0.995
 

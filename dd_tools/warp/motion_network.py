@@ -22,7 +22,9 @@ from dd_tools.warp.motion_members import Member, MotionConfig
 # Standardised loudness above which speech features count for the mean that is subtracted for the filter, and the number
 # of features (0.5 s) at which half of it is.
 SPOKEN, CENTRING_COUNT = -0.5, 25
-UPPER_LAYER = 3.0  # initial logit of the last layer but one, which tells unseen speakers' lips best, against 0 of others
+UPPER_LAYER = (
+    3.0  # initial logit of the last layer but one, which tells unseen speakers' lips best, against 0 of others
+)
 FILTER_SHARE = 2 / 3  # of the movement; the filter moves the lips about half as far as the conformers
 PRIOR_COUNT = 15  # weight of the training data's statistics, as a number of references
 # The same for the amplitude. It differs between speakers by about 40 %, and N references show it to within 1 / √(2 N).
