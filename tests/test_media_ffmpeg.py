@@ -25,12 +25,12 @@ def fresh_search():
 @pytest.mark.parametrize(
     ("version", "configuration", "used"),
     [
-        ("5.1.6-0+deb12u1", "--enable-gpl --enable-libx264", True),
+        ("7.1.1-1+deb13u1", "--enable-gpl --enable-libx264", True),
         ("n7.0.2", "--enable-libx264", True),
         ("12.3", "--enable-libx264", True),
         ("N-118000-g1a2b3c", "--enable-libx264", True),  # a build from git
-        ("4.4.2-0ubuntu0.22.04.1", "--enable-libx264", False),  # no -fps_mode
-        ("5.0", "--enable-libx264", False),
+        ("6.1.1-3ubuntu5", "--enable-libx264", False),  # Matroska files begin late
+        ("5.1.6-0+deb12u1", "--enable-libx264", False),
         ("7.1", "--enable-libopenh264", False),  # a build without GPL parts
     ],
 )
@@ -50,7 +50,7 @@ def test_without_any_ffmpeg_there_is_one_clear_line(tmp_path, monkeypatch, fresh
 
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", nothing)
-    with pytest.raises(DataError, match=r"^cannot find ffmpeg: install version 5\.1 or newer with libx264$"):
+    with pytest.raises(DataError, match=r"^cannot find ffmpeg: install version 7\.0 or newer with libx264$"):
         ffmpeg_path()
 
 

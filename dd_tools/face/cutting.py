@@ -1,12 +1,13 @@
 """The second pass over a video: crops, masks and face images are computed from known landmarks and written to clips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from dd_tools.errors import DataError
 from dd_tools.face import geometry
 from dd_tools.face.affine import compose, invert, resample, transform
 from dd_tools.face.detectors.protocol import Detector
@@ -17,7 +18,7 @@ from dd_tools.face.usability import frame_status, mark_outside_crop
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.formats.clip import ClipWriter, Source, Status
 from dd_tools.formats.history import sha256_of
-from dd_tools.media.video import Box, VideoInfo, read_frames
+from dd_tools.media.video import Box, Frame, VideoInfo, read_frames
 from dd_tools.reporting import Reporter
 
 INTERPOLATION_MARGIN = 3  # pixels around a sample that bicubic interpolation reads, and one for rounding
@@ -111,16 +112,32 @@ def write_clips(
     entries.
     """
     source = Source(
-        info.path.name, str(info.path.resolve()), sha256_of(info.path), info.width, info.height, info.frame_rate
+        info.path.name,
+        str(info.path.resolve()),
+        sha256_of(info.path),
+        info.width,
+        info.height,
+        info.frame_rate,
+        frames.end,
     )
     box = _covering_box(plans, info)
-    decoded = read_frames(info, fps=plans[0].settings.fps, box=box)
+    decoded = read_frames(info, fps=plans[0].settings.fps, box=box, deinterlace=plans[0].settings.deinterlace)
     with ExitStack() as stack:
         clips = [_open_clip(stack, plan, source, detector, history) for plan in plans]
         decoded = report.progress(decoded, len(frames.pts), f"{info.path.name}: cutting")
-        for index, (frame, pts) in enumerate(zip(decoded, frames.pts, strict=False)):
+        for index, image in enumerate(_as_many(decoded, len(frames.pts), info.path)):
             for plan, clip in zip(plans, clips, strict=True):
-                clip.append(pts=pts, **plan.frame_data(index, frame.image, box))
+                clip.append(pts=frames.pts[index], **plan.frame_data(index, image, box))
+
+
+def _as_many(frames: Iterable[Frame], expected: int, path: Path) -> Iterator[np.ndarray]:
+    """The images of `frames`. Raises `DataError` unless there are `expected`, as many as in the first pass."""
+    count = 0
+    for count, frame in enumerate(frames, start=1):
+        if count <= expected:
+            yield frame.image
+    if count != expected:
+        raise DataError(f"cannot use '{path}': {expected} frames when it was tracked, {count} when it was cut")
 
 
 def _covering_box(plans: Sequence[ClipPlan], info: VideoInfo) -> Box:

@@ -15,7 +15,7 @@ import ffmpeg
 
 from dd_tools.errors import DataError
 
-OLDEST_VERSION = (5, 1)  # the first one with -fps_mode
+OLDEST_VERSION = (7, 0)  # older ones begin the streams of Matroska files up to 64 ms late
 
 # With "-loglevel level+error" a line is "[component @ address] [level] message".
 _LINE = re.compile(r"(?:\[[^\]]* @ [^\]]*\] )*\[(?P<level>\w+)\] (?P<message>.*)")
@@ -35,7 +35,7 @@ def ffmpeg_path() -> str:
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError:
-        raise DataError("cannot find ffmpeg: install version 5.1 or newer with libx264") from None
+        raise DataError("cannot find ffmpeg: install version 7.0 or newer with libx264") from None
 
 
 def _is_usable(program: str) -> bool:

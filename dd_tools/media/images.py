@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from dd_tools.media.ai_label import XMP
 
 MAX_PIXELS = 8192 * 4320  # of a frame: that of 8K cameras; encoding larger ones takes gigabytes of memory
 
+_TOO_LARGE = f"more than {MAX_PIXELS // 10**6} megapixels; scale it down"
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _SRGB = ImageCms.createProfile("sRGB")
 
@@ -51,22 +53,24 @@ def is_image(path: str | Path) -> bool:
 def _opened(path: str | Path) -> Iterator[Image.Image | None]:
     Image.init()  # registers all formats; without it Pillow knows only the common ones
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # check_pixels is stricter
+            opened = Image.open(path, formats=_FORMATS)
+        with opened as image:
             # An animated PNG is a video, which FFmpeg reads.
             yield None if image.format == "PNG" and getattr(image, "is_animated", False) else image
     except UnidentifiedImageError:
         yield None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise DataError(f"cannot read '{path}': {_TOO_LARGE}") from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"cannot read '{path}': damaged image ({error})") from None
 
 
 def check_pixels(path: str | Path, width: int, height: int) -> None:
     """Raise `DataError` for frames of more than `MAX_PIXELS`."""
     if width * height > MAX_PIXELS:
-        raise DataError(
-            f"cannot read '{path}': {width}x{height} pixels, at most {MAX_PIXELS // 10**6} megapixels are read; "
-            "scale it down"
-        )
+        raise DataError(f"cannot read '{path}': {_TOO_LARGE}")
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

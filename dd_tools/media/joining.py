@@ -9,6 +9,7 @@ import ffmpeg
 
 from dd_tools.media.channels import check_channel, mono_mix
 from dd_tools.media.containers import MATROSKA, container_options, ticks_per_second
+from dd_tools.media.extras import Extras
 from dd_tools.media.ffmpeg import Process
 from dd_tools.media.opening import LIMITS, audio_stream, file_url, open_media, start_of
 
@@ -63,14 +64,16 @@ def join(
     audio: AudioTrack | None = None,
     seconds: float = 0.0,
     tags: Mapping[str, str] | None = None,
+    extras: Extras | None = None,
 ) -> None:
-    """Write the video of all `parts`, one after another, and the audio to `target`.
+    """Write the video of all `parts`, one after another, the audio and the extras to `target`.
 
     parts: video files in one folder, each with its start time in `target` in seconds; inside a file times start at 0.
     rate: nominal frames per second.
     audio: the audio track, if any.
-    seconds: duration of the audio.
+    seconds: duration of the audio and the extras.
     tags: metadata of the container.
+    extras: subtitles, chapters and attachments, if any.
 
     Raises `DataError` if ffmpeg fails.
     """
@@ -82,6 +85,9 @@ def join(
             stream, audio_options = audio.stream(target, seconds)
             streams.append(stream)
             options |= audio_options
+        if extras:
+            options |= extras.options(len(streams)) | {"t": seconds}
+            streams += extras.streams()
         metadata = {f"metadata:g:{index}": f"{key}={value}" for index, (key, value) in enumerate((tags or {}).items())}
         with Process(ffmpeg.output(*streams, file_url(target), **options, **metadata)) as process:
             process.finish_writing(target)

@@ -44,6 +44,7 @@ class VideoInfo:
     pixel_format: ffmpeg's name of the pixel format.
     colour: YCbCr matrix, range and tags.
     square_pixels: whether pixels are stored square, in frames of one size.
+    resized: whether frames differ in size.
     interlaced: whether the first frame is interlaced.
     hdr: mastering display and content light level, see `dd_tools.media.side_data.hdr_metadata`.
     """
@@ -59,8 +60,18 @@ class VideoInfo:
     pixel_format: str
     colour: Colour
     square_pixels: bool = True
+    resized: bool = False
     interlaced: bool = False
     hdr: dict[str, str] = field(default_factory=dict)
+
+    def remarks(self, *, deinterlace: bool = False) -> list[str]:
+        """Lines about what is changed when frames are read, or not changed though one might wish it."""
+        lines = []
+        if self.resized:
+            lines.append(f"'{self.path}' changes its frame size; all frames are scaled to {self.width}x{self.height}")
+        if self.interlaced and not deinterlace:
+            lines.append(f"'{self.path}' is interlaced and stays so; --deinterlace makes whole frames")
+        return lines
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -110,6 +121,7 @@ def _video_info(path: Path, container: InputContainer, stream: VideoStream, fram
         pixel_format=frame.format.name,
         colour=colour_of(frame),
         square_pixels=len(set(sizes)) == 1 and first == _turned_size(frame),
+        resized=len(set(sizes)) > 1,
         interlaced=frame.interlaced_frame,
         hdr=hdr_metadata(frame),
     )
