@@ -52,6 +52,7 @@ def write_with_audio(
     seconds: float | None = None,
     cuts: tuple[int, ...] = (),
     tags: dict[str, str] | None = None,
+    channel: int | None = None,
     **encoding,
 ) -> Path:
     """Encode frames in parts that begin at the indices `cuts`, and join the parts with `audio`."""
@@ -61,6 +62,6 @@ def write_with_audio(
         part = path.with_name(f"{path.stem}-{start}.mp4")
         relative = [pts - times[start] for pts in times[start:stop]]
         parts.append((write_video(part, frames[start:stop], relative, rate, **encoding), times[start]))
-    track = AudioTrack(audio) if audio else None
+    track = AudioTrack(audio, channel) if audio else None
     join(parts, path, exact_rate(rate), audio=track, seconds=seconds or times[-1] + 1 / rate, tags=tags)
     return path

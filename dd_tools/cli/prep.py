@@ -83,6 +83,7 @@ def prep(
     An image becomes a clip of one frame. Frames without a usable face are listed; they later pass through unchanged.
     """
     from dd_tools.face.preparation import prepare_video, report_lines
+    from dd_tools.media.opening import check_input
 
     settings = PrepSettings(size, crop, mask, _parse_fps(fps), face, parse_point(at), deinterlace)
     if list_faces:
@@ -95,6 +96,7 @@ def prep(
 
     def prepare_one(pair: tuple[Path, Path]) -> None:
         video, clip = pair
+        check_input(video)
         if resume and is_up_to_date(clip, video, *landmark_files):
             session.say(f"'{clip}' is up to date")
             return

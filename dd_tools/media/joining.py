@@ -86,8 +86,10 @@ def join(
             streams.append(stream)
             options |= audio_options
         if extras:
-            options |= extras.options(len(streams)) | {"t": seconds}
             streams += extras.streams()
+            # ffmpeg-python opens a file once if it gives the audio too.
+            inputs = list(dict.fromkeys(stream.node for stream in streams))
+            options |= extras.options(inputs.index(streams[-1].node)) | {"t": seconds}
         metadata = {f"metadata:g:{index}": f"{key}={value}" for index, (key, value) in enumerate((tags or {}).items())}
         with Process(ffmpeg.output(*streams, file_url(target), **options, **metadata)) as process:
             process.finish_writing(target)
