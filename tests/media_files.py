@@ -1,10 +1,12 @@
 """Videos that the tests of `dd_tools.media` write, and the ffmpeg programs that they run."""
 
 import itertools
+import os
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+import pytest
 
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.encode import VideoWriter
@@ -14,6 +16,14 @@ from dd_tools.media.rates import exact_rate
 
 PROGRAMS = sorted({ffmpeg_path(), imageio_ffmpeg.get_ffmpeg_exe()})
 TICK = 1 / 90_000  # seconds: the error of frame times in MP4
+
+
+def open_files() -> list[Path]:
+    """The files that this process has open."""
+    links = Path("/proc/self/fd")
+    if not links.exists():
+        pytest.skip("needs /proc, to see which files are open")
+    return [Path(os.readlink(link)) for link in links.iterdir() if link.is_symlink()]
 
 
 def smooth_frames(count: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:
@@ -42,6 +52,7 @@ def write_with_audio(
     seconds: float | None = None,
     cuts: tuple[int, ...] = (),
     tags: dict[str, str] | None = None,
+    channel: int | None = None,
     **encoding,
 ) -> Path:
     """Encode frames in parts that begin at the indices `cuts`, and join the parts with `audio`."""
@@ -51,6 +62,6 @@ def write_with_audio(
         part = path.with_name(f"{path.stem}-{start}.mp4")
         relative = [pts - times[start] for pts in times[start:stop]]
         parts.append((write_video(part, frames[start:stop], relative, rate, **encoding), times[start]))
-    track = AudioTrack(audio) if audio else None
+    track = AudioTrack(audio, channel) if audio else None
     join(parts, path, exact_rate(rate), audio=track, seconds=seconds or times[-1] + 1 / rate, tags=tags)
     return path

@@ -1,7 +1,5 @@
 """Reading and writing audio: sample rates, channels, start times, blocks, and errors."""
 
-import subprocess
-
 import ffmpeg
 import numpy as np
 import pytest
@@ -9,6 +7,7 @@ import soundfile
 from factories import dummy_media, dummy_video, shared_file
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from media_files import open_files
 
 from dd_tools.errors import DataError
 from dd_tools.media.audio import has_audio, read_audio, read_audio_blocks, write_audio
@@ -68,16 +67,13 @@ def test_blocks_concatenate_to_the_whole(tmp_path, length, block):
     assert np.array_equal(np.concatenate(blocks), samples)
 
 
-def test_stopping_early_ends_ffmpeg(tmp_path, monkeypatch):
-    started = []
-    popen = subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+def test_stopping_early_closes_the_file(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(16000 * 60), 16000)
     blocks = read_audio_blocks(tmp_path / "a.wav", block=100)
     next(blocks)
-    assert started[-1].poll() is None
+    assert tmp_path / "a.wav" in open_files()
     blocks.close()
-    assert all(process.returncode is not None for process in started)
+    assert tmp_path / "a.wav" not in open_files()
 
 
 @pytest.mark.parametrize(
@@ -103,6 +99,28 @@ def test_a_file_without_audio_gets_one_clear_line(program, tmp_path, name, reaso
         read_audio(tmp_path / name)
     assert str(caught.value).startswith(f"cannot read '{tmp_path / name}': {reason}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_flac_gives_what_is_there_and_says_what_is_missing(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000 * 20)
+    soundfile.write(tmp_path / "whole.flac", noise, 16000)
+    content = (tmp_path / "whole.flac").read_bytes()
+    (tmp_path / "cut.flac").write_bytes(content[: len(content) // 3])
+    for name, seconds, reports_expected in (("whole.flac", 20, 0), ("cut.flac", 6.67, 1)):
+        reports = []
+        samples = np.concatenate(list(read_audio_blocks(tmp_path / name, on_damage=reports.append)))
+        assert len(samples) / 16000 == pytest.approx(seconds, abs=0.3) and len(reports) == reports_expected
+        assert samples[:16000] == pytest.approx(noise[:16000], abs=1e-4)
+    assert f"'{tmp_path / 'cut.flac'}' is damaged: it ends after 6." in reports[0]
+    assert "of 20.00 s" in reports[0] and "\n" not in reports[0]
+
+
+@pytest.mark.parametrize("suffix", ["aac", "mp3", "ogg", "m4a", "wav", "mka", "ts", "ac3"])
+def test_a_whole_file_is_not_called_damaged(tmp_path, suffix):
+    tone = ffmpeg.input("aevalsrc='sin(t*t*900)':duration=7.3:sample_rate=44100", format="lavfi")
+    reports = []
+    list(read_audio_blocks(dummy_media(tmp_path / f"a.{suffix}", tone), on_damage=reports.append))
+    assert reports == []
 
 
 def test_has_audio(tmp_path):

@@ -1,9 +1,13 @@
 """Still images are read as frames, and frames are written as image sequences."""
 
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from media_files import smooth_frames
-from PIL import Image
+from PIL import Image, ImageCms
 
 from dd_tools.errors import DataError
 from dd_tools.media.audio import has_audio
@@ -91,3 +95,57 @@ def test_sequences_are_numbered_exact_and_labelled(tmp_path):
     assert b"compositeWithTrainedAlgorithmicMedia" in (tmp_path / "007.png").read_bytes()
     with pytest.raises(DataError, match="needs one number"):
         write_image_sequence(tmp_path / "%s-%d.png", frames)
+
+
+def _tagged(path, colours: np.ndarray, profile: bytes):
+    Image.fromarray(colours).save(path, icc_profile=profile)
+    return path
+
+
+def test_colours_are_converted_by_the_profile_of_the_image(tmp_path):
+    """A linear RGB profile with sRGB's primaries: the right values follow from the curve of IEC 61966-2-1."""
+    linear = ImageCms.ImageCmsProfile(_linear_srgb())
+    levels = np.array([10, 40, 90, 160, 255], np.uint8)
+    colours = np.repeat(levels[None, :, None], 3, axis=2).repeat(4, axis=0)
+    light = levels / 255
+    expected = 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    found = read(_tagged(tmp_path / "p.png", colours, linear.tobytes()))
+    assert np.abs(found[0, :, 0] - expected).max() <= 1.5
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert np.abs(read(_tagged(tmp_path / "s.png", colours, srgb)).astype(int) - colours).max() <= 1
+    assert np.array_equal(read(_tagged(tmp_path / "broken.png", colours, b"no profile")), colours)
+
+
+def _linear_srgb() -> io.BytesIO:
+    """The sRGB profile of LittleCMS with its three curves replaced by straight lines."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    (count,) = struct.unpack_from(">I", content, 128)
+    for number in range(count):
+        name, offset, _ = struct.unpack_from(">4sII", content, 132 + 12 * number)
+        if name in (b"rTRC", b"gTRC", b"bTRC"):
+            content[offset : offset + 12] = b"curv" + bytes(8)  # no entries: the identity
+    return io.BytesIO(bytes(content))
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_an_animation_is_named_and_what_to_do(tmp_path, lossless):
+    first, *rest = (Image.fromarray(frame) for frame in smooth_frames(3))
+    first.save(tmp_path / "a.webp", save_all=True, append_images=rest, lossless=lossless)
+    with pytest.raises(DataError, match="animated WebP is not read; convert it to a video"):
+        probe(tmp_path / "a.webp")
+
+
+def test_an_animated_png_is_a_video(tmp_path):
+    first, *rest = (Image.fromarray(frame) for frame in smooth_frames(3))
+    first.save(tmp_path / "a.png", save_all=True, append_images=rest, duration=40)
+    assert len(list(read_frames(tmp_path / "a.png"))) == 3 and not probe(tmp_path / "a.png").is_still
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(12000, 9000), (16320, 12240), (8192, 4321)])
+def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, size):
+    header = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    (tmp_path / "p.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT")
+    with pytest.raises(DataError, match="more than 35 megapixels; scale it down"):
+        probe(tmp_path / "p.png")

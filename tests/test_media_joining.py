@@ -4,9 +4,10 @@ import subprocess
 from itertools import islice
 from pathlib import Path
 
+import ffmpeg
 import numpy as np
 import pytest
-from factories import dummy_video, shared_file
+from factories import dummy_media, dummy_video, shared_file
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from media_files import TICK, smooth_frames, write_video, write_with_audio
@@ -14,8 +15,8 @@ from media_files import TICK, smooth_frames, write_video, write_with_audio
 from dd_tools.errors import DataError
 from dd_tools.media.audio import read_audio, write_audio
 from dd_tools.media.ffmpeg import ffmpeg_path
-from dd_tools.media.header import read_media_header
 from dd_tools.media.joining import AudioTrack
+from dd_tools.media.opening import open_media
 from dd_tools.media.video import probe, read_frames
 
 
@@ -48,7 +49,9 @@ def test_audio_keeps_its_sample_rate_channels_and_content(program, tmp_path, sam
     samples = np.stack([0.4 * np.sin(2 * np.pi * (300 + 200 * n) * time**1.5) for n in range(channels)], axis=1)
     write_audio(tmp_path / "a.wav", samples, sample_rate)
     path = write_with_audio(tmp_path / "v.mp4", smooth_frames(50), tmp_path / "a.wav")
-    assert read_media_header(path).audio.startswith(f"aac (LC) (mp4a / 0x6134706D), {sample_rate} Hz, {layout},")
+    with open_media(path) as container:
+        context = container.streams.audio[0].codec_context
+        assert (context.name, context.sample_rate, context.layout.name) == ("aac", sample_rate, layout)
     found, expected = read_audio(path, sample_rate)[: len(samples)], samples.mean(1)
     assert np.corrcoef(found, expected)[0, 1] > 0.995
 
@@ -126,6 +129,53 @@ def test_a_file_without_audio_is_refused(tmp_path):
     for path, reason in [(tmp_path / "none.wav", "no such file"), (silent, "no audio track")]:
         with pytest.raises(DataError, match=reason):
             AudioTrack(path)
+
+
+def _television(path: Path) -> Path:
+    """MPEG-TS whose sound begins 0.53 s before its picture, both with a marker at 1 s."""
+    card = ffmpeg.input("color=black:size=64x48:rate=25:duration=1.5", format="lavfi", itsoffset=0.53)
+    card = card.filter("geq", lum="if(gte(T,1),235,16)", cb=128, cr=128)
+    beep = ffmpeg.input("aevalsrc='0.8*gte(t,1)*sin(2000*t)':duration=2:sample_rate=48000", format="lavfi")
+    return dummy_media(path, card, beep, pix_fmt="yuv420p", acodec="mp2", bf=0, mpegts_copyts=1)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv"])
+def test_streams_that_begin_at_different_times_stay_in_sync(program, tmp_path, suffix):
+    source = _television(tmp_path / "tv.ts")
+    if suffix != ".ts":
+        source = dummy_media(tmp_path / f"tv{suffix}", ffmpeg.input(str(source)), c="copy")
+    frames = list(read_frames(source))
+    click, flash = _click_and_flash(source)
+    assert frames[0].pts > 0.5 and abs(click - flash) < 0.041  # the flash is on the grid of the frames
+    images, times = np.stack([frame.image for frame in frames]), [frame.pts for frame in frames]
+    for target in (".mp4", ".mkv"):
+        path = write_with_audio(tmp_path / f"out{target}", images, source, times)
+        again = _click_and_flash(path)
+        assert again == pytest.approx((click, flash), abs=0.001)
+
+
+@pytest.mark.parametrize("codec", ["aac", "aac_latm"])
+def test_aac_in_any_wrapping_goes_into_mp4(program, tmp_path, codec):
+    tone = ffmpeg.input("sine=frequency=440:duration=1:sample_rate=48000", format="lavfi")
+    options = {"mpegts_flags": "latm"} if codec == "aac_latm" else {}
+    path = dummy_media(tmp_path / "a.ts", tone, acodec="aac", **options)
+    with open_media(path) as container:
+        assert container.streams.audio[0].codec_context.codec.canonical_name in ("aac", "aac_latm")
+    output = write_with_audio(tmp_path / "v.mp4", smooth_frames(25), path)
+    assert np.abs(read_audio(output)).max() > 0.05
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".mp4"])
+@pytest.mark.parametrize("sample_rate", [16000, 48000])
+def test_sound_and_picture_begin_at_0(program, tmp_path, suffix, sample_rate):
+    write_audio(tmp_path / "a.wav", np.full(sample_rate, 0.3), sample_rate)
+    codec = "vp9" if suffix == ".webm" else "h264"
+    path = write_with_audio(tmp_path / f"v{suffix}", smooth_frames(25), tmp_path / "a.wav", codec=codec)
+    assert next(read_frames(path)).pts == 0
+    assert np.flatnonzero(np.abs(read_audio(path, sample_rate)) > 0.15)[0] / sample_rate < 0.002
+    with open_media(path) as container:
+        first = next(packet for packet in container.demux(video=0))
+        assert first.pts == 0
 
 
 @pytest.mark.clips

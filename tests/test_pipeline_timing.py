@@ -1,5 +1,7 @@
 """Which frame is shown when, how opaque its painting is, and which latent belongs to it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from factories import dummy_clip
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from dd_tools.errors import UsageError
 from dd_tools.formats.clip import Clip
-from dd_tools.pipeline.timing import FADE, fade_opacity, interpolation, latents_at, timeline
+from dd_tools.pipeline.timing import FADE, fade_opacity, interpolation, latents_at, timeline, video_end
 
 
 @pytest.fixture
@@ -38,6 +40,25 @@ def test_audio_longer_and_shorter_than_the_video(clip, count, options, frames):
     np.testing.assert_allclose(when.pts, np.arange(len(frames)) / 25)
     assert when.end == pytest.approx(len(frames) / 25)
     assert (when.opacity == 1).all()
+
+
+STANDING = [
+    # latents, options, frames: the sixth frame ends at 0.4 s, like the tenth of an even video.
+    (3, {}, [0, 1, 2, 3, 4, 5, 5, 5, 5, 5]),
+    (12, {}, [0, 1, 2, 3, 4, 5, 5, 5, 5, 5]),
+    (12, {"loop": "bounce"}, [0, 1, 2, 3, 4, 5, 5, 5, 5, 5, 5, 5]),
+    (8, {"tail": "cut"}, [0, 1, 2, 3, 4, 5, 5, 5]),
+]
+
+
+@pytest.mark.parametrize(("count", "options", "frames"), STANDING)
+def test_a_last_frame_that_stands_is_repeated_until_it_ends(tmp_path, count, options, frames):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=6)) as clip:
+        clip.source = replace(clip.source, end=0.4)
+        when = timeline(clip, count, **options)
+        assert video_end(clip) == 0.4
+    assert when.frames.tolist() == frames
+    np.testing.assert_allclose(when.pts, np.arange(len(frames)) / 25)
 
 
 def test_the_rest_of_the_source_fades_in_before_the_audio_ends(tmp_path):

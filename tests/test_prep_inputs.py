@@ -49,7 +49,7 @@ def prepared(video, tmp_path, detector, **settings) -> Clip:
 
 
 def test_every_face_gets_a_clip_and_a_tile(conversation, tmp_path, detector):
-    tracks = list_faces(conversation, tmp_path / "sheet.png", None, detector=detector)
+    tracks = list_faces(conversation, tmp_path / "sheet.png", PrepSettings(), detector=detector)
     seen = [(track.shot, track.indices[0], len(track.indices)) for track in tracks]
     assert seen == [(0, 0, 50)] * 2 + [(1, 50, 25)]
     assert Image.open(tmp_path / "sheet.png").size[0] > 3 * 160

@@ -7,7 +7,7 @@ import typer
 
 from dd_tools.cli.command import console_command
 from dd_tools.cli.files import is_up_to_date, plan_outputs
-from dd_tools.cli.options import Device, Resume
+from dd_tools.cli.options import AudioChannel, Device, Resume
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
@@ -51,6 +51,7 @@ def audio(
     model: Model = None,
     weights: Weights = None,
     duration: Duration = None,
+    audio_channel: AudioChannel = None,
     resume: Resume = False,
     device: Device = "auto",
 ) -> None:
@@ -62,6 +63,7 @@ def audio(
     import torch
 
     from dd_tools.media.audio import SAMPLE_RATE
+    from dd_tools.media.piped import as_file
     from dd_tools.nn.device import computing, open_device
     from dd_tools.pipeline.models import load_motion_model
     from dd_tools.speech.extraction import write_features
@@ -87,7 +89,11 @@ def audio(
         if resume and is_up_to_date(target, source, *([weights] if weights else [])):
             session.say(f"'{target}' is up to date")
             return
-        write_features(speech_model, source, target, layer_weights=layer_weights, samples=samples, report=session)
+        with as_file(source) as file:
+            write_features(
+                speech_model, file, target, layer_weights=layer_weights, samples=samples, channel=audio_channel,
+                report=session,
+            )  # fmt: skip
 
     with computing(torch_device, torch.float32):
         session.for_each(pairs, extract)

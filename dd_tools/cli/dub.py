@@ -8,7 +8,7 @@ import typer
 from dd_tools.cli.command import console_command
 from dd_tools.cli.options import Expression
 from dd_tools.cli.output import Output, OutputOptions
-from dd_tools.cli.prep import At, Face, parse_point
+from dd_tools.cli.prep import At, Deinterlace, Face, parse_point
 from dd_tools.cli.session import Session
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO|IMAGE", help="Video or portrait of the speaker.")]
@@ -35,6 +35,7 @@ def dub_video(
     adapt: Adapt = 0,
     face: Face = "prominent",
     at: At = None,
+    deinterlace: Deinterlace = False,
 ) -> None:
     """Dub a video: make its speaker say what is said in the audio.
 
@@ -42,30 +43,33 @@ def dub_video(
     unless --loop or --tail say otherwise; a portrait lasts as long as the audio. The metadata of the output says that
     it was altered by AI.
     """
+    from dd_tools.media.piped import as_file
     from dd_tools.pipeline.dub import dub
 
-    dub(
-        video,
-        audio,
-        output,
-        renderer=options.renderer,
-        motion=motion,
-        references=references,
-        expression=expression,
-        adapt_minutes=adapt,
-        face=face,
-        at=parse_point(at),
-        steps=options.steps,
-        solver=options.solver,
-        seed=options.seed,
-        settings=options.settings(),
-        resume=options.resume,
-        batch_size=options.batch_size,
-        device=options.device,
-        dtype=options.dtype,
-        compiled=options.compile,
-        report=session,
-    )
+    with as_file(audio) as audio:
+        dub(
+            video,
+            audio,
+            output,
+            renderer=options.renderer,
+            motion=motion,
+            references=references,
+            expression=expression,
+            adapt_minutes=adapt,
+            face=face,
+            at=parse_point(at),
+            deinterlace=deinterlace,
+            steps=options.steps,
+            solver=options.solver,
+            seed=options.seed,
+            settings=options.settings(),
+            resume=options.resume,
+            batch_size=options.batch_size,
+            device=options.device,
+            dtype=options.dtype,
+            compiled=options.compile,
+            report=session,
+        )
 
 
 run = console_command("dd-dub", dub_video)

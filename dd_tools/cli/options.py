@@ -33,6 +33,9 @@ Dtype = Annotated[
         metavar="auto|fp32|bf16|fp16", help="Floating-point format to compute in; auto is fp32, on a GPU bf16 to paint."
     ),
 ]
+AudioChannel = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="The only channel of the audio to use.  [default: a mix of all]")
+]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 Expression = Annotated[
     float | None, typer.Option(min=0, max=5, help="Scale of the lip motion.  [default: the motion model's]")

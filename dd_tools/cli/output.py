@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dd_tools.cli.options import Device, Dtype
+from dd_tools.cli.options import AudioChannel, Device, Dtype
 from dd_tools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class OutputOptions:
         str | None, typer.Option(metavar="yuv420p|...", help="Pixel format of the output.  [default: the source's]")
     ] = None
     lossless: Annotated[bool, typer.Option("--lossless", help="Encode without loss, in RGB.")] = False
+    audio_channel: AudioChannel = None
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Container metadata to add; may be repeated.")
     ] = None
@@ -92,6 +93,7 @@ class OutputOptions:
             self.pixel_format,
             self.lossless,
             parse_tags(self.metadata or ()),
+            self.audio_channel,
         )
 
 

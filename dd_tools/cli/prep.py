@@ -52,6 +52,9 @@ Landmarks = Annotated[
     typer.Option(metavar="FILE.npy", help="Landmarks (T, 68, 2) in frame pixels, to use instead of a detector."),
 ]
 DetectorName = Annotated[str, typer.Option("--detector", metavar="mediapipe|face-alignment", help="Landmark detector.")]
+Deinterlace = Annotated[
+    bool, typer.Option("--deinterlace", help="Make whole frames of interlaced ones, as many as before.")
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Skip clips of the same video and options; continue an interrupted run.")
 ]
@@ -69,6 +72,7 @@ def prep(
     fps: Fps = "source",
     mask: Mask = PrepSettings.mask,
     landmarks: Landmarks = None,
+    deinterlace: Deinterlace = False,
     detector: DetectorName = "mediapipe",
     device: Device = "auto",
     resume: Resume = False,
@@ -79,12 +83,13 @@ def prep(
     An image becomes a clip of one frame. Frames without a usable face are listed; they later pass through unchanged.
     """
     from dd_tools.face.preparation import prepare_video, report_lines
+    from dd_tools.media.opening import check_input
     from dd_tools.pipeline.prepared import is_prepared
 
-    settings = PrepSettings(size=size, crop=crop, mask=mask, fps=_parse_fps(fps), face=face, at=parse_point(at))
+    settings = PrepSettings(size, crop, mask, _parse_fps(fps), face, parse_point(at), deinterlace)
     if list_faces:
         _check_listing(videos, output, list_faces, landmarks)
-        _list_faces(session, videos[0], list_faces, settings.fps, _open_detector(detector, device, session))
+        _list_faces(session, videos[0], list_faces, settings, _open_detector(detector, device, session))
         return
     pairs = _plan(videos, output, settings, landmarks)
     opened = None if landmarks else _open_detector(detector, device, session)
@@ -92,6 +97,7 @@ def prep(
 
     def prepare_one(pair: tuple[Path, Path]) -> None:
         video, clip = pair
+        check_input(video)
         if resume and is_prepared(clip, video, settings, detector=opened, landmarks=landmarks):
             session.say(f"'{clip}' is up to date")
             return
@@ -148,11 +154,11 @@ def _check_listing(videos: list[Path], output: Path | None, sheet: Path, landmar
     check_not_input(sheet, videos[0])
 
 
-def _list_faces(session: Session, video: Path, sheet: Path, fps: float | None, detector) -> None:
+def _list_faces(session: Session, video: Path, sheet: Path, settings: PrepSettings, detector) -> None:
     """Draw the faces of `video` to the image `sheet`."""
     from dd_tools.face.preparation import list_faces
 
-    count = len(list_faces(video, sheet, fps, detector=detector, report=session))
+    count = len(list_faces(video, sheet, settings, detector=detector, report=session))
     session.say(f"'{video}': {count} face{'s' * (count != 1)}, numbered in '{sheet}'")
 
 

@@ -1,5 +1,6 @@
 """dd-render: clips and motion to a video."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,7 @@ def render_clips(
     pasted into one output. The metadata of the output says that it was altered by AI.
     """
     from dd_tools.formats.arrays import read_array, read_latents
+    from dd_tools.media.piped import as_file
     from dd_tools.pipeline.output import check_target
     from dd_tools.pipeline.render import render
 
@@ -56,25 +58,26 @@ def render_clips(
     if frames and audio:
         raise UsageError("--frames renders a part without audio; add it when the parts are joined")
     check_target(output)
-    render(
-        clip_files,
-        [read_latents(file) for file in latents],
-        output,
-        audio=audio,
-        renderer=options.renderer,
-        source=source,
-        settings=options.settings(part),
-        batch_size=options.batch_size,
-        device=options.device,
-        dtype=options.dtype,
-        compiled=options.compile,
-        resume=options.resume,
-        report=session,
-        steps=options.steps,
-        solver=options.solver,
-        seed=options.seed,
-        x_t=read_array(x_t, ("3", "S", "S")) if x_t else None,
-    )
+    with as_file(audio) if audio else nullcontext() as audio:
+        render(
+            clip_files,
+            [read_latents(file) for file in latents],
+            output,
+            audio=audio,
+            renderer=options.renderer,
+            source=source,
+            settings=options.settings(part),
+            batch_size=options.batch_size,
+            device=options.device,
+            dtype=options.dtype,
+            compiled=options.compile,
+            resume=options.resume,
+            report=session,
+            steps=options.steps,
+            solver=options.solver,
+            seed=options.seed,
+            x_t=read_array(x_t, ("3", "S", "S")) if x_t else None,
+        )
 
 
 def parse_range(text: str | None) -> slice:

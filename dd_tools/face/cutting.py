@@ -134,9 +134,9 @@ def write_clips(
     entries. need_usable: whether there must be a frame that can be dubbed. Raises `DataError` if there is none, and if
     the video now has another number of frames than `frames`.
     """
-    source = Source(info.path.name, sha256_of(info.path), info.width, info.height, info.frame_rate)
+    source = Source(info.path.name, sha256_of(info.path), info.width, info.height, info.frame_rate, frames.end)
     box = _covering_box(plans, info)
-    decoded = read_frames(info, fps=plans[0].settings.fps, box=box)
+    decoded = read_frames(info, fps=plans[0].settings.fps, box=box, deinterlace=plans[0].settings.deinterlace)
     with ExitStack() as stack:
         clips = [_open_clip(stack, plan, source, detector, history) for plan in plans]
         decoded = report.progress(decoded, len(frames.pts), f"{info.path.name}: cutting")

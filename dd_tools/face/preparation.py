@@ -35,12 +35,14 @@ class PrepReport:
     usable: number of frames that can be dubbed.
     unusable_spans: where the others are, and why.
     damage: a one-line message if part of the video could not be decoded, or None.
+    remarks: further lines about the video, see `VideoInfo.remarks`.
     """
 
     frames: int
     usable: int
     unusable_spans: list[Span]
     damage: str | None
+    remarks: tuple[str, ...] = ()
 
 
 def prepare_video(
@@ -93,11 +95,11 @@ def prepare_clip(
     if landmarks_path is None:
         frames, landmarks = find_speaker(info, settings, detector, report)
     else:
-        frames, landmarks = match_landmarks(info, settings.fps, landmarks_path, report)
+        frames, landmarks = match_landmarks(info, settings, landmarks_path, report)
     _check_usable(info, frames, landmarks, settings)
     plan = plan_clip(Path(clip_path), settings, landmarks, frames, info)
     write_clips([plan], frames, info, detector=detector, history=history or [], report=report, need_usable=True)
-    return _summary(plan, frames)
+    return _summary(plan, frames, info)
 
 
 def prepare_all_faces(
@@ -117,7 +119,7 @@ def prepare_all_faces(
     """
     check_output_path(first_path)
     info = probe(video_path)
-    frames, tracks = find_all_faces(info, settings.fps, detector, report)
+    frames, tracks = find_all_faces(info, settings, detector, report)
     reports = {}
     for start in reversed(range(0, len(tracks), MAX_CLIPS)):
         plans = [
@@ -125,14 +127,14 @@ def prepare_all_faces(
             for number in range(start, min(start + MAX_CLIPS, len(tracks)))
         ]
         write_clips(plans, frames, info, detector=detector, history=history or [], report=report)
-        reports = {plan.path: _summary(plan, frames) for plan in plans} | reports
+        reports = {plan.path: _summary(plan, frames, info) for plan in plans} | reports
     return reports
 
 
 def list_faces(
     video_path: str | Path,
     sheet_path: str | Path,
-    fps: float | None,
+    settings: PrepSettings,
     *,
     detector: Detector,
     report: Reporter = SILENT,
@@ -143,7 +145,7 @@ def list_faces(
     """
     check_output_path(sheet_path)
     info = probe(video_path)
-    frames, tracks = find_all_faces(info, fps, detector, report)
+    frames, tracks = find_all_faces(info, settings, detector, report)
     write_sheet(tracks, frames.pts, sheet_path)
     return tracks
 
@@ -153,6 +155,7 @@ def report_lines(report: PrepReport, name: str | Path) -> list[str]:
     lines = [f"'{name}': {report.usable} of {report.frames} frames usable"]
     if report.damage:
         lines.append(report.damage)
+    lines.extend(report.remarks)
     for span in report.unusable_spans:
         where = f"{span.start:.2f}-{span.end:.2f} s (frames {span.first}-{span.last})"
         lines.append(f"'{name}': {where}: {REASONS[span.status]}")
@@ -176,6 +179,7 @@ def _plan_track(
     return plan_clip(path, replace(settings, face=str(number)), landmarks, frames, info)
 
 
-def _summary(plan: ClipPlan, frames: FrameIndex) -> PrepReport:
-    usable = int(np.sum(plan.status == Status.OK))
-    return PrepReport(len(plan.status), usable, list(unusable_spans(plan.status, frames.pts)), frames.damage)
+def _summary(plan: ClipPlan, frames: FrameIndex, info: VideoInfo) -> PrepReport:
+    usable, spans = int(np.sum(plan.status == Status.OK)), list(unusable_spans(plan.status, frames.pts))
+    remarks = tuple(info.remarks(deinterlace=plan.settings.deinterlace))
+    return PrepReport(len(plan.status), usable, spans, frames.damage, remarks)

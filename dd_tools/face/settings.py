@@ -21,6 +21,7 @@ class PrepSettings:
     fps: frame rate to resample the video to; None keeps its own frames and times.
     face: the speaker, one of `FACES`, or numbers of faces as in "0" and "0,3".
     at: x, y in pixels: the speaker is the face first detected at this point; replaces `face`.
+    deinterlace: whether interlaced frames are made whole before anything else.
 
     Raises `UsageError` for other values.
     """
@@ -31,6 +32,7 @@ class PrepSettings:
     fps: float | None = None
     face: str = PROMINENT
     at: tuple[float, float] | None = None
+    deinterlace: bool = False
 
     def __post_init__(self) -> None:
         for name, value, allowed in (("crop", self.crop, CROPS), ("mask", self.mask, MASKS)):

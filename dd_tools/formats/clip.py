@@ -71,6 +71,7 @@ class Source:
     sha256: hexadecimal SHA-256 of the file.
     width, height: pixels as displayed, after rotation.
     frame_rate: nominal frames per second; 0 for an image.
+    end: time in seconds at which the last frame ends, if that is later than the frame rate says; otherwise None.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Source:
     width: int
     height: int
     frame_rate: float
+    end: float | None = None
 
     @property
     def is_still(self) -> bool:

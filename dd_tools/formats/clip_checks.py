@@ -19,8 +19,8 @@ _SOURCE_TYPES = {"name": str, "sha256": str, "width": int, "height": int, "frame
 
 
 def check_source(values: Mapping) -> dict:
-    """The fields of `dd_tools.formats.clip.Source`, as they are."""
-    if set(values) != set(_SOURCE_TYPES):
+    """The fields of `dd_tools.formats.clip.Source`, as they are; the end may be missing or None."""
+    if set(values) - {"end"} != set(_SOURCE_TYPES):
         raise ValueError(f"source holds {', '.join(sorted(values)) or 'nothing'}, expected {', '.join(_SOURCE_TYPES)}")
     for name, kind in _SOURCE_TYPES.items():
         _check_type(f"{name} of the source", values[name], kind)
@@ -33,6 +33,10 @@ def check_source(values: Mapping) -> dict:
             raise ValueError(f"{name} of the source is {values[name]}, expected 1 to {MAX_SOURCE_SIDE}")
     if not 0 <= values["frame_rate"] <= MAX_FRAME_RATE:
         raise ValueError(f"frame rate of the source is {values['frame_rate']}, expected 0 to {MAX_FRAME_RATE}")
+    if (end := values.get("end")) is not None:
+        _check_type("end of the source", end, float)
+        if not 0 <= end <= MAX_SECONDS:
+            raise ValueError(f"end of the source is {end} s, expected 0 to {MAX_SECONDS}")
     return dict(values)
 
 
@@ -50,7 +54,15 @@ def check_detector(values: dict) -> dict:
 
 def check_settings(values: dict) -> dict:
     """The settings of dd-prep, as they are. Any may be missing: a model takes no clip without those that it needs."""
-    for name, kind in (("size", int), ("crop", str), ("mask", str), ("fps", float), ("face", str), ("at", list)):
+    for name, kind in (
+        ("size", int),
+        ("crop", str),
+        ("mask", str),
+        ("fps", float),
+        ("face", str),
+        ("at", list),
+        ("deinterlace", bool),
+    ):
         if values.get(name) is not None:
             _check_type(f"setting {name}", values[name], kind)
     if values.get("fps") is not None and not 0 < values["fps"] <= MAX_FRAME_RATE:

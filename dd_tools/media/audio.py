@@ -4,16 +4,19 @@ Sample 0 is the start of the container, that is, of its earliest stream. Times a
 `dd_tools.media.video` for the same file; audio that starts later is preceded by silence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import ffmpeg
 import numpy as np
+from av.audio.frame import AudioFrame
 
 from dd_tools.errors import DataError
 from dd_tools.formats.atomic import atomic_output
-from dd_tools.media.ffmpeg import Process, file_url
-from dd_tools.media.header import read_media_header
+from dd_tools.media.channels import check_channel, mono_mix
+from dd_tools.media.decoding import StreamDecoder
+from dd_tools.media.filters import Chain, FilterChain
+from dd_tools.media.images import is_image
+from dd_tools.media.opening import audio_stream, check_input, open_media
 
 SAMPLE_RATE = 16000  # Hz, the input rate of speech models
 BLOCK_SECONDS = 30
@@ -21,44 +24,92 @@ BLOCK_SECONDS = 30
 
 def has_audio(path: str | Path) -> bool:
     """Whether a video or audio file has an audio track. Raises `DataError` for any other file."""
-    return read_media_header(path).audio is not None
+    check_input(path)
+    if is_image(path):
+        return False
+    with open_media(path) as container:
+        return audio_stream(container) is not None
 
 
-def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE, channel: int | None = None) -> np.ndarray:
     """Read a whole audio track, float32 (N,) mono in [−1, 1], resampled to `sample_rate` Hz.
 
-    Raises `DataError` as `read_audio_blocks` does.
+    channel: see `read_audio_blocks`, which raises the same errors.
     """
-    return np.concatenate(list(read_audio_blocks(path, sample_rate)))
+    return np.concatenate(list(read_audio_blocks(path, sample_rate, channel=channel)))
 
 
 def read_audio_blocks(
-    path: str | Path, sample_rate: int = SAMPLE_RATE, block: int | None = None
+    path: str | Path,
+    sample_rate: int = SAMPLE_RATE,
+    block: int | None = None,
+    *,
+    channel: int | None = None,
+    on_damage: Callable[[str], None] | None = None,
 ) -> Iterator[np.ndarray]:
     """Read an audio track in blocks, float32 (N,) mono in [−1, 1], resampled to `sample_rate` Hz.
 
     block: samples per block; None for `BLOCK_SECONDS`. The last block may be shorter.
+    channel: the number of the only channel to read, from 1; None for a mix of all.
+    on_damage: called once after the last block if part of the track could not be decoded, with a one-line message.
 
-    Raises `DataError` if the file is no video or audio file, or has no audio track, or an empty one.
+    Raises `DataError` if the file is no video or audio file, or has no audio track, an empty one, or no such channel.
     """
-    if read_media_header(path).audio is None:
-        raise DataError(f"cannot read '{path}': no audio track")
-    return _decode(path, sample_rate, block or BLOCK_SECONDS * sample_rate)
+    check_channel(path, channel)
+    return _in_blocks(_decode(path, sample_rate, channel, on_damage), block or BLOCK_SECONDS * sample_rate)
 
 
-def _decode(path: str | Path, sample_rate: int, block: int) -> Iterator[np.ndarray]:
+def _in_blocks(pieces: Iterator[np.ndarray], block: int) -> Iterator[np.ndarray]:
+    """The same samples in blocks of `block`, the last one shorter."""
+    waiting: list[np.ndarray] = []
+    count = 0
+    for piece in pieces:
+        waiting.append(piece)
+        count += len(piece)
+        if count >= block:
+            samples = np.concatenate(waiting)
+            whole = count // block * block
+            yield from samples[:whole].reshape(-1, block)
+            waiting, count = [samples[whole:]], count - whole
+    if count:
+        yield np.concatenate(waiting)
+
+
+def _decode(
+    path: str | Path, sample_rate: int, channel: int | None, on_damage: Callable[[str], None] | None
+) -> Iterator[np.ndarray]:
+    chain = FilterChain(lambda frame: _filters(frame, sample_rate, channel))
+    empty = True
+    with open_media(path) as container:
+        decoder = StreamDecoder(container, audio_stream(container))
+        for frame in decoder:
+            for part in chain.filter(frame):
+                empty = False
+                yield _samples(part)
+        for part in chain.filter(None):
+            empty = False
+            yield _samples(part)
+        damage = decoder.damage
+    if empty:
+        reason = f" ({damage})" if damage else ""
+        raise DataError(f"cannot read '{path}': its audio track has no samples{reason}")
+    if on_damage and damage:
+        on_damage(f"'{path}' is damaged: {damage}; the rest of its audio is used")
+
+
+def _samples(frame: AudioFrame) -> np.ndarray:
+    return np.clip(frame.to_ndarray()[0], -1, 1)
+
+
+def _filters(frame: AudioFrame, sample_rate: int, channel: int | None) -> Chain:
     # async=1 with first_pts=0 inserts silence where the track starts late or has gaps.
     # rematrix_maxval=1 mixes two channels to their mean, not to their sum over √2, which would exceed [−1, 1].
-    filters = f"aresample={sample_rate}:async=1:first_pts=0:rematrix_maxval=1"
-    output = ffmpeg.output(ffmpeg.input(file_url(path))["a:0"], "pipe:", format="f32le", ac=1, af=filters)
-    empty = True
-    with Process(output, stdout=True) as process:
-        while data := process.stdout.read(4 * block):
-            empty = False
-            yield np.clip(np.frombuffer(data, "<f4"), -1, 1)
-    if empty:
-        reason = f" ({process.first_error})" if process.first_error else ""
-        raise DataError(f"cannot read '{path}': its audio track has no samples{reason}")
+    resample = ("aresample", f"{sample_rate}:async=1:first_pts=0:rematrix_maxval=1")
+    return [
+        *mono_mix(frame.layout.name, frame.layout.nb_channels, channel),
+        resample,
+        ("aformat", "sample_fmts=flt:channel_layouts=mono"),
+    ]
 
 
 def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:

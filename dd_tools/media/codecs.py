@@ -49,6 +49,7 @@ class Encoding:
     pixel_format: one of `PIXEL_FORMATS`.
     lossless: store exact RGB as H.264, which few players support; `codec`, `quality` and `pixel_format` are ignored.
     colour: how RGB is converted to YCbCr, and the tags.
+    hdr: mastering display and content light level, see `dd_tools.media.side_data.hdr_metadata`; only HEVC stores them.
     """
 
     codec: str = "h264"
@@ -56,6 +57,7 @@ class Encoding:
     pixel_format: str = "yuv420p"
     lossless: bool = False
     colour: Colour = BT709
+    hdr: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -76,6 +78,7 @@ class Encoding:
             codec=info.codec if info.codec in CODECS else cls.codec,
             pixel_format=cls.pixel_format if info.is_still else f"yuv{chroma}p{depth}",
             colour=info.colour,
+            hdr=info.hdr,
         )
 
     @classmethod
@@ -91,21 +94,26 @@ class Encoding:
     ) -> "Encoding":
         """The encoding of the file `target`.
 
-        default: gives the colour, and the codec and the pixel format if they are None; its codec only if the container
-        takes it. quality: None for the default of the codec. AV1 is always 4:2:0. Raises `DataError` for an unknown
-        container, `UsageError` for unknown values.
+        default: gives the colour and the HDR metadata, and the codec and the pixel format if they are None; its codec
+        only if the container takes it. quality: None for the default of the codec. AV1 is always 4:2:0. Raises
+        `DataError` for an unknown container, `UsageError` for unknown values.
         """
         default, codecs = default or cls(), CONTAINERS[check_container(target)]
         codec = codec or (default.codec if default.codec in codecs else codecs[0])
         pixel_format = pixel_format or default.pixel_format
         if codec in CODECS and CODECS[codec].only_420:
             pixel_format = "yuv420p10le" if pixel_format.endswith("10le") else "yuv420p"
-        return cls(codec, quality, pixel_format, lossless, default.colour)
+        return cls(codec, quality, pixel_format, lossless, default.colour, default.hdr)
 
     @property
     def high_bit_depth(self) -> bool:
         """Whether it stores more than 8 bits per value."""
         return self.pixel_format.endswith("10le") and not self.lossless
+
+    @property
+    def loses_hdr(self) -> bool:
+        """Whether the HDR metadata are not stored."""
+        return bool(self.hdr) and (self.codec != "hevc" or self.lossless)
 
     @property
     def needs_even_size(self) -> tuple[bool, bool]:
@@ -129,4 +137,8 @@ class Encoding:
             f":color_primaries={self.colour.primaries}:color_trc={self.colour.transfer}"
         )
         quality = codec.quality if self.quality is None else self.quality
-        return {"c:v": codec.encoder, "crf": quality, **codec.options, "vf": f"{conversion},{tags}"}
+        options = {"c:v": codec.encoder, "crf": quality, **codec.options, "vf": f"{conversion},{tags}"}
+        if self.hdr and not self.loses_hdr:
+            hdr = ":".join(f"{name}={value}" for name, value in self.hdr.items())
+            options["x265-params"] = f"{options['x265-params']}:{hdr}"
+        return options

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from av.video.frame import VideoFrame
+
+from dd_tools.media.colour_names import PRIMARIES, RANGES, SPACES, TRANSFERS, UNKNOWN
+
 # ffmpeg's colour space to the name of its matrix in the filter "scale".
 _MATRICES = {
     "bt709": "bt709",
@@ -42,18 +46,21 @@ class Colour:
         return "pc" if self.full_range else "tv"
 
 
-def colour_of(tags: dict[str, str], pixel_format: str, width: int, height: int) -> Colour:
-    """The colour of a stream.
-
-    tags: "space", "range", "primaries" and "transfer" in ffmpeg's names, or "unknown".
-    pixel_format: ffmpeg's name.
-    width, height: pixels as stored.
+def colour_of(frame: VideoFrame) -> Colour:
+    """The colour of a decoded frame.
 
     An unknown matrix is guessed as mpv does: BT.709 from 1280 pixels of width or above 576 of height, otherwise BT.601.
     """
+    pixel_format = frame.format.name
     if is_rgb(pixel_format):
         return Colour()
-    guess = "bt709" if width >= 1280 or height > 576 else "bt601"
+    tags = {
+        "space": SPACES.get(int(frame.colorspace), UNKNOWN),
+        "range": RANGES.get(int(frame.color_range), UNKNOWN),
+        "primaries": PRIMARIES.get(int(frame.color_primaries), UNKNOWN),
+        "transfer": TRANSFERS.get(int(frame.color_trc), UNKNOWN),
+    }
+    guess = "bt709" if frame.width >= 1280 or frame.height > 576 else "bt601"
     full_range = tags["range"] == "pc" or pixel_format.startswith("yuvj")  # yuvj… means full range
     return Colour(_MATRICES.get(tags["space"], guess), full_range, **tags)
 

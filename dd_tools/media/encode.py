@@ -11,7 +11,8 @@ from dd_tools.formats.atomic import atomic_output
 from dd_tools.media import matroska
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.containers import check_container, container_options, ticks_per_second
-from dd_tools.media.ffmpeg import Process, file_url
+from dd_tools.media.ffmpeg import Process
+from dd_tools.media.opening import file_url
 from dd_tools.media.rates import exact_rate
 
 

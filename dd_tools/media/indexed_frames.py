@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dd_tools.errors import DataError
 from dd_tools.media.video import read_frames
 
 BACKWARD_CACHE = 24  # frames kept after a step backwards
@@ -18,11 +19,11 @@ class IndexedFrames:
     last `BACKWARD_CACHE` frames, so that reading backwards decodes only once per that many frames.
 
     path: the video.
-    fps, high_bit_depth: see `dd_tools.media.video.read_frames`.
+    options: fps, high_bit_depth and deinterlace, see `dd_tools.media.video.read_frames`.
     """
 
-    def __init__(self, path: Path, fps: float | None, *, high_bit_depth: bool = False):
-        self._path, self._fps, self._high_bit_depth = path, fps, high_bit_depth
+    def __init__(self, path: Path, **options: object):
+        self._path, self._options = path, options
         self._decoded: Generator[tuple[int, np.ndarray]] | None = None
 
     def __enter__(self) -> "IndexedFrames":
@@ -40,17 +41,17 @@ class IndexedFrames:
         self._recent: deque[tuple[int, np.ndarray]] = deque(maxlen=cache)
 
     def _decode(self) -> Generator[tuple[int, np.ndarray]]:
-        frames = read_frames(self._path, fps=self._fps, high_bit_depth=self._high_bit_depth)
+        frames = read_frames(self._path, **self._options)
         for index, frame in enumerate(frames):
             yield index, frame.image
 
     def at(self, index: int) -> np.ndarray:
-        """Frame `index`, (H, W, 3) RGB. Raises `DataError` as `read_frames` does, `IndexError` after the last frame."""
+        """Frame `index`, (H, W, 3) RGB. Raises `DataError` as `read_frames` does, and after the last frame."""
         if self._recent and index < self._recent[0][0]:
             self._restart(cache=BACKWARD_CACHE)
         while not self._recent or self._recent[-1][0] < index:
             following = next(self._decoded, None)
             if following is None:
-                raise IndexError(f"frame {index} of '{self._path}'")
+                raise DataError(f"cannot use '{self._path}': it has no frame {index}")
             self._recent.append(following)
         return self._recent[index - self._recent[0][0]][1]

@@ -7,27 +7,32 @@ from pathlib import Path
 
 import ffmpeg
 
-from dd_tools.errors import DataError
+from dd_tools.media.channels import check_channel, mono_mix
 from dd_tools.media.containers import MATROSKA, container_options, ticks_per_second
-from dd_tools.media.ffmpeg import Process, file_url
-from dd_tools.media.header import read_media_header
+from dd_tools.media.extras import Extras
+from dd_tools.media.ffmpeg import Process
+from dd_tools.media.opening import LIMITS, audio_stream, file_url, open_media, start_of
 
-_AUDIO_BITRATES = {"mono": "128k", "stereo": "192k"}  # bits per second; other layouts get _SURROUND_BITRATE
+_BITRATES = {1: "128k", 2: "192k"}  # bits per second for that many channels; more get _SURROUND_BITRATE
 _SURROUND_BITRATE = "384k"
+# Channel layouts that the encoders have a name for. Others are mixed to the closest.
+_LAYOUTS = {"aac": "mono|stereo|3.0|4.0|5.0|5.1", "libopus": "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"}
 
 
 class AudioTrack:
     """The first audio track of a file. Its time 0 is the start of the container.
 
-    path: a video or audio file. Raises `DataError` if it has no audio track.
+    path: a video or audio file. channel: see `dd_tools.media.audio.read_audio_blocks`. Raises `DataError` as that does.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, channel: int | None = None):
         self.path = path
-        header = read_media_header(path)
-        if header.audio is None:
-            raise DataError(f"cannot read '{path}': no audio track")
-        self._description = header.audio
+        check_channel(path, channel)
+        with open_media(path) as container:
+            context = audio_stream(container).codec_context
+            self._codec, self._channels = context.codec.canonical_name, context.layout.nb_channels
+            self._mix = mono_mix(context.layout.name, self._channels, channel)
+            self._start = start_of(container)
 
     def stream(self, target: Path, seconds: float) -> tuple[ffmpeg.nodes.FilterableStream, dict[str, object]]:
         """The first `seconds` as a stream of ffmpeg-python, and the output options for `target`.
@@ -35,14 +40,20 @@ class AudioTrack:
         Into MP4 and MOV, AAC is copied: it is cut between two AAC frames and not padded. Any other audio is encoded,
         with the sample rate and the channels of the source, and padded with silence at both ends if it is too short.
         """
-        suffix = target.suffix.lower()
-        if self._description.startswith("aac") and suffix not in MATROSKA:
-            return ffmpeg.input(file_url(self.path), t=seconds)["a:0"], {"c:a": "copy"}
-        layout = next((name for name in _AUDIO_BITRATES if f" {name}," in self._description), None)
-        filters = f"aresample=async=1:first_pts=0,apad=whole_dur={seconds},atrim=end={seconds}"
-        codec = "libopus" if suffix == ".webm" else "aac"
-        options = {"c:a": codec, "b:a": _AUDIO_BITRATES.get(layout, _SURROUND_BITRATE), "af": filters}
-        return ffmpeg.input(file_url(self.path))["a:0"], options
+        # ffmpeg counts from the start of the streams that it reads; copyts and itsoffset count from the container's.
+        stream = ffmpeg.input(file_url(self.path), copyts=None, itsoffset=-self._start, **LIMITS)["a:0"]
+        if self._codec == "aac" and not self._mix and target.suffix.lower() not in MATROSKA:
+            return stream, {"c:a": "copy", "t": seconds}
+        codec = "libopus" if target.suffix.lower() == ".webm" else "aac"
+        filters = ",".join([
+            *(f"{name}={arguments}" for name, arguments in self._mix),
+            "aresample=async=1:first_pts=0",
+            f"aformat=channel_layouts={_LAYOUTS[codec]}",
+            f"apad=whole_dur={seconds}",
+            f"atrim=end={seconds}",
+        ])  # fmt: skip
+        bitrate = _BITRATES.get(1 if self._mix else self._channels, _SURROUND_BITRATE)
+        return stream, {"c:a": codec, "b:a": bitrate, "af": filters}
 
 
 def join(
@@ -53,14 +64,16 @@ def join(
     audio: AudioTrack | None = None,
     seconds: float = 0.0,
     tags: Mapping[str, str] | None = None,
+    extras: Extras | None = None,
 ) -> None:
-    """Write the video of all `parts`, one after another, and the audio to `target`.
+    """Write the video of all `parts`, one after another, the audio and the extras to `target`.
 
     parts: video files in one folder, each with its start time in `target` in seconds; inside a file times start at 0.
     rate: nominal frames per second.
     audio: the audio track, if any.
-    seconds: duration of the audio.
+    seconds: duration of the audio and the extras.
     tags: metadata of the container.
+    extras: subtitles, chapters and attachments, if any.
 
     Raises `DataError` if ffmpeg fails.
     """
@@ -72,6 +85,11 @@ def join(
             stream, audio_options = audio.stream(target, seconds)
             streams.append(stream)
             options |= audio_options
+        if extras:
+            streams += extras.streams()
+            # ffmpeg-python opens a file once if it gives the audio too.
+            inputs = list(dict.fromkeys(stream.node for stream in streams))
+            options |= extras.options(inputs.index(streams[-1].node)) | {"t": seconds}
         metadata = {f"metadata:g:{index}": f"{key}={value}" for index, (key, value) in enumerate((tags or {}).items())}
         with Process(ffmpeg.output(*streams, file_url(target), **options, **metadata)) as process:
             process.finish_writing(target)

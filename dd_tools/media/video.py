@@ -9,17 +9,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-import ffmpeg
 import numpy as np
+from av.video.frame import VideoFrame
 
 from dd_tools.errors import DataError
-from dd_tools.media import showinfo
 from dd_tools.media.box import Box
 from dd_tools.media.colour import is_rgb
-from dd_tools.media.ffmpeg import Process, file_url
+from dd_tools.media.decoding import StreamDecoder
+from dd_tools.media.filters import Chain, FilterChain
 from dd_tools.media.images import read_image
+from dd_tools.media.opening import open_media, video_stream
 from dd_tools.media.probe import VideoInfo, probe
 from dd_tools.media.rates import exact_rate
+from dd_tools.media.side_data import display_matrix
 
 __all__ = ["LEVEL_16_BIT", "Box", "Frame", "VideoInfo", "probe", "read_frames"]
 
@@ -31,10 +33,12 @@ class Frame(NamedTuple):
 
     pts: seconds.
     image: (H, W, 3) RGB, uint8, or uint16 if read with high bit depth.
+    duration: seconds for which it is shown, as the file says; None if it does not.
     """
 
     pts: float
     image: np.ndarray
+    duration: float | None = None
 
 
 def read_frames(
@@ -43,6 +47,7 @@ def read_frames(
     fps: float | None = None,
     box: Box | None = None,
     high_bit_depth: bool = False,
+    deinterlace: bool = False,
     on_damage: Callable[[str], None] | None = None,
 ) -> Iterator[Frame]:
     """Decode a video frame by frame, with strictly increasing times. An image is one frame at time 0.
@@ -51,46 +56,84 @@ def read_frames(
     fps: resample to this constant rate by repeating and dropping frames; None keeps the frames of the file.
     box: read only this part of every frame, which is faster; the pixels are the same as in the whole frame.
     high_bit_depth: read uint16 frames in which one 8-bit level is `LEVEL_16_BIT`, for sources of more than 8 bits.
+    deinterlace: make one whole frame of the two fields of every interlaced frame; progressive frames stay as they are.
     on_damage: called once after the last frame if part of the video could not be decoded, with a one-line message.
 
-    Closing the iterator ends ffmpeg. Raises `DataError` if the file is no video or image, or if nothing can be decoded.
+    Frames that are smaller than the `VideoInfo` says are enlarged. Raises `DataError` if the file is no video or image,
+    or if nothing can be decoded.
     """
     info = source if isinstance(source, VideoInfo) else probe(source)
     box = box or Box(0, 0, info.width, info.height)
     if info.is_still:
         image = box.cut(read_image(info.path))
         return iter([Frame(0.0, image * np.uint16(LEVEL_16_BIT) if high_bit_depth else image)])
-    return _decode(info, exact_rate(fps) if fps else None, box, high_bit_depth, on_damage)
+    return _decode(info, exact_rate(fps) if fps else None, box, high_bit_depth, deinterlace, on_damage)
 
 
 def _decode(
-    info: VideoInfo, fps: Fraction | None, box: Box, high_bit_depth: bool, on_damage: Callable[[str], None] | None
+    info: VideoInfo,
+    fps: Fraction | None,
+    box: Box,
+    high_bit_depth: bool,
+    deinterlace: bool,
+    on_damage: Callable[[str], None] | None,
 ) -> Iterator[Frame]:
-    times = showinfo.FrameTimes(1 / (fps or exact_rate(info.frame_rate)))
     decoded = box.widened(info.width, info.height)
     inner = Box(box.left - decoded.left, box.top - decoded.top, box.right - decoded.left, box.bottom - decoded.top)
-    shape, dtype = (*decoded.size[::-1], 3), np.dtype("<u2" if high_bit_depth else "u1")
-    filters = _filters(info, fps, decoded, high_bit_depth)
-    video = ffmpeg.input(file_url(info.path))["V:0"]
-    output = ffmpeg.output(video, "pipe:", format="rawvideo", fps_mode="passthrough", vf=filters)
+    chain = FilterChain(lambda frame: _filters(info, frame, fps, decoded, high_bit_depth, deinterlace))
+    clock = Clock(1 / (fps or exact_rate(info.frame_rate)))
     count, pts = 0, 0.0
-    with Process(output, stdout=True, on_line=times.add_line) as process:
-        for pts in times:
-            image = np.empty(shape, dtype)
-            if process.stdout.readinto(image.reshape(-1).view(np.uint8)) < image.nbytes:
-                break
-            count += 1
-            yield Frame(pts, inner.cut(image))
-        status = process.wait()
+    with open_media(info.path) as container:
+        stream = video_stream(container)
+        stream.thread_type = "AUTO"
+        decoder = StreamDecoder(container, stream)
+        for frame in _filtered(decoder, chain):
+            count, pts = count + 1, clock.time_of(frame)
+            duration = float(frame.duration * frame.time_base) if frame.duration else None
+            yield Frame(pts, inner.cut(_pixels(frame)), duration)
+        damage = decoder.damage
     if count == 0:
         raise DataError(f"cannot read '{info.path}': no frame of its video can be decoded")
-    if on_damage and (status != 0 or process.first_error):
-        reason = process.first_error or f"ffmpeg: exit status {status}"
-        duration = f" of {info.duration:.2f}" if info.duration else ""
-        on_damage(f"'{info.path}' is damaged ({reason}): {count} frames decoded, the last at {pts:.2f}{duration} s")
+    if on_damage and damage:
+        on_damage(f"'{info.path}' is damaged: {damage}; {count} frames decoded, the last at {pts:.2f} s")
 
 
-def _filters(info: VideoInfo, fps: Fraction | None, box: Box, high_bit_depth: bool) -> str:
+def _filtered(decoder: StreamDecoder, chain: FilterChain) -> Iterator[VideoFrame]:
+    for frame in decoder:
+        yield from chain.filter(frame)
+    yield from chain.filter(None)
+
+
+class Clock:
+    """The times of decoded frames in seconds, strictly increasing.
+
+    A frame without a time, or with a time that does not increase, follows the previous one by `spacing` seconds.
+    """
+
+    def __init__(self, spacing: Fraction):
+        self._spacing = spacing
+        self._last: Fraction | None = None
+
+    def time_of(self, frame: VideoFrame) -> float:
+        """The time of the next frame."""
+        time = None if frame.pts is None else frame.pts * Fraction(frame.time_base)
+        if time is None or (self._last is not None and time <= self._last):
+            time = Fraction(0) if self._last is None else self._last + self._spacing
+        self._last = time
+        return float(time)
+
+
+def _pixels(frame: VideoFrame) -> np.ndarray:
+    """The pixels (H, W, 3) of a frame of packed RGB, without copying."""
+    (plane,) = frame.planes
+    dtype = np.dtype("<u2" if frame.format.name == "rgb48le" else "u1")
+    rows = np.frombuffer(plane, dtype).reshape(plane.height, plane.line_size // dtype.itemsize)
+    return rows[:, : 3 * plane.width].reshape(plane.height, plane.width, 3)
+
+
+def _filters(
+    info: VideoInfo, frame: VideoFrame, fps: Fraction | None, box: Box, high_bit_depth: bool, deinterlace: bool
+) -> Chain:
     """The filter chain from decoded frames to RGB.
 
     Without accurate_rnd and full_chroma_int, swscale's RGB is one level too dark. Converting by way of planar RGB
@@ -99,12 +142,27 @@ def _filters(info: VideoInfo, fps: Fraction | None, box: Box, high_bit_depth: bo
     rgb, packed_rgb = ("gbrp16le", "rgb48le") if high_bit_depth else ("gbrp", "rgb24")
     crop, size = [], (info.width, info.height)
     if box.size != size:
-        crop = [f"crop={box.size[0]}:{box.size[1]}:{box.left}:{box.top}:exact=1"]
+        crop = [("crop", f"{box.size[0]}:{box.size[1]}:{box.left}:{box.top}:exact=1")]
     early, late = [], crop
     if info.square_pixels:  # stored pixels are displayed pixels: cropping before the conversion is faster
         early, late, size = crop, [], box.size
-    scale = f"scale={size[0]}:{size[1]}:flags=accurate_rnd+full_chroma_int+bicubic"
-    if not is_rgb(info.pixel_format):
+    scale = f"{size[0]}:{size[1]}:flags=accurate_rnd+full_chroma_int+bicubic"
+    if not is_rgb(frame.format.name):
         scale += f":in_color_matrix={info.colour.matrix}:in_range={info.colour.scale_range}"
-    resample = [f"fps={fps}"] if fps else []
-    return ",".join([*resample, *early, scale, f"format={rgb}", *late, f"format={packed_rgb}", showinfo.FILTER])
+    fields = [("bwdif", "mode=send_frame:deint=interlaced")] if deinterlace else []
+    resample = [("fps", str(fps))] if fps else []
+    return [
+        *fields, *_upright(frame), *resample, *early, ("scale", scale), ("format", rgb), *late, ("format", packed_rgb),
+    ]  # fmt: skip
+
+
+def _upright(frame: VideoFrame) -> Chain:
+    """The filters that a display matrix asks for: turns by 90 degrees and mirrors."""
+    matrix = display_matrix(frame)
+    if matrix is None:
+        return []
+    a, b, _, c, d = matrix[:5]
+    if a == 0 and d == 0:
+        turn = ("cclock_flip" if c > 0 else "clock") if b > 0 else ("cclock" if c > 0 else "clock_flip")
+        return [("transpose", turn)]
+    return [("hflip", "")] * (a < 0) + [("vflip", "")] * (d < 0)

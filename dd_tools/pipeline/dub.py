@@ -11,19 +11,18 @@ from dd_tools.face.preparation import prepare_clip, report_lines
 from dd_tools.face.recorded_detector import RecordedDetector
 from dd_tools.face.settings import ALL, PROMINENT, PrepSettings
 from dd_tools.formats.arrays import read_speech
-from dd_tools.formats.clip import Clip, Framing
+from dd_tools.formats.clip import Clip
 from dd_tools.formats.parts import parts_folder
 from dd_tools.media.audio import SAMPLE_RATE
-from dd_tools.media.images import is_image_sequence
 from dd_tools.nn.device import AUTO, computing, open_device
 from dd_tools.pipeline.encode import encode_references
 from dd_tools.pipeline.generate import generate_from
 from dd_tools.pipeline.interfaces import MotionModel, Renderer
 from dd_tools.pipeline.job_key import job_key
 from dd_tools.pipeline.models import check_options, load_motion_model, load_renderer
-from dd_tools.pipeline.output import OutputSettings, check_target, write_video
+from dd_tools.pipeline.output import OutputSettings, check_target, plan_output, write_video
 from dd_tools.pipeline.painting import Speaker, compile_renderer
-from dd_tools.pipeline.timing import SILENCE, STOP
+from dd_tools.pipeline.timing import SILENCE, STOP, video_end
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.speech.extraction import usable_level, write_features
 from dd_tools.speech.features import Level
@@ -46,6 +45,7 @@ def dub(
     adapt_minutes: float = 0.0,
     face: str = PROMINENT,
     at: tuple[float, float] | None = None,
+    deinterlace: bool = False,
     steps: int | None = None,
     solver: str | None = None,
     seed: int | None = None,
@@ -64,7 +64,7 @@ def dub(
 
     renderer, motion: weights files; None for those that ship. references: largest number of reference latents.
     expression: scale of the lip motion, of a warp motion model; None is its default. adapt_minutes: how long to train
-    the renderer on this speaker first. face, at: whom to dub, see `PrepSettings`. steps, solver, seed: options of a
+    the renderer on this speaker first. face, at, deinterlace: see `PrepSettings`. steps, solver, seed: options of a
     diffdub renderer; None is its default. settings: timing and encoding of the output. resume: continue a killed run.
     batch_size: frames painted at once, fewer if the memory is too small. device, dtype: see `open_device` and
     `choose_dtype`. compiled: whether to compile the renderer. Raises `DataError` for files that cannot be used,
@@ -78,9 +78,8 @@ def dub(
         raise UsageError(f"'{output}' is both input and output")
     check_target(output)
     source = None if settings.crop_only else video
-    if not is_image_sequence(output):
-        settings.encoding(output, source)  # raises now, not after hours of work, if it cannot be encoded
-    level = usable_level(audio)
+    level = usable_level(audio, settings.audio_channel, report)
+    plan = plan_output(output, settings, source=source, audio=audio, report=report)
     torch_device = open_device(device)
     renderer, motion = renderer or default_weights("renderer"), motion or default_weights("motion")
     model, motion_model = load_renderer(renderer, torch_device, dtype), load_motion_model(motion, torch_device, dtype)
@@ -90,32 +89,31 @@ def dub(
     check_options("this motion model", motion_model.generation_options, generation)
     painting = {"steps": steps, "solver": solver, "seed": seed}
     check_options("this renderer", model.painting_options, painting)
+    framing = model.framing
+    prep = PrepSettings(framing.size, framing.crop, framing.mask, face=face, at=at, deinterlace=deinterlace)
     arithmetic = (batch_size, torch_device, dtype, compiled)
-    options = (references, generation, adapt_minutes, face, at, painting, arithmetic)
+    options = (references, generation, adapt_minutes, prep, painting, arithmetic)
     key = job_key((video, audio, renderer, motion), (settings, options), torch_device)
     with parts_folder(output, key, resume=resume, report=report) as folder:
-        _prepare(video, folder, model.framing, face, at, report)
+        _prepare(video, folder, prep, report)
         if adapt_minutes:
             model = _adapted(renderer, folder, adapt_minutes, seed or 0, torch_device, dtype, report)
         with Clip(folder / CLIP) as clip:
             samples = _speech_samples(level.samples, clip, audio, settings, report)
-            _extract_speech(audio, level, samples, folder, motion_model, torch_device, report)
+            _extract_speech(audio, settings.audio_channel, level, samples, folder, motion_model, torch_device, report)
             latents = _generate(clip, folder, model, motion_model, references, **generation)
             speaker = Speaker(clip, latents, model, loop=settings.loop, tail=settings.tail, report=report, **painting)
             if compiled:
                 compile_renderer(model, [speaker], batch_size, report)
             write_video(
-                [speaker], output, settings, folder, source=source, audio=audio, batch_size=batch_size, report=report
+                [speaker], output, settings, folder, source=source, plan=plan, batch_size=batch_size, report=report
             )
 
 
-def _prepare(
-    video: Path, folder: Path, framing: Framing, face: str, at: tuple[float, float] | None, report: Reporter
-) -> None:
+def _prepare(video: Path, folder: Path, settings: PrepSettings, report: Reporter) -> None:
     """Write the speaker's clip to `CLIP` in the folder, unless an earlier run did."""
     if (folder / CLIP).exists():
         return
-    settings = PrepSettings(size=framing.size, crop=framing.crop, mask=framing.mask, face=face, at=at)
     detector = open_detector(report=report)
     with RecordedDetector(detector, folder / f"detections-{detector.name}-{detector.version}") as recorded:
         result = prepare_clip(video, folder / CLIP, settings, detector=recorded, report=report)
@@ -142,7 +140,7 @@ def _speech_samples(samples: int, clip: Clip, audio: Path, settings: OutputSetti
     """
     if clip.source.is_still:
         return samples
-    length = round((float(clip.pts[-1]) + 1 / clip.source.frame_rate) * SAMPLE_RATE)
+    length = round(video_end(clip) * SAMPLE_RATE)
     excess = (samples - length) / SAMPLE_RATE
     if abs(excess) <= MAX_DIFFERENCE:
         return samples
@@ -153,7 +151,14 @@ def _speech_samples(samples: int, clip: Clip, audio: Path, settings: OutputSetti
 
 
 def _extract_speech(
-    audio: Path, level: Level, samples: int, folder: Path, model: MotionModel, device: torch.device, report: Reporter
+    audio: Path,
+    channel: int | None,
+    level: Level,
+    samples: int,
+    folder: Path,
+    model: MotionModel,
+    device: torch.device,
+    report: Reporter,
 ) -> None:
     """Write speech features for the motion model to `SPEECH` in the folder, unless an earlier run did."""
     if (folder / SPEECH).exists():
@@ -161,8 +166,9 @@ def _extract_speech(
     with computing(device, torch.float32):
         speech_model = open_speech_model(model.speech_model, device=str(device), report=report)
         write_features(
-            speech_model, audio, folder / SPEECH, layer_weights=model.layer_weights, level=level, samples=samples
-        )
+            speech_model, audio, folder / SPEECH, layer_weights=model.layer_weights, level=level, samples=samples,
+            channel=channel,
+        )  # fmt: skip
 
 
 def _generate(

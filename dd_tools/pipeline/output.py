@@ -22,16 +22,19 @@ from dd_tools.media.ai_label import append_xmp, label_tags
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.containers import check_container
 from dd_tools.media.encode import VideoWriter
+from dd_tools.media.extras import Extras, find_extras
 from dd_tools.media.images import is_image_sequence, write_image_sequence
 from dd_tools.media.indexed_frames import IndexedFrames
 from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.probe import probe
 from dd_tools.media.rates import exact_rate
 from dd_tools.pipeline.painting import PaintedFrame, Speaker
+from dd_tools.pipeline.rehearsal import rehearse
 from dd_tools.pipeline.timing import SILENCE, STOP, check_timing
 from dd_tools.reporting import SILENT, Reporter
 
 PART = 240  # frames
+_CROP_SIZE = (64, 64)  # pixels: crops of any size are encoded alike
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class OutputSettings:
     crop_only: write the square crop instead of the full frame.
     codec, quality, pixel_format, lossless: see `Encoding`; None is the default, mostly that of the source.
     metadata: container metadata to add to the label that says that AI altered the video.
+    audio_channel: number of the only channel of the audio to use, from 1; None for all.
 
     Raises `UsageError` for an unknown loop or tail.
     """
@@ -56,6 +60,7 @@ class OutputSettings:
     pixel_format: str | None = None
     lossless: bool = False
     metadata: dict[str, str] | None = None
+    audio_channel: int | None = None
 
     def __post_init__(self):
         check_timing(self.loop, self.tail)
@@ -103,6 +108,39 @@ def check_target(output: Path) -> None:
         check_container(output)
 
 
+@dataclass(frozen=True)
+class OutputPlan:
+    """How a video will be written, checked by a rehearsal.
+
+    encoding: of the video. audio: its audio track. extras: what else is copied from the source.
+    """
+
+    encoding: Encoding
+    audio: AudioTrack | None
+    extras: Extras | None
+
+
+def plan_output(
+    output: Path, settings: OutputSettings, *, source: Path | None, audio: Path | None, report: Reporter = SILENT
+) -> OutputPlan | None:
+    """Plan the output, say what it will lose, and rehearse it; None for an image sequence.
+
+    source, audio: see `write_video`. Raises `DataError` and `UsageError` for what cannot be encoded.
+    """
+    if is_image_sequence(output):
+        return None
+    info = probe(source) if source else None
+    encoding, track = settings.encoding(output, source), AudioTrack(audio, settings.audio_channel) if audio else None
+    # A part that begins later is to be joined to others.
+    extras = find_extras(source, output) if info and not info.is_still and not settings.frames.start else None
+    if extras and extras.lost:
+        report.say(f"'{output}' will not have everything that '{source}' has: {extras.lost}")
+    if encoding.loses_hdr:
+        report.say(f"'{output}' will not have the HDR metadata of '{source}', which only hevc stores")
+    rehearse(output, encoding, (info.width, info.height) if info else _CROP_SIZE, track, extras)
+    return OutputPlan(encoding, track, extras)
+
+
 def write_video(
     speakers: Sequence[Speaker],
     output: Path,
@@ -110,15 +148,16 @@ def write_video(
     folder: Path,
     *,
     source: Path | None,
-    audio: Path | None,
+    plan: OutputPlan | None,
     batch_size: int = 8,
     report: Reporter = SILENT,
 ) -> None:
     """Paint all `speakers` of one source and write a video, or an image per frame for a pattern such as ``%06d.png``.
 
-    source: the video into whose frames the crops are pasted; None to write the crops alone. audio: audio track of the
-    output, cut or padded to its length; None for no audio. folder: of the parts; those that exist are not rendered
-    again. Raises `DataError` for an empty range of frames, `UsageError` for speakers that do not fit together.
+    source: the video into whose frames the crops are pasted; None to write the crops alone. plan: from `plan_output`,
+    for the same output and settings; its audio is cut or padded to the length of the output. folder: of the parts;
+    those that exist are not rendered again. Raises `DataError` for an empty range of frames, `UsageError` for speakers
+    that do not fit together.
     """
     _check_together(speakers, source)
     timeline = speakers[0].timeline
@@ -130,7 +169,7 @@ def write_video(
         reported = report.progress(frames, spans[-1].stop - spans[0].start, "rendering")
         write_image_sequence(output, (image for image, _ in reported), first=spans[0].start)
         return
-    encoding, track = settings.encoding(output, source), AudioTrack(audio) if audio else None
+    encoding = plan.encoding
     rate = exact_rate(speakers[0].clip.source.frame_rate or LATENT_RATE)
     files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
     missing = [span for span in spans if not files[span.start].exists()]
@@ -144,7 +183,8 @@ def write_video(
         origin = timeline.pts[spans[0].start] if spans[0].start else 0.0
         starts = [(file, float(timeline.pts[start] - origin)) for start, file in files.items()]
         seconds = timeline.part(slice(0, spans[-1].stop)).end
-        join(starts, temporary, rate, audio=track, seconds=seconds, tags=label_tags(settings.metadata))
+        tags = label_tags(settings.metadata)
+        join(starts, temporary, rate, audio=plan.audio, seconds=seconds, tags=tags, extras=plan.extras)
         append_xmp(temporary)
 
 
@@ -180,7 +220,9 @@ def _frames(
         for crops in _painted(speakers, spans, batch_size):
             yield crops[0].crop, crops[0].pts
         return
-    with IndexedFrames(source, speakers[0].clip.settings["fps"], high_bit_depth=high_bit_depth) as frames:
+    made = speakers[0].clip.settings
+    reading = {"fps": made["fps"], "deinterlace": made.get("deinterlace", False), "high_bit_depth": high_bit_depth}
+    with IndexedFrames(source, **reading) as frames:
         for crops in _painted(speakers, spans, batch_size):
             image = frames.at(crops[0].index)
             for crop, speaker in zip(crops, speakers, strict=True):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import UsageError
 from dd_tools.formats.clip import Clip
 from dd_tools.formats.parts import parts_folder
-from dd_tools.media.audio import has_audio
+from dd_tools.media.audio import read_audio_blocks
 from dd_tools.nn.device import AUTO, open_device
 from dd_tools.pipeline.job_key import job_key
 from dd_tools.pipeline.models import load_renderer
-from dd_tools.pipeline.output import OutputSettings, check_target, find_source, write_video
+from dd_tools.pipeline.output import OutputSettings, check_target, find_source, plan_output, write_video
 from dd_tools.pipeline.painting import Speaker, compile_renderer
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.weights import default_weights
@@ -50,11 +50,12 @@ def render(
     if len(latents) != len(clips):
         raise UsageError(f"{len(clips)} clips need as many --latents, got {len(latents)}")
     check_target(output)
-    if audio and not has_audio(audio):
-        raise DataError(f"cannot use '{audio}': it has no audio track")
     weights = renderer or default_weights("renderer")
     torch_device = open_device(device)
     model = load_renderer(weights, torch_device, dtype)
+    if audio:
+        for _ in read_audio_blocks(audio, channel=settings.audio_channel, on_damage=report.say):
+            pass  # tells what is missing
     with ExitStack() as stack:
         opened = [stack.enter_context(Clip(path)) for path in clips]
         speakers = [
@@ -64,6 +65,7 @@ def render(
         background = None if settings.crop_only else find_source(opened[0], source)
         if output.resolve() in {path.resolve() for path in (*clips, audio, background) if path}:
             raise UsageError(f"'{output}' is both input and output")
+        plan = plan_output(output, settings, source=background, audio=audio, report=report)
         motions = {f"motion {number}": motion for number, motion in enumerate(latents)}
         arithmetic = (batch_size, torch_device, dtype, compiled)
         key = job_key((*clips, weights, background), (settings, _hashable(options | motions), arithmetic), torch_device)
@@ -71,7 +73,7 @@ def render(
         if compiled:
             compile_renderer(model, speakers, batch_size, report)
         write_video(
-            speakers, output, settings, folder, source=background, audio=audio, batch_size=batch_size, report=report
+            speakers, output, settings, folder, source=background, plan=plan, batch_size=batch_size, report=report
         )
 
 

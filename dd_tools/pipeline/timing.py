@@ -53,8 +53,16 @@ def check_timing(loop: str, tail: str) -> None:
             raise UsageError(f"unknown {name} '{value}', expected one of {', '.join(known)}")
 
 
+def video_end(clip: Clip) -> float:
+    """Time in seconds at which the last frame of a clip ends."""
+    spacing = 1 / (clip.source.frame_rate or LATENT_RATE)
+    return max(float(clip.pts[-1]) + spacing, clip.source.end or 0.0)
+
+
 def timeline(clip: Clip, count: int, *, loop: str = STOP, tail: str = SILENCE) -> Timeline:
     """The output frames for `count` latents. A still image lasts as long as the audio, a video as long as itself.
+
+    A last frame that stands is repeated until it ends, so that the mouth can move in it.
 
     loop: if the audio is longer, ``stop`` ends with the video, ``hold`` repeats its last frame, and ``bounce`` plays it
     backwards and forwards until the audio ends. tail: if the audio is shorter, ``silence`` holds the last latent (a
@@ -67,6 +75,7 @@ def timeline(clip: Clip, count: int, *, loop: str = STOP, tail: str = SILENCE) -
         frames, pts, spacing = np.zeros(count, int), np.arange(count) / LATENT_RATE, 1 / LATENT_RATE
     else:
         frames, pts, spacing = np.arange(clip.length), clip.pts, 1 / (clip.source.frame_rate or LATENT_RATE)
+        frames, pts = _extend(frames, pts, spacing, video_end(clip), HOLD)
         if loop != STOP:
             frames, pts = _extend(frames, pts, spacing, audio_end, loop)
         if tail == CUT:

@@ -23,18 +23,19 @@ def write_features(
     layer_weights: np.ndarray | None = None,
     level: Level | None = None,
     samples: int | None = None,
+    channel: int | None = None,
     report: Reporter = SILENT,
 ) -> None:
     """Write the features (L, T, D) of an audio or video file to `target`, ``-`` for standard output.
 
     layer_weights: if given, the weighted sum of the layers is written instead, (1, T, D), see `sum_layers`.
     level: the audio's statistics, if known, which saves a pass over it. samples: number of samples at 16 kHz to
-    process; the audio is cut or padded with silence to this length. Raises `DataError` as `usable_level` does, and if
-    `target` cannot be written.
+    process; the audio is cut or padded with silence to this length. channel: see `read_audio_blocks`. Raises
+    `DataError` as `usable_level` does, and if `target` cannot be written.
     """
-    level = level or usable_level(source)
+    level = level or usable_level(source, channel, report)
     samples = level.samples if samples is None else samples
-    blocks = fit_length(read_audio_blocks(source), samples)
+    blocks = fit_length(read_audio_blocks(source, channel=channel), samples)
     pieces = report.progress(model.stream(blocks, level), None, source.name)
     layers = model.layers
     if layer_weights is not None:
@@ -42,9 +43,12 @@ def write_features(
     write_speech(target, pieces, (layers, frame_count(samples), model.width))
 
 
-def usable_level(source: Path) -> Level:
-    """The level of the audio of a file. Raises `DataError` if there is none, less than 0.1 s, or only silence."""
-    level = measure_level(read_audio_blocks(source))
+def usable_level(source: Path, channel: int | None = None, report: Reporter = SILENT) -> Level:
+    """The level of the audio of a file; says what of it cannot be decoded.
+
+    channel: see `read_audio_blocks`. Raises `DataError` if there is no audio, less than 0.1 s, or only silence.
+    """
+    level = measure_level(read_audio_blocks(source, channel=channel, on_damage=report.say))
     if level.samples < MIN_SECONDS * SAMPLE_RATE:
         seconds = level.samples / SAMPLE_RATE
         raise DataError(f"cannot use '{source}': {seconds:.3f} s of audio, expected {MIN_SECONDS} s or more")

@@ -28,6 +28,8 @@ from dd_tools.reporting import Reporter
 
 Result = TypeVar("Result")
 
+MIN_STANDING = 1.5  # nominal frames: a last frame that is shown for longer stands, as in a screen recording
+
 
 @dataclass(frozen=True)
 class FrameIndex:
@@ -36,11 +38,13 @@ class FrameIndex:
     pts: float64 (T,) times in seconds, rising.
     shots: (T,) number of each frame's shot, from 0.
     damage: a one-line message if part of the video could not be decoded, or None.
+    end: time in seconds at which the last frame ends, if it stands longer than the others; otherwise None.
     """
 
     pts: np.ndarray
     shots: np.ndarray
     damage: str | None
+    end: float | None = None
 
 
 def find_speaker(
@@ -51,27 +55,25 @@ def find_speaker(
     Raises `DataError` if the video cannot be decoded, and if faces are chosen by number or by speech but not found.
     """
     if settings.numbers or settings.face == SPEAKING:
-        frames, tracks = find_all_faces(info, settings.fps, detector, report)
+        frames, tracks = find_all_faces(info, settings, detector, report)
         if settings.numbers:
             chosen = tracks_by_number(tracks, settings.numbers, info.path)
         else:
             chosen = speaking_tracks(tracks, frames.pts, audio_energy(info.path) if info.has_audio else None)
         return frames, joined_landmarks(chosen, len(frames.pts))
     choose = at_point(*settings.at) if settings.at else CHOOSERS[settings.face]
-    frames, landmarks = _scan(
-        info, settings.fps, lambda frames: _stacked(track_speaker(frames, detector, choose)), report
-    )
+    frames, landmarks = _scan(info, settings, lambda frames: _stacked(track_speaker(frames, detector, choose)), report)
     return frames, first_shot_only(landmarks, frames.shots) if settings.at else landmarks
 
 
 def find_all_faces(
-    info: VideoInfo, fps: float | None, detector: Detector, report: Reporter
+    info: VideoInfo, settings: PrepSettings, detector: Detector, report: Reporter
 ) -> tuple[FrameIndex, list[FaceTrack]]:
     """The tracks of all faces that can be dubbed in at least one frame; the index of a track is the face's number.
 
     Raises `DataError` if there is none.
     """
-    frames, tracks = _scan(info, fps, lambda frames: track_all_faces(frames, detector), report)
+    frames, tracks = _scan(info, settings, lambda frames: track_all_faces(frames, detector), report)
     usable = [track for track in tracks if (frame_status(track.landmarks, info.width, info.height) == Status.OK).any()]
     if not usable:
         raise DataError(f"no {'usable ' if tracks else ''}face found in '{info.path}'")
@@ -79,11 +81,11 @@ def find_all_faces(
 
 
 def match_landmarks(
-    info: VideoInfo, fps: float | None, landmarks_path: str | Path, report: Reporter
+    info: VideoInfo, settings: PrepSettings, landmarks_path: str | Path, report: Reporter
 ) -> tuple[FrameIndex, np.ndarray]:
     """The landmarks in a file (see `read_landmarks`). Raises `DataError` unless it has as many frames as the video."""
     landmarks = read_landmarks(landmarks_path)
-    frames, count = _scan(info, fps, lambda frames: sum(1 for _ in frames), report)
+    frames, count = _scan(info, settings, lambda frames: sum(1 for _ in frames), report)
     if len(landmarks) != count:
         raise DataError(f"cannot use '{landmarks_path}': {len(landmarks)} frames, but '{info.path}' has {count}")
     return frames, landmarks
@@ -103,24 +105,28 @@ def read_landmarks(path: str | Path) -> np.ndarray:
 
 
 def _scan(
-    info: VideoInfo, fps: float | None, process: Callable[[Iterable[ShotFrame]], Result], report: Reporter
+    info: VideoInfo, settings: PrepSettings, process: Callable[[Iterable[ShotFrame]], Result], report: Reporter
 ) -> tuple[FrameIndex, Result]:
     """Decode the whole video, pass its frames to `process`, and record times, shots and damage."""
     damage: list[str] = []
-    pts, shots = array("d"), array("I")
-    expected = 1 if info.is_still else info.duration and round(info.duration * (fps or info.frame_rate))
-    decoded = read_frames(info, fps=fps, on_damage=damage.append)
+    pts, ends, shots = array("d"), array("d"), array("I")
+    rate = settings.fps or info.frame_rate
+    expected = 1 if info.is_still else info.duration and round(info.duration * rate)
+    decoded = read_frames(info, fps=settings.fps, deinterlace=settings.deinterlace, on_damage=damage.append)
     frames = report.progress(decoded, expected, f"{info.path.name}: tracking")
-    result = process(_recording(frames, pts, shots))
-    return FrameIndex(np.array(pts), np.array(shots), damage[0] if damage else None), result
+    result = process(_recording(frames, pts, ends, shots))
+    stands = len(pts) and (ends[-1] - pts[-1]) * rate > MIN_STANDING
+    index = FrameIndex(np.array(pts), np.array(shots), damage[0] if damage else None, ends[-1] if stands else None)
+    return index, result
 
 
-def _recording(frames: Iterable[Frame], pts: array, shots: array) -> Iterator[ShotFrame]:
-    """Pass frames on with their shots, and append to `pts` and `shots`."""
+def _recording(frames: Iterable[Frame], pts: array, ends: array, shots: array) -> Iterator[ShotFrame]:
+    """Pass frames on with their shots, and append to `pts`, `ends` and `shots`."""
 
     def images() -> Iterator[np.ndarray]:
         for frame in frames:
             pts.append(frame.pts)
+            ends.append(frame.pts + (frame.duration or 0))
             yield frame.image
 
     for image, shot in number_shots(images()):
