@@ -276,7 +276,7 @@ def test_a_damaged_video_gives_the_frames_that_decode(tmp_path):
     with Clip("a.h5") as clip:
         assert 10 < clip.length < 40
         assert f"dd-prep: 'torn.mkv': {clip.length} of {clip.length} frames usable" in errors
-    assert "dd-prep: 'torn.mkv' is damaged (" in errors
+    assert "dd-prep: 'torn.mkv' is damaged: it ends after 0." in errors
 
 
 def test_four_concurrent_runs_do_not_interfere(talk, tmp_path):

@@ -212,12 +212,41 @@ def test_the_head_crop_is_fixed_and_the_face_crop_follows_the_face(talk, tmp_pat
     assert np.ptp(clip.landmarks[clip.usable, 30, 0]) < 4
 
 
+@pytest.mark.parametrize("change", [lambda frames: frames[:-1], lambda frames: [*frames, frames[-1]]])
+def test_passes_that_decode_different_numbers_of_frames_are_an_error(talk, tmp_path, monkeypatch, change):
+    decoded = lambda *arguments, **options: iter(change(list(read_frames(*arguments, **options))))  # noqa: E731
+    monkeypatch.setattr("dd_tools.face.cutting.read_frames", decoded)
+    with pytest.raises(DataError, match=r"talk.mp4': 24 frames when it was tracked, 2[35] when it was cut"):
+        prepare(talk, tmp_path)
+    assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize(("seconds", "end"), [(2.0, 2.92), (None, None)])
+def test_a_clip_says_when_a_last_frame_that_stands_ends(talk, tmp_path, monkeypatch, seconds, end):
+    def decoded(*arguments, **options):
+        *frames, last = read_frames(*arguments, **options)
+        yield from frames
+        yield last._replace(duration=seconds or last.duration)
+
+    monkeypatch.setattr("dd_tools.face.tracking.first_pass.read_frames", decoded)
+    _, clip = prepare(talk, tmp_path)
+    assert clip.source.end == (end and pytest.approx(end))
+
+
 @pytest.mark.parametrize(("fps", "count"), [(12.5, 12), (50, 48)])
 def test_fps_resamples(talk, tmp_path, fps, count):
     _, clip = prepare(talk, tmp_path, fps=fps)
     assert abs(clip.length - count) <= 1
     np.testing.assert_allclose(np.diff(clip.pts), 1 / fps, atol=1e-3)
-    expected = {"size": 192, "crop": "face", "mask": "steady", "fps": fps, "face": "prominent", "at": None}
+    expected = {
+        "size": 192,
+        "crop": "face",
+        "mask": "steady",
+        "fps": fps,
+        "face": "prominent",
+        "at": None,
+        "deinterlace": False,
+    }
     assert clip.settings == expected
 
 

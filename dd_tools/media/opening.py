@@ -102,4 +102,6 @@ def audio_stream(container: InputContainer) -> Stream | None:
 
 def start_of(container: InputContainer) -> float:
     """Time of the earliest stream in seconds, which is time 0 of this package."""
-    return (container.start_time or 0) / av.time_base
+    start = (container.start_time or 0) / av.time_base
+    # Before 0, Matroska has only what an audio decoder needs to start, which is not heard; some FFmpegs count it.
+    return max(0.0, start) if "matroska" in container.format.name else start
