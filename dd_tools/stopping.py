@@ -52,14 +52,16 @@ def stop_on_signals() -> Iterator[None]:
     A terminal, make or a scheduler often sends a second signal at once. For `REPEATED` seconds it is ignored, as it
     would interrupt the cleaning up.
     """
-    latest, again = float("-inf"), threading.Timer(0, lambda: None)
+    latest, again, waiting = float("-inf"), threading.Timer(0, lambda: None), 0
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal latest, again
+        nonlocal latest, again, waiting
         if not _is_interruptible(frame):
             again = threading.Timer(LATER, os.kill, (os.getpid(), number))
             again.start()
+            waiting = number
             return
+        waiting = 0
         previous, latest = latest, time.monotonic()
         if latest - previous > REPEATED:
             raise Stopped(number)
@@ -70,6 +72,8 @@ def stop_on_signals() -> Iterator[None]:
     finally:
         again.cancel()
         _restore(previous)
+    if waiting:
+        raise Stopped(waiting)
 
 
 class Postponed:
