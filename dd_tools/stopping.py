@@ -4,17 +4,22 @@ They are SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal was closed), and SIGUSR1
 preemption. Signals that the parent process told this one to ignore, as nohup does, stay ignored.
 """
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import CodeType, FrameType, FunctionType
+from typing import TypeVar
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
 )  # Windows has only the first two
 REPEATED = 5.0  # seconds after a signal in which another one is taken for a copy of it
+LATER = 0.01  # seconds after which a signal comes again that could not be handled
+
+_uninterruptible: set[CodeType] = set()
 
 
 class Stopped(KeyboardInterrupt):
@@ -25,6 +30,21 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+Function = TypeVar("Function", bound=FunctionType)
+
+
+def uninterruptible(function: Function) -> Function:
+    """Decorate a function that a C library calls and in which it does not survive an exception: signals come later."""
+    _uninterruptible.add(function.__code__)
+    return function
+
+
+def _is_interruptible(frame: FrameType | None) -> bool:
+    while frame and frame.f_code not in _uninterruptible:
+        frame = frame.f_back
+    return frame is None
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
     """Raise `Stopped` in the main thread when a signal arrives, so that no half-written file or child process remains.
@@ -32,10 +52,16 @@ def stop_on_signals() -> Iterator[None]:
     A terminal, make or a scheduler often sends a second signal at once. For `REPEATED` seconds it is ignored, as it
     would interrupt the cleaning up.
     """
-    latest = float("-inf")
+    latest, again, waiting = float("-inf"), threading.Timer(0, lambda: None), 0
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal latest
+        nonlocal latest, again, waiting
+        if not _is_interruptible(frame):
+            again = threading.Timer(LATER, os.kill, (os.getpid(), number))
+            again.start()
+            waiting = number
+            return
+        waiting = 0
         previous, latest = latest, time.monotonic()
         if latest - previous > REPEATED:
             raise Stopped(number)
@@ -44,7 +70,10 @@ def stop_on_signals() -> Iterator[None]:
     try:
         yield
     finally:
+        again.cancel()
         _restore(previous)
+    if waiting:
+        raise Stopped(waiting)
 
 
 class Postponed:
