@@ -202,6 +202,29 @@ def test_what_is_similar_for_one_frame_alone_is_not_chosen(tmp_path):
     assert (chosen[:70] < 80).all()
 
 
+@pytest.mark.parametrize(("light", "own"), [(0.5, True), (0.98, False)])
+def test_another_shot_in_other_light_gives_no_references(tmp_path, light, own):
+    """Shots of 0.8 s: all frames of one are too near in time, so in the same light those of other shots are taken."""
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=60, cuts=[20, 40])) as clip:
+        clip.frames = clip.frames[:]
+        clip.frames[20:40] = (clip.frames[20:40] * light).astype(np.uint8)
+        chosen = choose(clip)
+        assert set(clip.shot[chosen[20:40]].ravel()) == ({1} if own else {0, 2})
+        assert not own or set(clip.shot[chosen[:20]].ravel()) == {2}
+
+
+def test_a_shot_without_a_candidate_of_its_own_has_references_of_others(tmp_path):
+    with Clip(dummy_clip(tmp_path / "clip.h5", frames=60, cuts=[20], unusable=range(22, 60))) as clip:
+        clip.frames = clip.frames[:]
+        clip.frames[20:] //= 2
+        references = References(clip, 2)
+        keep = references.frames < 20
+        references.frames, references.images = references.frames[keep], references.images[keep]
+        references.light = references.light[keep]
+        frames = np.array([20, 21])
+        assert references.choose(frames, clip.pts[frames], references.points[frames][:, :46]).max() < 20
+
+
 def test_references_change_at_a_cut_at_once(tmp_path):
     """The head is elsewhere in the second half, in its first two frames not quite; without a cut these lag behind."""
     for cuts, late in (([100], 0), ([], 1)):
