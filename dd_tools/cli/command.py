@@ -15,6 +15,7 @@ from typing import Any
 import typer
 
 from dd_tools.cli.options import Debug, Quiet, Version
+from dd_tools.cli.printing import printable
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError
 
@@ -42,7 +43,7 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
         except (DataError, UsageError) as error:
             if debug:
                 traceback.print_exc()
-            typer.echo(f"{name}: {error}", err=True)
+            typer.echo(f"{name}: {printable(str(error))}", err=True)
             raise typer.Exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_DATA) from None
         except RuntimeError as error:
             if (

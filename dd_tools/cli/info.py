@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dd_tools.cli.command import console_command
+from dd_tools.cli.printing import printable
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
 
@@ -21,7 +22,7 @@ def info(session: Session, files: Files, as_json: Json = False) -> None:
 
     def show(path: Path) -> None:
         description = {"file": str(path)} | describe(path)
-        typer.echo(json.dumps(description) if as_json else "\n".join(_format_lines(description)))
+        typer.echo(json.dumps(description) if as_json else "\n".join(map(printable, _format_lines(description))))
 
     session.for_each(files, show)
 

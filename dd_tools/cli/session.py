@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import typer
 
 from dd_tools.cli import progress
+from dd_tools.cli.printing import printable
 from dd_tools.errors import DataError
 
 Item = TypeVar("Item")
@@ -27,12 +28,12 @@ class Session:
     def say(self, message: str) -> None:
         """Print a line of information to standard error, unless quiet."""
         if not self.quiet:
-            typer.echo(f"{self.name}: {message}", err=True)
+            typer.echo(f"{self.name}: {printable(message)}", err=True)
 
     def fail(self, message: str) -> None:
         """Print a line about an item that failed; the command continues and ends with exit status 1."""
         self.failures += 1
-        typer.echo(f"{self.name}: {message}", err=True)
+        typer.echo(f"{self.name}: {printable(message)}", err=True)
 
     def history(self, inputs: Iterable[str | Path], wanted: bool = True) -> list[dict]:
         """The history of an output of this run: one entry, none unless `wanted`. inputs: files that it depends on."""
