@@ -62,7 +62,8 @@ def test_an_unusable_model_is_a_one_line_error(tmp_path, dummy, damage, message)
 def test_weights_that_are_not_finite_are_refused(tmp_path, dummy):
     def damage(folder: Path) -> None:
         tensors = load_file(folder / WEIGHTS)
-        next(iter(tensors.values())).view(-1)[0] = float("nan")
+        name = next(name for name in tensors if "encoder.layers.1" in name and "decoder" not in name)
+        tensors[name].view(-1)[0] = float("nan")
         save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
 
     check_error(dummy(tmp_path), damage, "holds NaN or infinite values")
