@@ -3,13 +3,16 @@
 import json
 import os
 
+import h5py
 import numpy as np
 import pytest
+import torch
 from commands import call
 from factories import dummy_clip, dummy_renderer, dummy_video
 from PIL import Image
 
 from dd_tools.cli.info import _format_lines, describe
+from dd_tools.formats.checkpoint import RENDERER, read_checkpoint, write_checkpoint
 
 LATENTS = np.array([[1, 2, 3], [3, 4, 5]], np.float32)
 
@@ -55,6 +58,20 @@ def test_text_is_indented_and_long_lists_are_cut(files):
     assert _format_lines({"a": list(range(14)), "b": [{"c": 1}]}) == [
         "a: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 … (14 in all)", "b:", "  0:", "    c: 1",
     ]  # fmt: skip
+
+
+def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path):
+    """They may hold colours, new lines and more, in what is shown and in errors."""
+    clip, weights = dummy_clip(tmp_path / "clip.h5"), dummy_renderer(tmp_path / "r.safetensors")
+    with h5py.File(clip, "r+") as file:
+        file.attrs["source"] = json.dumps(json.loads(file.attrs["source"]) | {"name": "a\x1b[31m\nstatus: b.mp4"})
+    output = call("dd-info", clip).output
+    assert r"name: a\x1b[31m\nstatus: b.mp4" in output and "\x1b" not in output and "\nstatus: b" not in output
+    checkpoint = read_checkpoint(weights, RENDERER)
+    checkpoint.tensors["more\n\x1b[2J"] = torch.zeros(1)
+    write_checkpoint(weights, checkpoint)
+    outcome = call("dd-encode", clip, "--renderer", weights, "-o", tmp_path / "l.npy", "-q")
+    assert outcome.errors == (f"dd-encode: cannot use '{weights}': tensor 'more\\n\\x1b[2J' is (1,), expected none\n")
 
 
 def test_the_other_files_are_described_after_a_failure(files):

@@ -33,6 +33,13 @@ def test_one_truth_serves_several_systems(tmp_path):
     assert [pair.system for pair in matching.pairs] == ["x", "y"]
 
 
+@pytest.mark.parametrize(("content", "message"), [("a\0.mp4\tb.mp4\n", "holds a zero byte"), ("\n\n", "no pairs")])
+def test_a_list_that_names_no_files_is_one_line(tmp_path, content, message):
+    (tmp_path / "pairs.tsv").write_text(content)
+    with pytest.raises(DataError, match=message):
+        match_pairs([tmp_path / "pairs.tsv"], [])
+
+
 def test_systems_in_folders_of_the_same_name_are_kept_apart(tmp_path):
     systems = [tmp_path / one / "out" for one in ("ours", "theirs")]
     for folder in systems:

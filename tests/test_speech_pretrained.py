@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from factories import dummy_hubert, dummy_whisper
 from reporters import RecordingReporter
+from safetensors.torch import load_file, save_file
 
 from dd_tools.errors import DataError
 from dd_tools.speech.registry import open_speech_model
@@ -55,6 +56,17 @@ def test_an_unusable_folder_is_a_one_line_error(tmp_path, dummy, damage, message
 )
 def test_an_unusable_model_is_a_one_line_error(tmp_path, dummy, damage, message):
     check_error(dummy(tmp_path), damage, message)
+
+
+@pytest.mark.parametrize("dummy", [dummy_hubert, dummy_whisper])
+def test_weights_that_are_not_finite_are_refused(tmp_path, dummy):
+    def damage(folder: Path) -> None:
+        tensors = load_file(folder / WEIGHTS)
+        name = next(name for name in tensors if "encoder.layers.1" in name and "decoder" not in name)
+        tensors[name].view(-1)[0] = float("nan")
+        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+
+    check_error(dummy(tmp_path), damage, "holds NaN or infinite values")
 
 
 def check_error(folder: Path, damage: Callable[[Path], None], message: str) -> None:

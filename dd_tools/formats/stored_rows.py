@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from dd_tools.errors import DataError, first_line
 
+CACHE_BYTES = 1 << 21  # of the rows read last, as a frame is read several times while it is painted
 MAX_RATIO = 1032  # bytes that one byte of a deflate stream can become
 
 
@@ -96,6 +98,8 @@ class RowReader(Sequence):
 
     def __init__(self, stored: StoredRows, file: BinaryIO, path: Path):
         self.stored, self._file, self._path = stored, file, path
+        row_bytes = math.prod(stored.shape) * stored.dtype.itemsize
+        self._row = lru_cache(max(1, CACHE_BYTES // row_bytes))(self._read)
         self.shape, self.dtype = (stored.length, *stored.shape), stored.dtype
 
     def __len__(self) -> int:
@@ -104,11 +108,13 @@ class RowReader(Sequence):
     def __getitem__(self, index: int | slice | Iterable[int]) -> np.ndarray:
         """One row, or the rows (N, ...) of a slice or of indices (N,)."""
         if isinstance(index, int | np.integer):
-            number = range(len(self))[index]
-            try:
-                return self.stored.read(self._file, number).copy()  # torch warns of read-only arrays
-            except (OSError, ValueError) as error:
-                raise damaged(self._path, error) from None
+            return self._row(range(len(self))[index]).copy()
         numbers = range(len(self))[index] if isinstance(index, slice) else index
         rows = [self[int(number)] for number in numbers]
         return np.stack(rows) if rows else np.empty((0, *self.stored.shape), self.dtype)
+
+    def _read(self, index: int) -> np.ndarray:
+        try:
+            return self.stored.read(self._file, index)
+        except (OSError, ValueError) as error:
+            raise damaged(self._path, error) from None

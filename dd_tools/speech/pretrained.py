@@ -5,6 +5,7 @@ from pathlib import Path
 import transformers
 
 from dd_tools.errors import DataError, first_line
+from dd_tools.formats.tensor_checks import check_tensors
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.speech.features import SpeechModel
@@ -64,6 +65,7 @@ def _load(source: str, name: str, device: str, *, local_files_only: bool) -> Spe
     except Exception as error:  # safetensors, pickle and configuration errors have no common class
         raise DataError(f"cannot open speech model '{source}': {first_line(error)}") from None
     _check_weights(source, set(loading["missing_keys"]))
+    check_tensors(network.state_dict(), source)
     return model_class(name, network.float().to(device), extractor)
 
 
