@@ -10,9 +10,11 @@ import json
 import os
 import re
 
-# Control characters, the line breaks of Unicode, and lone surrogates. So that they differ from an ordinary name with a
+# Control characters, the line breaks and direction marks of Unicode, and lone surrogates. So that they differ from an ordinary name with a
 # backslash, that is doubled; not on Windows, where it separates folders and names have no control characters.
-_SPECIAL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff" + (r"\\]" if os.sep != "\\" else "]"))
+_SPECIAL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff" + (r"\\]" if os.sep != "\\" else "]")
+)
 
 
 def spelled(text: str) -> str:

@@ -140,7 +140,11 @@ def check_maps(crop_to_source: np.ndarray) -> None:
 
 def _check_type(what: str, value: object, kind: type) -> None:
     kinds = (int, float) if kind is float else kind
-    if not isinstance(value, kinds) or isinstance(value, bool) != (kind is bool) or (kind is float and not math.isfinite(value)):
+    if (
+        not isinstance(value, kinds)
+        or isinstance(value, bool) != (kind is bool)
+        or (kind is float and not math.isfinite(value))
+    ):
         raise ValueError(f"{what} is {value!r:.40}, expected {_NAMES[kind]}")
 
 
