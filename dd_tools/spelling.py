@@ -10,11 +10,11 @@ import json
 import os
 import re
 
-# Control characters, the line breaks and direction marks of Unicode, and lone surrogates. So that they differ from an ordinary name with a
-# backslash, that is doubled; not on Windows, where it separates folders and names have no control characters.
-_SPECIAL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff" + (r"\\]" if os.sep != "\\" else "]")
-)
+# Control characters, the line breaks and direction marks of Unicode, and lone surrogates. So that they differ from an
+# ordinary name with a backslash, that is doubled; not on Windows, where it separates folders and names have no control
+# characters.
+_BACKSLASH = "" if os.sep == "\\" else r"\\"
+_SPECIAL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff{_BACKSLASH}]")
 
 
 def spelled(text: str) -> str:
