@@ -66,7 +66,7 @@ def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path):
     with h5py.File(clip, "r+") as file:
         file.attrs["source"] = json.dumps(json.loads(file.attrs["source"]) | {"name": "a\x1b[31m\nstatus: b.mp4"})
     output = call("dd-info", clip).output
-    assert r"name: a\x1b[31m\nstatus: b.mp4" in output and "\x1b" not in output and "\nstatus: b" not in output
+    assert r"name: a\u001b[31m\nstatus: b.mp4" in output and "\x1b" not in output and "\nstatus: b" not in output
     checkpoint = read_checkpoint(weights, RENDERER)
     checkpoint.tensors["more\n\x1b[2J"] = torch.zeros(1)
     write_checkpoint(weights, checkpoint)
