@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import zlib
@@ -219,6 +220,57 @@ def test_a_small_file_that_claims_to_be_large_takes_little_memory(path, make, re
     if reason:
         assert re.fullmatch(rf"cannot read '{path}': damaged clip file \({reason}\)", error[0])
     assert len(error) == bool(reason) and int(taken) < 50_000  # KiB
+
+
+def a_heap_without_end(content: bytearray) -> None:
+    """The first text is as long as memory has addresses, so the next one begins where this one did."""
+    struct.pack_into("<Q", content, content.index(b"GCOL") + 16 + 8, 2**64 - 16)
+
+
+def a_heap_that_is_longer_than_the_file(content: bytearray) -> None:
+    struct.pack_into("<Q", content, content.index(b"GCOL") + 8, 2**40)
+
+
+def texts_of_four_gigabytes(content: bytearray) -> None:
+    """Every attribute says so of its text, which is at a place in the heap."""
+    place = struct.pack("<Q", content.index(b"GCOL"))
+    for found in re.finditer(re.escape(place), bytes(content)):
+        struct.pack_into("<I", content, found.start() - 4, 2**32 - 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (a_heap_without_end, "a heap whose objects do not follow each other"),
+        (a_heap_that_is_longer_than_the_file, "a heap that is longer than the file"),
+        (texts_of_four_gigabytes, "an attribute of 4294967295 characters"),
+    ],
+)
+def test_attributes_that_would_keep_hdf5_busy_are_refused(path, damage, reason):
+    content = bytearray(path.read_bytes())
+    damage(content)
+    path.write_bytes(content)
+    done = subprocess.run([sys.executable, "-c", CLAIM, path], capture_output=True, text=True, check=True, timeout=60)
+    error, taken = done.stdout.splitlines()
+    assert error == f"cannot read '{path}': damaged clip file ({reason})"
+    assert int(taken) < 50_000  # KiB
+
+
+def test_long_texts_are_read_in_any_version_of_the_format(tmp_path, path):
+    """HDF5 stores attributes in other ways in its newer formats, and long or many ones outside the header."""
+    history = [{"command": "dd-prep", "arguments": ["video.mp4"] * 20_000}]
+    for version in ("earliest", "v110", "latest"):
+        with h5py.File(path) as old, h5py.File(tmp_path / "new.h5", "w", libver=version) as new:
+            for name, dataset in old.items():
+                new.create_dataset(name, data=dataset[:], chunks=(1, *dataset.shape[1:]), compression="gzip")
+            for name, value in old.attrs.items():
+                new.attrs[name] = value
+            new.attrs["history"] = json.dumps(history)
+            for number in range(30):
+                new.attrs[f"more {number}"] = "x"
+        with Clip(tmp_path / "new.h5") as clip, Clip(path) as expected:
+            assert clip.history == history and clip.source == expected.source
+            np.testing.assert_array_equal(clip.frames[:], expected.frames[:])
 
 
 def test_a_frame_that_would_grow_is_refused_when_it_is_read(path):

@@ -46,6 +46,7 @@ from dd_tools.formats.strict_json import parse_json, parse_object
 FORMAT = "dd-clip"
 VERSION = 2
 WITHOUT_SHOTS = 1  # the version before it, whose clips do not tell where the cuts are
+ATTRIBUTES = ("format", "version", "source", "detector", "settings", "history")
 
 _CHUNK_ROWS = 1024  # of datasets with few values per frame, which are read as a whole
 _BATCH_BYTES = 1 << 22  # of crops written at once, which takes half as long as writing them one by one
@@ -233,12 +234,12 @@ class Clip:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        with open_hdf5(self.path, FORMAT) as file:
+        with open_hdf5(self.path, FORMAT, ATTRIBUTES) as file:
             try:
                 self._check_version(file)
                 self._load_attributes(file)
                 rows = self._find_datasets(file)
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError, RuntimeError) as error:
+            except (LookupError, TypeError, ValueError, ArithmeticError, OSError, RuntimeError) as error:
                 raise damaged(self.path, error) from None
         self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - open as long as the clip
         try:

@@ -5,40 +5,48 @@ ask for plug-ins (filters), and claim to hold far more than it does. All of this
 memory is taken.
 """
 
-import errno
+import contextlib
 import math
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from dd_tools.errors import DataError
-from dd_tools.formats.stored_rows import MAX_RATIO, StoredRows
+from dd_tools.formats.hdf5_source import DamagedHdf5, Hdf5Source
+from dd_tools.formats.stored_rows import MAX_RATIO, StoredRows, damaged
 
 MAX_TEXT = 1 << 24  # characters of an attribute
 
 
-def open_hdf5(path: Path, kind: str) -> h5py.File:
-    """Open an HDF5 file for reading. kind: what it should be, for messages. Raises `DataError` for any other file."""
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise DataError(f"cannot read '{path}': no such file") from None
-    except (OSError, RuntimeError, ValueError) as error:
-        if path.is_dir():
-            reason = "it is a folder"
-        elif "truncated" in str(error):
-            reason = "truncated HDF5 file"
-        elif getattr(error, "errno", None) in (errno.EACCES, errno.EPERM):
-            reason = "permission denied"
-        else:
-            reason = f"not a {kind} file"
-        raise DataError(f"cannot read '{path}': {reason}") from None
-    if file.userblock_size:
-        file.close()
-        raise DataError(f"cannot read '{path}': not a {kind} file")
-    return file
+@contextlib.contextmanager
+def open_hdf5(path: Path, kind: str, names: tuple[str, ...]) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
+
+    kind: what it should be, for messages. names: of its attributes. Raises `DataError` for any other file.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            source = stack.enter_context(Hdf5Source(path, names, MAX_TEXT))
+            file = stack.enter_context(h5py.File(source, "r"))
+        except DamagedHdf5 as error:
+            raise damaged(path, error) from None
+        except FileNotFoundError:
+            raise DataError(f"cannot read '{path}': no such file") from None
+        except (ArithmeticError, LookupError, OSError, RuntimeError, ValueError) as error:
+            raise DataError(f"cannot read '{path}': {_reason(error, path, kind)}") from None
+        if file.userblock_size:
+            raise DataError(f"cannot read '{path}': not a {kind} file")
+        yield file
+
+
+def _reason(error: Exception, path: Path, kind: str) -> str:
+    if path.is_dir():
+        return "it is a folder"
+    if "truncated" in str(error):
+        return "truncated HDF5 file"
+    return "permission denied" if isinstance(error, PermissionError) else f"not a {kind} file"
 
 
 def attribute(file: h5py.File, name: str) -> str | int:
@@ -68,7 +76,7 @@ def stored_rows(file: h5py.File, name: str, limit: int | None = None) -> StoredR
     was never written, and if it claims more than the file can hold.
     """
     dataset = _open_dataset(file, name)
-    file_bytes = os.stat(file.filename).st_size
+    file_bytes = file.id.get_filesize()
     shape, dtype = dataset.shape, dataset.dtype
     if not shape or dtype.kind not in "iuf":
         raise ValueError(f"{name} does not hold numbers in rows")
@@ -80,7 +88,7 @@ def stored_rows(file: h5py.File, name: str, limit: int | None = None) -> StoredR
         rows, offsets, sizes = _chunks(dataset, name, file_bytes)
     else:
         rows, offset = max(1, shape[0]), dataset.get_offset()
-        offsets, sizes = np.array([offset or 0]), np.array([shape[0] * row_bytes])
+        offsets, sizes = (np.array([value], np.int64) for value in (offset or 0, shape[0] * row_bytes))
         if offset is None and shape[0]:
             raise ValueError(f"{name} was never written")
     _check_chunks(name, rows * row_bytes, offsets, sizes, compressed, file_bytes)
