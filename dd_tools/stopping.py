@@ -67,7 +67,7 @@ def stop_on_signals() -> Iterator[None]:
 
 
 class _Stopper:
-    """Raises `Stopped` where it is not lost. waiting: number of a signal that will come again, or 0. timer: sends it."""
+    """Raises `Stopped` where it is not lost. waiting: a signal that comes again, or 0. timer: sends it again."""
 
     def __init__(self, hook: Callable[[object], None]):
         self.timer, self.waiting = threading.Timer(0, lambda: None), 0
