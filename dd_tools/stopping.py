@@ -6,9 +6,10 @@ preemption. Signals that the parent process told this one to ignore, as nohup do
 
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType, FunctionType
 from typing import TypeVar
@@ -52,28 +53,48 @@ def stop_on_signals() -> Iterator[None]:
     A terminal, make or a scheduler often sends a second signal at once. For `REPEATED` seconds it is ignored, as it
     would interrupt the cleaning up.
     """
-    latest, again, waiting = float("-inf"), threading.Timer(0, lambda: None), 0
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal latest, again, waiting
-        if not _is_interruptible(frame):
-            again = threading.Timer(LATER, os.kill, (os.getpid(), number))
-            again.start()
-            waiting = number
-            return
-        waiting = 0
-        previous, latest = latest, time.monotonic()
-        if latest - previous > REPEATED:
-            raise Stopped(number)
-
-    previous = _handle_with(stop)
+    stopper, hook = _Stopper(sys.unraisablehook), sys.unraisablehook
+    previous = _handle_with(stopper.stop)
+    sys.unraisablehook = stopper.recover
     try:
         yield
     finally:
-        again.cancel()
+        stopper.timer.cancel()
+        sys.unraisablehook = hook
         _restore(previous)
-    if waiting:
-        raise Stopped(waiting)
+    if stopper.waiting:
+        raise Stopped(stopper.waiting)
+
+
+class _Stopper:
+    """Raises `Stopped` where it is not lost. waiting: a signal that comes again, or 0. timer: sends it again."""
+
+    def __init__(self, hook: Callable[[object], None]):
+        self.timer, self.waiting = threading.Timer(0, lambda: None), 0
+        self._hook, self._latest = hook, float("-inf")
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
+        if not _is_interruptible(frame):
+            self._come_again(number)
+            return
+        self.waiting = 0
+        previous, self._latest = self._latest, time.monotonic()
+        if self._latest - previous > REPEATED:
+            raise Stopped(number)
+
+    def recover(self, ignored) -> None:
+        """Handle an exception that Python ignores, because it was raised in a destructor or the like."""
+        if isinstance(ignored.exc_value, Stopped):
+            self._latest = float("-inf")
+            self._come_again(ignored.exc_value.number)
+        else:
+            self._hook(ignored)
+
+    def _come_again(self, number: int) -> None:
+        self.waiting = number
+        self.timer = threading.Timer(LATER, os.kill, (os.getpid(), number))
+        self.timer.start()
 
 
 class Postponed:

@@ -25,7 +25,7 @@ from released import dummy_authors_checkpoint, dummy_small_renderer
 
 from dd_tools.diffdub.motion_data import MotionData
 from dd_tools.formats.clip import Clip
-from dd_tools.stopping import SIGNALS
+from dd_tools.stopping import SIGNALS, Stopped, stop_on_signals
 from dd_tools.warp.renderer_data import RendererData
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs the signals of POSIX")
@@ -200,6 +200,25 @@ def test_a_signal_that_the_parent_ignores_is_ignored(place, monkeypatch):
         assert call_in(place, LINES[1]).status == 0
     finally:
         signal.signal(signal.SIGHUP, previous)
+
+
+class Dying:
+    """An object during whose destruction a signal arrives. Python ignores exceptions in destructors."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0)  # handlers run here at the latest
+
+
+def test_a_signal_during_a_destructor_is_not_lost():
+    with pytest.raises(Stopped) as stopped, stop_on_signals():
+        one = Dying()
+        del one
+        time.sleep(5)
+        pytest.fail("not stopped")
+    assert stopped.value.number == signal.SIGUSR1
+    with pytest.raises(Stopped), stop_on_signals():  # also if the command ends before the signal comes again
+        Dying()
 
 
 def long_video(place: Path, count: int) -> None:
