@@ -1,6 +1,7 @@
 """python -m torture [MINUTES]: run the harness; the exit status is 1 if it found a fault."""
 
 import argparse
+import contextlib
 import sys
 import tempfile
 import time
@@ -62,9 +63,10 @@ def main() -> int:
             print(result.notes, *(result.faults or ["no fault"]), sep="\n")
             return int(bool(result.faults))
         shares = sum(SHARES[kind] for kind in arguments.only)
-        for kind in arguments.only:
-            for case in cases(kind, arguments, shares):
-                report.add(kind, case, KINDS[kind].run(bench, arguments.seed, case))
+        with contextlib.suppress(KeyboardInterrupt):  # the table of what was done until then
+            for kind in arguments.only:
+                for case in cases(kind, arguments, shares):
+                    report.add(kind, case, KINDS[kind].run(bench, arguments.seed, case))
         print(*report.lines(), sep="\n")
         if not bench.is_material_intact():
             print("a case changed the material outside of its folder")

@@ -23,7 +23,7 @@ def run(bench: Bench, seed: int, case: int) -> Result:
     """Kill one task once, then run it to its end."""
     random = np.random.default_rng((seed, case))
     task = WRITING[case % len(WRITING)]
-    sent = SIGNALS[case // len(WRITING) % len(SIGNALS)]
+    sent = SIGNALS[(case + case // len(WRITING)) % len(SIGNALS)]
     reference = bench.reference(task)
     bench.fresh(task, old=True)
     before = sandbox.contents(bench.case)
@@ -35,7 +35,7 @@ def run(bench: Bench, seed: int, case: int) -> Result:
     faults = [f"{sent.name}: {one}" for one in faults_of_end(outcome, task.command, sent=sent)]
     if sent != signal.SIGKILL:
         faults += [f"{sent.name}: {one}" for one in faults_of_files(before, sandbox.contents(bench.case), task.kept)]
-    old = {target: OLD for target in task.targets}
+    old = dict.fromkeys(task.targets, OLD)
     faults += [f"{sent.name}: neither the old nor the new {one}" for one in _odd(bench, task, old, reference.files)]
     again, errors = _run_again(bench, task, reference.files)
     faults += [f"{sent.name}: {one}" for one in again]

@@ -10,8 +10,8 @@ TEXTS = (".tsv", ".txt", ".json")
 ENDS = 512  # bytes at both ends of a file where headers and indices are
 EXTREMES = (0, 1, -1, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 255, 65535)
 TOKENS = (
-    "nan", "inf", "-1", "0", "1e999", "99999999999999999999", "", "null", "true", "[]", "{}", '"', "\\", "\t", "\n", "\r",
-    "../../x", "/", "\x00", "é", "😀", "a" * 5000, "[" * 3000,
+    "nan", "inf", "-1", "0", "1e999", "99999999999999999999", "", "null", "true", "[]", "{}", '"', "\\", "\t", "\n",
+    "\r", "../../x", "/", "\x00", "é", "😀", "a" * 5000, "[" * 3000,
 )  # fmt: skip
 
 
@@ -99,7 +99,9 @@ def damage_header(content: bytes, random: np.random.Generator) -> bytes:
         stop = start + struct.unpack_from("<Q", content.ljust(8, b"\0"))[0]
     if not start < stop <= len(content):
         return flip_bits(content, random)
-    header = _damaged_values(content[start:stop], random) if pack == "<Q" else replace_token(content[start:stop], random)
+    header = (
+        _damaged_values(content[start:stop], random) if pack == "<Q" else replace_token(content[start:stop], random)
+    )
     length = struct.pack(pack, min(len(header), 65535 if pack == "<H" else 2**40))
     return content[: start - len(length)] + length + header + content[stop:]
 

@@ -126,7 +126,7 @@ def _where(errors: str) -> str:
     """The last line of the package in a traceback."""
     frames = _FRAME.findall(errors)
     last = 0 if "most recent call first" in errors else -1
-    return " at {0}:{1} in {2}".format(*frames[last]) if frames else ""
+    return " at {}:{} in {}".format(*frames[last]) if frames else ""
 
 
 def _general(text: str) -> str:

@@ -4,6 +4,7 @@ A run starts a session, so its children can be found and ended, and has a workin
 and files for what it prints.
 """
 
+import contextlib
 import faulthandler
 import importlib
 import os
@@ -66,10 +67,8 @@ class Running:
 
     def signal(self, number: int, *, group: bool = False) -> None:
         """Send a signal to the process, or as a terminal does to its children too. It may have ended."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(self.pid, number)
-        except ProcessLookupError:
-            pass
 
     def has_ended(self) -> bool:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -79,7 +78,7 @@ class Running:
         late = large = False
         while not self.has_ended() and not (late or large):
             late = time.monotonic() - self._start > limit
-            large = _memory(self.pid) > MEMORY_LIMIT
+            large = memory_of(self.pid) > MEMORY_LIMIT
             time.sleep(POLL)
         seconds = time.monotonic() - self._start
         if late:
@@ -87,7 +86,7 @@ class Running:
             time.sleep(GRACE / 10)
         if late or large:
             self.signal(signal.SIGKILL)
-        orphans = _left(self.pid)
+        orphans = remaining(self.pid)
         self.signal(signal.SIGKILL, group=True)
         _, status, usage = os.wait4(self.pid, 0)
         memory, errors = usage.ru_maxrss << 10, self._errors.read_text(errors="replace")
@@ -147,6 +146,8 @@ def _call(work: Callable[[], None], folder: Path, streams: Path, name: str) -> i
         opened = os.open(path, os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         os.dup2(opened, descriptor)
         os.close(opened)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     os.chdir(folder)
     os.environ["TMPDIR"], tempfile.tempdir = str(folder / "tmp"), None
     faulthandler.enable()
@@ -159,14 +160,12 @@ def _call(work: Callable[[], None], folder: Path, streams: Path, name: str) -> i
         traceback.print_exc()
         status = 1
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError):
             stream.flush()
-        except OSError:
-            pass
     return status
 
 
-def _memory(pid: int) -> int:
+def memory_of(pid: int) -> int:
     """Resident memory of a process in bytes."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -174,7 +173,7 @@ def _memory(pid: int) -> int:
         return 0
 
 
-def _left(group: int) -> list[str]:
+def remaining(group: int) -> list[str]:
     """Names of the programs of a process group that still run after a grace period, without its ended leader."""
     deadline = time.monotonic() + GRACE
     while (names := _members(group)) and time.monotonic() < deadline:
@@ -183,6 +182,7 @@ def _left(group: int) -> list[str]:
 
 
 def _members(group: int) -> list[str]:
+    """Names of the programs of a process group that run."""
     names = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:

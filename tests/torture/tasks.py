@@ -60,7 +60,8 @@ TRAIN_AE = Task(
     kept=STATE,
 )
 TRAIN_SEQ = Task(
-    f"dd-train-seq latents --speech speech {TINY} --steps 6 --save-every 1 --delays delays.tsv -o out/motion.safetensors",
+    f"dd-train-seq latents --speech speech {TINY} --steps 6 --save-every 1 --delays delays.tsv"
+    " -o out/motion.safetensors",
     resumes=True,
     kept=STATE,
 )
