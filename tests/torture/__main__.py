@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import signal
 import sys
 import tempfile
 import time
@@ -50,7 +51,8 @@ def cases(kind: str, arguments: argparse.Namespace, shares: float) -> Iterator[i
 
 def main() -> int:
     arguments = parse_arguments()
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as folder:
         if "soak" in arguments.only:
             from torture.soak import soak
 

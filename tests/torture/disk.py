@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from torture import sandbox
-from torture.bench import Bench, Result, failed_or
+from torture.bench import Bench, Result, differing, failed_or
 from torture.rules import faults_of_end, faults_of_files
 from torture.sandbox import Outcome
 from torture.tasks import TRAIN_AE, TRAIN_SEQ, WRITING, Task
@@ -79,10 +79,14 @@ def changed_input(bench: Bench, task: Task, random: np.random.Generator) -> tupl
     shutil.copy(bench.alternative(name), bench.root / "next")
     (bench.root / "next").replace(bench.case / name)
     outcome = running.wait()
-    is_one = bench.finished(task) in (old.files, new.files)
-    if task in (TRAIN_AE, TRAIN_SEQ):  # they read a sample when they need it
-        is_one = True
-    return failed_or(outcome, is_one, f"a mixture of two versions of *{Path(name).suffix}"), outcome
+    if outcome.status or task in (TRAIN_AE, TRAIN_SEQ):  # which read a sample when they need it
+        return [], outcome
+    made = bench.finished(task)
+    others = [differing(made, one.files) for one in (old, new)]
+    if not all(others):
+        return [], outcome
+    shown = " and ".join(", ".join(names) for names in others)
+    return [f"a mixture of two versions of *{Path(name).suffix}: not the old nor the new {shown}"], outcome
 
 
 def clock_backwards(bench: Bench, task: Task, random: np.random.Generator) -> tuple[list[str], Outcome]:

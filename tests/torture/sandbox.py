@@ -76,10 +76,14 @@ class Running:
     def wait(self, limit: float = TIME_LIMIT) -> Outcome:
         """Wait for the end, and end what the process leaves running."""
         late = large = False
-        while not self.has_ended() and not (late or large):
-            late = time.monotonic() - self._start > limit
-            large = memory_of(self.pid) > MEMORY_LIMIT
-            time.sleep(POLL)
+        try:
+            while not self.has_ended() and not (late or large):
+                late = time.monotonic() - self._start > limit
+                large = memory_of(self.pid) > MEMORY_LIMIT
+                time.sleep(POLL)
+        except BaseException:
+            self.signal(signal.SIGKILL, group=True)
+            raise
         seconds = time.monotonic() - self._start
         if late:
             self.signal(signal.SIGABRT)  # prints where it is
@@ -151,6 +155,8 @@ def _call(work: Callable[[], None], folder: Path, streams: Path, name: str) -> i
     os.chdir(folder)
     os.environ["TMPDIR"], tempfile.tempdir = str(folder / "tmp"), None
     faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which background jobs of a shell ignore
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     status = 0
     try:
         work()

@@ -31,12 +31,12 @@ SCRIPT = "import sys; from commands import console_script; console_script(sys.ar
 
 
 class Dubbing:
-    """A run of dd-dub in a new interpreter. samples: its resident memory in bytes, twice a second."""
+    """A run of dd-dub in a new interpreter. samples: its memory twice a second, see `_memory_of`."""
 
     def __init__(self, folder: Path, output: str, resume: bool = False):
         script = SCRIPT.replace("sys.argv[0]", "'dd-dub'")
         arguments = ["talk.mp4", "speech.flac", "-o", output, "-q", *(["--resume"] if resume else [])]
-        self.samples: list[int] = []
+        self.samples: list[tuple[int, int]] = []
         self.start = time.monotonic()
         self._process = subprocess.Popen([sys.executable, "-c", script, *arguments], cwd=folder, start_new_session=True)
 
@@ -47,7 +47,7 @@ class Dubbing:
                 os.kill(self._process.pid, signal.SIGKILL)
                 self._process.wait()
                 return False
-            self.samples.append(_resident(self._process.pid))
+            self.samples.append(_memory_of(self._process.pid))
             time.sleep(0.5)
         if self._process.returncode:
             raise RuntimeError(f"dd-dub ends with exit status {self._process.returncode}")
@@ -62,14 +62,15 @@ def soak(folder: Path, seconds: float, width: int, kills: int, seed: int) -> int
     duration = time.monotonic() - whole.start
     print(f"{seconds:.0f} s of video, {width} px wide, dubbed without interruption in {duration:.0f} s")
     runs = _killed_and_resumed(folder, duration, kills, random.Random(seed))
-    peak = max(max(run.samples, default=0) for run in (whole, *runs))
-    growth = _growth(whole.samples)
+    peak, own = (max(sample[kind] for run in (whole, *runs) for sample in run.samples) for kind in (0, 1))
+    growth = _growth([resident for resident, _ in whole.samples])
     drift = _drift(folder / "killed.mp4", folder / "speech.flac", seconds)
     is_same = (folder / "whole.mp4").read_bytes() == (folder / "killed.mp4").read_bytes()
     print(f"killed {len(runs) - 1} times; the bytes are {'the same' if is_same else 'different'}")
     if not is_same:
         print(f"the decoded frames are {'the same' if _same_frames(folder) else 'different'}")
-    print(f"peak memory {peak / 1e6:.0f} MB, growth {growth / 1e6:+.0f} MB; audio drift {drift * 1000:.1f} ms")
+    print(f"peak memory {peak / 1e6:.0f} MB, without mapped files such as libraries {own / 1e6:.0f} MB")
+    print(f"growth {growth / 1e6:+.0f} MB; audio drift {drift * 1000:.1f} ms")
     left = sorted(path.name for path in folder.iterdir() if path.name.startswith((".", "killed.mp4.", "whole.mp4.")))
     print(f"left behind: {', '.join(left) or 'nothing'}")
     return int(
@@ -104,11 +105,13 @@ def _write_inputs(folder: Path, seconds: float, width: int) -> None:
         subprocess.run(looped.compile(cmd=[ffmpeg_path(), "-v", "error", "-nostdin", "-y"]), check=True)
 
 
-def _resident(pid: int) -> int:
+def _memory_of(pid: int) -> tuple[int, int]:
+    """Resident memory of a process, and how much of it is not that of mapped files, in bytes; 0 if it has ended."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
+        lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        return tuple(int(lines[name].split()[0]) << 10 for name in ("VmRSS", "RssAnon"))
+    except (OSError, KeyError):
+        return 0, 0
 
 
 def _growth(samples: list[int]) -> float:
