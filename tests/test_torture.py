@@ -1,16 +1,20 @@
 """The torture harness: it notices every kind of fault, and a sample of its cases finds none in the commands."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from factories import dummy_clip
 from torture import sandbox
-from torture.mutations import mutate
+from torture.mutations import damage_item, damage_member, mutate
 from torture.rules import faults_of_content, faults_of_end, faults_of_files
 
 TESTS = Path(__file__).parent
@@ -77,6 +81,22 @@ def test_what_a_run_leaves_is_judged(after, kept, faults):
 def test_half_an_output_is_noticed(suffix, tmp_path):
     (tmp_path / f"half.{suffix}").write_bytes(b"{\x00")
     assert faults_of_content(tmp_path, [f"half.{suffix}"])[0].startswith(f"writes an unreadable *.{suffix}: ")
+
+
+def test_damage_inside_of_containers_leaves_them_readable(tmp_path):
+    clip, archive = dummy_clip(tmp_path / "clip.h5").read_bytes(), dummy_archive(tmp_path / "archive.pth")
+    for seed in range(30):
+        with h5py.File(io.BytesIO(damage_item(clip, np.random.default_rng(seed)))) as file:
+            assert file.attrs.keys() or file.keys()
+        with zipfile.ZipFile(io.BytesIO(damage_member(archive, np.random.default_rng(seed)))) as damaged:
+            assert damaged.testzip() is None
+
+
+def dummy_archive(path: Path) -> bytes:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("data.pkl", "data/0", "version"):
+            archive.writestr(name, bytes(range(100)))
+    return path.read_bytes()
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".tsv", ".npy", ".safetensors"])

@@ -1,9 +1,12 @@
 """Seeded damage to the bytes of a file."""
 
+import io
 import json
 import re
 import struct
+import zipfile
 
+import h5py
 import numpy as np
 
 TEXTS = (".tsv", ".txt", ".json")
@@ -26,7 +29,10 @@ def mutate(content: bytes, other: bytes, suffix: str, random: np.random.Generato
     if suffix in (".safetensors", ".npy"):
         ways += [damage_header] * 6
     names = []
-    for _ in range(int(random.choice([1, 1, 1, 2, 3]))):
+    if suffix in PARTED and random.random() < 0.6:  # first, as nobody but the sandbox should open damaged files
+        content = PARTED[suffix](content, random)
+        names.append(PARTED[suffix].__name__)
+    for _ in range(int(random.choice([1, 1, 1, 2, 3])) if not names else 0):
         if random.random() < 0.1:
             content, name = splice(content, other, random), "splice"
         else:
@@ -118,6 +124,50 @@ def _damaged_values(header: bytes, random: np.random.Generator) -> bytes:
         return replace_token(header, random)
     texts[name] = replace_token(texts[name].encode(), random).decode(errors="replace")
     return json.dumps(values).encode()
+
+
+def damage_member(content: bytes, random: np.random.Generator) -> bytes:
+    """Damage one file of a ZIP archive, whose checksums become right; a PyTorch file is one."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    # The pickle, which describes all tensors, as often as the others together.
+    pickles = [name for name in members if name.endswith(".pkl")]
+    names = pickles if pickles and random.random() < 0.5 else list(members)
+    name = names[int(random.integers(len(names)))]
+    way = (flip_bits, truncate, zero_block, swap_blocks, extreme_integer)[int(random.integers(5))]
+    members[name] = way(members[name], random)
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(zipfile.ZipInfo(name), member)  # without the time, for the same bytes
+    return written.getvalue()
+
+
+def damage_item(content: bytes, random: np.random.Generator) -> bytes:
+    """Remove or replace a data set or an attribute of an HDF5 file, or write an extreme value into it."""
+    stream = io.BytesIO(content)
+    with h5py.File(stream, "r+") as file:
+        items = [(file, name) for name in file] + [(file.attrs, name) for name in file.attrs]
+        holder, name = items[int(random.integers(len(items)))]
+        value = np.asarray(holder[name])
+        del holder[name]
+        way = int(random.integers(4))
+        if way == 0:
+            holder[name] = (
+                value.astype(object) if value.dtype.kind in "OSU" else value.reshape(-1)[: value.size // 2].astype("f8")
+            )
+        elif way == 1 and value.dtype.kind in "OSU":
+            holder[name] = replace_token(str(value).encode(), random).replace(b"\0", b"").decode(errors="replace")
+        elif way in (1, 2) and value.size and value.dtype.kind not in "OSU":
+            extreme = np.nan if value.dtype.kind == "f" and random.random() < 0.5 else np.iinfo("i2").max
+            value.reshape(-1)[int(random.integers(value.size))] = np.asarray(extreme).astype(value.dtype)
+            holder[name] = value
+        elif way == 2:
+            holder[name] = int(random.choice(EXTREMES[:6]))
+    return stream.getvalue()
+
+
+PARTED = {".h5": damage_item, ".ckpt": damage_member, ".pth": damage_member}
 
 
 def _place(length: int, random: np.random.Generator) -> int:

@@ -27,18 +27,17 @@ GROWTH_LIMIT = 0.1e9  # bytes between the medians of the second and the fourth q
 FRAME = 1 / 25  # seconds
 WINDOW = 4  # seconds of audio in which a drift is measured
 LOOPED = 50  # frames
-SCRIPT = "import sys; from commands import console_script; console_script(sys.argv[0])()"
+SCRIPT = "from commands import console_script; console_script('dd-dub')()"
 
 
 class Dubbing:
     """A run of dd-dub in a new interpreter. samples: its memory twice a second, see `_memory_of`."""
 
     def __init__(self, folder: Path, output: str, resume: bool = False):
-        script = SCRIPT.replace("sys.argv[0]", "'dd-dub'")
         arguments = ["talk.mp4", "speech.flac", "-o", output, "-q", *(["--resume"] if resume else [])]
         self.samples: list[tuple[int, int]] = []
         self.start = time.monotonic()
-        self._process = subprocess.Popen([sys.executable, "-c", script, *arguments], cwd=folder, start_new_session=True)
+        self._process = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], cwd=folder, start_new_session=True)
 
     def run(self, until: Callable[[float], bool] = lambda seconds: False) -> bool:
         """Wait for the end; False if it was killed, when `until`, of the seconds that it has run, is true."""
