@@ -151,14 +151,12 @@ def damage_item(content: bytes, random: np.random.Generator) -> bytes:
         holder, name = items[int(random.integers(len(items)))]
         value = np.asarray(holder[name])
         del holder[name]
-        way = int(random.integers(4))
-        if way == 0:
-            holder[name] = (
-                value.astype(object) if value.dtype.kind in "OSU" else value.reshape(-1)[: value.size // 2].astype("f8")
-            )
-        elif way == 1 and value.dtype.kind in "OSU":
+        way, is_text = int(random.integers(4)), value.dtype.kind in "OSU"
+        if is_text and way < 2:
             holder[name] = replace_token(str(value).encode(), random).replace(b"\0", b"").decode(errors="replace")
-        elif way in (1, 2) and value.size and value.dtype.kind not in "OSU":
+        elif way == 0:
+            holder[name] = value.reshape(-1)[: value.size // 2].astype("f8")
+        elif way == 1 and value.size:
             extreme = np.nan if value.dtype.kind == "f" and random.random() < 0.5 else np.iinfo("i2").max
             value.reshape(-1)[int(random.integers(value.size))] = np.asarray(extreme).astype(value.dtype)
             holder[name] = value
