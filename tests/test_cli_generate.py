@@ -104,7 +104,11 @@ def test_speech_comes_and_motion_goes_through_pipes(kind):
         (["{latents}"], 1, "cannot read '{latents}': shape (100, {z}), expected (L layers, T frames, D features)"),
         (["nan.npy"], 1, "cannot read 'nan.npy': holds NaN or infinite values"),
         (["text.npy"], 1, "cannot read 'text.npy': not an NPY array file, or truncated"),
-        (["half.npy"], 1, "cannot read 'half.npy': not an NPY array file, or truncated (872 bytes of values, 6400 expected)"),
+        (
+            ["half.npy"],
+            1,
+            "cannot read 'half.npy': not an NPY array file, or truncated (872 bytes of values, 6400 expected)",
+        ),
         (["no.npy"], 1, "cannot read 'no.npy': no such file"),
         (["speech.npy", "--dtype", "fp8"], 2, "unknown dtype 'fp8', expected auto, fp32, bf16, fp16"),
         (["speech.npy", "--device", "gpu"], 2, "unknown device 'gpu', expected auto, cpu, cuda, mps or cuda:N"),

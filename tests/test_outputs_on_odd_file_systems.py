@@ -178,7 +178,6 @@ def test_a_folder_that_is_removed_meanwhile_is_one_line(place, monkeypatch, line
     assert not Path("out").exists()
 
 
-@pytest.mark.xfail(strict=True, raises=DataError, reason="HDF5 locks files to read them: h5py.File needs locking=False")
 def test_a_clip_is_read_without_a_lock(place):
     """On a file system without locks HDF5 would refuse to; here it is another lock that it must not mind."""
     import fcntl

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dd_tools.errors import DataError, UsageError, first_line
 from dd_tools.formats.atomic import atomic_output
+from dd_tools.formats.companions import utf8_path
 from dd_tools.formats.strict_json import parse_object
 
 if TYPE_CHECKING:  # torch is slow to import, and metadata is read without it
@@ -116,7 +117,8 @@ def _read(path: str | Path) -> tuple[Checkpoint, str]:
 
     metadata = read_metadata(path)
     try:
-        tensors = load_file(path)
+        with utf8_path(Path(path)) as readable:
+            tensors = load_file(readable)
     except Exception as error:  # safetensors has one exception class for every defect of the file
         raise DataError(f"cannot read '{path}': damaged safetensors file ({error})") from None
     fields = (metadata[name] for name in ("stage", "kind", "config"))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from dd_tools.errors import DataError, first_line
+from dd_tools.formats.companions import utf8_path
 from dd_tools.formats.npy import read_header, read_values
 from dd_tools.formats.pickle_checks import LEGACY_PICKLES, names_in_pickle, names_in_zip
 from dd_tools.formats.tensor_checks import check_tensors
@@ -65,7 +66,8 @@ def _read_npz(path: Path) -> dict:
 def _read_safetensors(path: Path) -> dict:
     from safetensors.torch import load_file
 
-    return load_file(path)
+    with utf8_path(path) as readable:
+        return load_file(readable)
 
 
 _READERS = {".npz": _read_npz, ".safetensors": _read_safetensors}

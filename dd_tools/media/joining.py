@@ -110,10 +110,11 @@ def _video_input(parts: Sequence[tuple[Path, float]]) -> Iterator[tuple[str, dic
 
 
 def _concat_list(parts: Sequence[tuple[Path, float]]) -> str:
-    """The parts as a list for ffmpeg's concat demuxer."""
+    """The parts as a list for ffmpeg's concat demuxer, which takes relative names for parts of a URL."""
     lines = ["ffconcat version 1.0"]
     for (path, start), (_, following) in zip(parts, [*parts[1:], (None, None)], strict=True):
-        lines.append(f"file {path.name}")
+        url = file_url(path.absolute()).replace("'", "'\\''")
+        lines.append(f"file '{url}'")
         if following is not None:
             # Times are rounded before they are subtracted, so rounding errors do not add up.
             lines.append(f"duration {round(following * 1e6) - round(start * 1e6)}us")
