@@ -86,9 +86,13 @@ def lip_weight(points: Tensor, size: int) -> Tensor:
 
 
 def detail_difference(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
-    """Mean difference in `detail` between two batches of images (B, 3, S, S), weighted by `weight` (B, 1, S, S)."""
-    weight = F.avg_pool2d(weight, DETAIL_WINDOW, DETAIL_WINDOW // 2)
-    return (weight * (detail(one) - detail(other)).abs()).sum() / weight.sum().clamp(min=1e-6)
+    """Mean difference in `detail` between two batches of images (B, 3, S, S), weighted by `weight` (B, 1, S, S).
+
+    All images count equally, so that the mean over processes is that over the samples of all of them.
+    """
+    weight = F.avg_pool2d(weight, DETAIL_WINDOW, DETAIL_WINDOW // 2).flatten(1)
+    difference = (detail(one) - detail(other)).abs().flatten(1)
+    return ((weight * difference).sum(1) / weight.sum(1).clamp(min=1e-6)).mean()
 
 
 def detail(image: Tensor) -> Tensor:
