@@ -107,7 +107,9 @@ def _read_image(path: Path) -> None:
 
 def _read_video(path: Path) -> None:
     command = [ffmpeg_path(), "-v", "error", "-nostdin", "-i", f"file:{path}", "-f", "null", "-"]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        raise ValueError(done.stderr.splitlines()[0])
 
 
 _READERS = {

@@ -22,8 +22,8 @@ from dd_tools.media.video import read_frames
 from torture.material import write_talk
 
 AUDIO = Path(__file__).parents[2] / "examples" / "kennedy.flac"
-MEMORY_LIMIT = 1.2e9  # bytes, of the process and without its children
-GROWTH_LIMIT = 0.1e9  # bytes between the medians of the second and the fourth quarter of the run
+MEMORY_LIMIT = 1.2 * 2**30  # bytes, of the process and without its children
+GROWTH_LIMIT = 0.1e9  # bytes between the medians of the third and the fourth quarter of the run, which paint
 FRAME = 1 / 25  # seconds
 WINDOW = 4  # seconds of audio in which a drift is measured
 LOOPED = 50  # frames
@@ -114,11 +114,11 @@ def _memory_of(pid: int) -> tuple[int, int]:
 
 
 def _growth(samples: list[int]) -> float:
-    """By how much the median of the fourth quarter exceeds that of the second."""
+    """By how much the median of the fourth quarter exceeds that of the third."""
     quarter = len(samples) // 4
     if not quarter:
         return 0.0
-    return float(np.median(samples[-quarter:]) - np.median(samples[quarter : 2 * quarter]))
+    return float(np.median(samples[-quarter:]) - np.median(samples[-2 * quarter : -quarter]))
 
 
 def _drift(video: Path, audio: Path, seconds: float) -> float:
