@@ -64,14 +64,14 @@ def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path):
     """They may hold colours, new lines and more, in what is shown and in errors."""
     clip, weights = dummy_clip(tmp_path / "clip.h5"), dummy_renderer(tmp_path / "r.safetensors")
     with h5py.File(clip, "r+") as file:
-        file.attrs["source"] = json.dumps(json.loads(file.attrs["source"]) | {"name": "a\x1b[31m\nstatus: b.mp4"})
+        file.attrs["source"] = json.dumps(json.loads(file.attrs["source"]) | {"name": "a\u001b[31m\nstatus: b.mp4"})
     output = call("dd-info", clip).output
     assert r"name: a\u001b[31m\nstatus: b.mp4" in output and "\x1b" not in output and "\nstatus: b" not in output
     checkpoint = read_checkpoint(weights, RENDERER)
     checkpoint.tensors["more\n\x1b[2J"] = torch.zeros(1)
     write_checkpoint(weights, checkpoint)
     outcome = call("dd-encode", clip, "--renderer", weights, "-o", tmp_path / "l.npy", "-q")
-    assert outcome.errors == (f"dd-encode: cannot use '{weights}': tensor 'more\\n\\x1b[2J' is (1,), expected none\n")
+    assert outcome.errors == (f"dd-encode: cannot use '{weights}': tensor 'more\\n\\u001b[2J' is (1,), expected none\n")
 
 
 def test_the_other_files_are_described_after_a_failure(files):
