@@ -43,8 +43,7 @@ class LinearFilter(nn.Module):
             for tap in range(taps):
                 cross[tap] += weight * (audio.T @ wider[taps - 1 - tap :][: len(audio)])
             frames += weight * len(audio)
-        rows = (torch.cat([_lagged(auto, lag - row) for lag in range(taps)], 1) for row in range(taps))
-        normal = torch.cat(list(rows))
+        normal = torch.cat([torch.cat([_lagged(auto, tap - row) for tap in range(taps)], 1) for row in range(taps)])
         normal.diagonal().add_(FILTER_NOISE**2 * frames)
         solved = torch.linalg.solve(normal, cross.flatten(0, 1))
         self.weight.copy_(solved.reshape(taps, width, -1).permute(2, 1, 0))

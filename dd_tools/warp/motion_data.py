@@ -150,11 +150,11 @@ class MotionData:
 
 @torch.inference_mode()
 def _spoken(model: MotionNetwork, clip: ClipSequences) -> tuple[Tensor, Tensor]:
-    """Audio (T₅₀, D) and movement (T₂₅, Z) of a clip, as they are in `model.filtered`."""
-    audio = model.standardised_sum(torch.from_numpy(clip.speech.astype(np.float32))[None])
+    """Audio (T₅₀, D) and movement (T₂₅, Z) of a clip, as they are in `MotionNetwork.filtered`."""
+    audio = model.centred(model.standardised_sum(torch.from_numpy(clip.speech.astype(np.float32))[None]))
     latents = torch.from_numpy(clip.latents)[None]
     movement = (latents - model.face_at_rest(latents)[:, None]) / model.movement_scale(latents)
-    return (audio - model.spoken_mean([audio]))[0], movement[0]
+    return audio[0], movement[0]
 
 
 def _draw_references(length: int, start: int, stop: int, generator: torch.Generator) -> np.ndarray:

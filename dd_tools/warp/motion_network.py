@@ -128,8 +128,12 @@ class MotionNetwork(nn.Module):
 
         spoken_mean: that of the whole recording, if the audio is a part of it.
         """
-        centred = audio - (self.spoken_mean([audio], valid) if spoken_mean is None else spoken_mean)
+        centred = self.centred(audio, valid, spoken_mean)
         return self.filter(centred if valid is None else centred * valid[..., None])
+
+    def centred(self, audio: Tensor, valid: Tensor | None = None, spoken_mean: Tensor | None = None) -> Tensor:
+        """What the filter hears: `standardised_sum`s (B, T₅₀, D) less their `spoken_mean`, see `filtered`."""
+        return audio - (self.spoken_mean([audio], valid) if spoken_mean is None else spoken_mean)
 
     def spoken_mean(self, parts: Iterable[Tensor], valid: Tensor | None = None) -> Tensor:
         """Mean (B, 1, D) of a recording while somebody speaks, which tells voice and room rather than sounds.
