@@ -88,16 +88,21 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def signal_before_rename(monkeypatch, number: int, count: int = 1) -> None:
-    """Send a signal to this process when the temporary file number `count` is complete, but not yet renamed."""
-    calls = []
+def signal_before_rename(monkeypatch, number: int, name: str = "") -> None:
+    """Send a signal to this process when a temporary file is complete, but not yet renamed.
 
-    def fsync(descriptor):
-        calls.append(descriptor)
-        if len(calls) == count:
+    name: of the file that it would become; empty for the first one.
+    """
+    sent = []
+
+    def replace(source, target):
+        if not sent and name in ("", Path(target).name):
+            sent.append(target)
             os.kill(os.getpid(), number)
+        os_replace(source, target)
 
-    monkeypatch.setattr("dd_tools.formats.atomic.os.fsync", fsync)
+    os_replace = os.replace
+    monkeypatch.setattr("dd_tools.formats.atomic.os.replace", replace)
 
 
 def test_every_signal_has_a_status_of_its_own():
@@ -167,7 +172,7 @@ def test_adapting_ends_with_the_status_of_the_signal(place, monkeypatch, name):
 @pytest.mark.parametrize("line", LINES[4:6], ids=lambda line: line.split()[0])
 def test_what_is_finished_of_a_video_is_kept(place, monkeypatch, line):
     with monkeypatch.context() as patch:
-        signal_before_rename(patch, signal.SIGUSR1, count=3 if line.startswith("dd-render") else 5)
+        signal_before_rename(patch, signal.SIGUSR1, name="out.mp4")
         outcome = call_in(place, line)
     assert outcome.status == 75
     assert "what is finished of 'out.mp4' is kept, continue with --resume\n" in outcome.errors

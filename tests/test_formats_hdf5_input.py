@@ -356,7 +356,7 @@ def test_attributes_of_other_values_are_refused(path, name, value, reason):
         ("pts", ((3,), 0.08), "pts does not rise from frame 2 to the next"),
         ("pts", ((3,), np.nan), "pts holds NaN or infinite values"),
         ("pts", ((5,), 1e9), "pts reaches from 0 to 1e+09 s, expected 100000 s at most"),
-        ("status", ((4,), 77), "status of frame 4 is 77, expected 0 to 5"),
+        ("status", ((4,), 77), "status of frame 4 is 77, expected 0 to 6"),
     ],
 )
 def test_values_that_no_clip_has_are_refused(path, name, change, reason):

@@ -216,7 +216,7 @@ def test_the_head_crop_is_fixed_and_the_face_crop_follows_the_face(talk, tmp_pat
 def test_passes_that_decode_different_numbers_of_frames_are_an_error(talk, tmp_path, monkeypatch, change):
     decoded = lambda *arguments, **options: iter(change(list(read_frames(*arguments, **options))))  # noqa: E731
     monkeypatch.setattr("dd_tools.face.cutting.read_frames", decoded)
-    with pytest.raises(DataError, match=r"talk.mp4': 24 frames when it was tracked, 2[35] when it was cut"):
+    with pytest.raises(DataError, match=r"talk.mp4': 2[35] frames, but 24 when faces were tracked"):
         prepare(talk, tmp_path)
     assert not (tmp_path / "out.h5").exists()
 

@@ -1,7 +1,10 @@
 """The training loop on a problem of one line: what it learns, writes, refuses, and what its functions compute."""
 
+import multiprocessing
+import os
 import signal
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -13,7 +16,7 @@ from line import CPU, SETTINGS, Line, Points, rows, run
 from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint
 from dd_tools.training.log import COLUMNS, TrainingLog
-from dd_tools.training.loop import ema_update, loading, step_seed
+from dd_tools.training.loop import LONGEST_SOCKET_FOLDER, ema_update, loading, step_seed
 from dd_tools.training.settings import TrainingSettings
 
 
@@ -82,6 +85,21 @@ def test_two_loading_processes_change_nothing(tmp_path):
     run(other, settings=replace(SETTINGS, workers=2))
     first, second = (read_checkpoint(path, RENDERER).tensors for path in (one, other))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sockets have no path")
+def test_loading_processes_work_in_the_longest_folder_of_temporary_files_and_are_refused_in_a_longer_one(
+    tmp_path, monkeypatch
+):
+    with tempfile.TemporaryDirectory() as short:
+        folder = Path(short) / ("x" * (LONGEST_SOCKET_FOLDER - len(short) - 1))
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        monkeypatch.delitem(multiprocessing.current_process()._config, "tempdir", raising=False)
+        folder.mkdir()
+        assert run(tmp_path / "x.safetensors", settings=replace(SETTINGS, steps=2, workers=1))
+        monkeypatch.setattr(tempfile, "tempdir", f"{folder}x")
+        with pytest.raises(DataError, match="longer than 71 bytes; set TMPDIR"):
+            run(tmp_path / "x.safetensors", settings=replace(SETTINGS, workers=1))
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])

@@ -72,8 +72,6 @@ def read_list(path: Path) -> Matching:
             raise DataError(
                 f"cannot use '{path}': line {number} has {len(columns)} columns, expected 2 separated by a tab"
             )
-        if "\0" in "".join(columns):
-            raise DataError(f"cannot use '{path}': line {number} holds a zero byte")
         found.append(tuple(path.parent / column for column in columns))
     if not found:
         raise DataError(f"no pairs in '{path}'")

@@ -4,6 +4,8 @@ Everything random in step N is drawn from a seed made of (seed, N, rank). So a r
 uninterrupted one without a saved generator state.
 """
 
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
+from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import Checkpoint, write_checkpoint
 from dd_tools.formats.companions import companion
 from dd_tools.nn.device import DTYPES, arithmetic, choose_dtype, memory_errors
@@ -29,6 +32,8 @@ from dd_tools.training.state import TrainingState, state_path
 from dd_tools.training.task import TrainingData, TrainingTask
 
 PREFETCH = 4  # batches that each loading process keeps ready
+# Bytes of the folder in which `multiprocessing` makes its sockets: a socket's path has at most 103 (macOS; Linux 107).
+LONGEST_SOCKET_FOLDER = 103 - len("/pymp-01234567/listener-01234567")
 DROPOUT = 1  # purpose of a `step_seed`
 
 
@@ -155,8 +160,16 @@ def loading(
 ) -> DataLoader:
     """The batches of `steps`, in pinned memory if they are for a GPU.
 
-    The loading processes live as long as the iteration, and compute with one thread each.
+    The loading processes live as long as the iteration, and compute with one thread each. Raises `DataError` if they
+    cannot send what they load.
     """
+    folder = tempfile.gettempdir()
+    if settings.workers and len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER:
+        # The error of a loading process would not arrive either, and the training would wait for ever.
+        raise DataError(
+            f"cannot load data with --workers: the path of the folder of temporary files, '{folder}', is longer than "
+            f"{LONGEST_SOCKET_FOLDER} bytes; set TMPDIR to a shorter one"
+        )
     return DataLoader(
         _Batches(data, settings, rank),
         batch_size=None,
