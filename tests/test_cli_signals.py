@@ -10,18 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from both_kinds import write_tiny_models
-from commands import call
-from factories import (
-    DummyDetector,
-    dummy_face_landmarks,
-    dummy_lossless_video,
-    dummy_marked_face,
-    dummy_pairs,
-    dummy_portrait,
-    dummy_voice,
-)  # fmt: skip
-from released import dummy_authors_checkpoint, dummy_small_renderer
+from factories import DummyDetector, dummy_face_landmarks, dummy_lossless_video, dummy_marked_face
+from studio import MODELS, call_in, fill
 
 from dd_tools.diffdub.motion_data import MotionData
 from dd_tools.formats.clip import Clip
@@ -31,7 +21,6 @@ from dd_tools.warp.renderer_data import RendererData
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs the signals of POSIX")
 
 STATUSES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGUSR1": 75}
-MODELS = "--renderer r.safetensors --motion m.safetensors"
 LINES = [
     "dd-prep portrait.png -o out.h5 --size 32",
     "dd-audio voice.wav --model mel -o out.npy",
@@ -47,33 +36,9 @@ LINES = [
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory):
-    """A folder with an input of every kind."""
     folder = tmp_path_factory.mktemp("studio")
-    for name, path in zip("rm", write_tiny_models(folder, "warp"), strict=True):
-        os.rename(path, folder / f"{name}.safetensors")
-    dummy_portrait(folder / "portrait.png")
-    dummy_voice(folder / "voice.wav", 0.4)
-    dummy_lossless_video(folder / "true.mp4", [dummy_marked_face(opening) for opening in (0.1, 0.35, 0.2)])
-    dummy_authors_checkpoint(folder / "stage1.ckpt", dummy_small_renderer())
-    dummy_pairs(folder)
-    (folder / "out").mkdir()
-    for line in (
-        "dd-prep portrait.png -o clip.h5 --size 32",
-        "dd-encode clip.h5 --renderer r.safetensors -o latents.npy",
-        "dd-audio voice.wav --model mel -o speech.npy",
-    ):
-        assert call_in(folder, line).status == 0
+    fill(folder)
     return folder
-
-
-def call_in(folder: Path, line: str):
-    command, *arguments = line.split()
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        return call(command, *arguments)
-    finally:
-        os.chdir(before)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from odd_names import is_possible
 from safetensors.torch import save_file
 
 from dd_tools.errors import DataError
@@ -37,6 +38,17 @@ def test_every_kind_of_file_holds_the_same():
     for state in states:
         assert state.keys() == STATE.keys()
         assert all(torch.equal(state[name], STATE[name]) for name in STATE)
+
+
+@pytest.mark.parametrize("file", ["a.pth", "a.safetensors", "a.npz"])
+def test_the_name_of_a_file_need_not_be_utf_8(file):
+    if not is_possible("M\udcfcller"):
+        pytest.skip("this system has no such names")
+    {"pth": torch.save, "safetensors": save_file}.get(file[2:], lambda state, name: np.savez(name, **state))(
+        STATE, file
+    )
+    odd = Path(file).rename(f"M\udcfcller{file}")
+    assert read_weights(odd).keys() == STATE.keys()
 
 
 def test_a_fingerprint_is_that_of_the_bytes_in_any_type():

@@ -11,7 +11,7 @@ import pytest
 
 from dd_tools.errors import DataError
 from dd_tools.formats import locking
-from dd_tools.formats.parts import file_stamp, parts_folder
+from dd_tools.formats.parts import is_finished, mark_finished, parts_folder
 from dd_tools.reporting import Silent
 
 KEY = {"seed": 1}
@@ -229,13 +229,13 @@ def test_without_locks_the_job_runs_and_says_so(tmp_path, monkeypatch, number):
     assert names(tmp_path) == []
 
 
-def test_a_file_stamp_changes_with_the_file(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("one")
-    before = file_stamp(path)
-    assert before == [str(path.resolve()), 3, path.stat().st_mtime_ns] and file_stamp(path) == before
-    os.utime(path, ns=(0, 0))
-    assert file_stamp(path) != before
-    assert file_stamp(None) is None
-    with pytest.raises(DataError, match=r"^cannot read '.*missing': no such file$"):
-        file_stamp(tmp_path / "missing")
+def test_a_part_is_finished_until_it_is_damaged(tmp_path):
+    part = tmp_path / "00000000.mp4"
+    part.write_bytes(b"frames")
+    assert not is_finished(part), "the run was killed before it could say so"
+    mark_finished(part)
+    assert is_finished(part) and names(tmp_path) == ["00000000.mp4", "00000000.mp4.sha256"]
+    part.write_bytes(b"frumes")
+    assert not is_finished(part)
+    part.unlink()
+    assert not is_finished(part)

@@ -1,5 +1,6 @@
 """Subtitles, chapters and attachments of a video are copied where the container can hold them; the rest is named."""
 
+import shutil
 from pathlib import Path
 
 import av
@@ -7,6 +8,7 @@ import ffmpeg
 import pytest
 from factories import dummy_media
 from media_files import smooth_frames, write_video
+from odd_names import is_possible
 
 from dd_tools.media.audio import has_audio
 from dd_tools.media.extras import find_extras
@@ -81,10 +83,13 @@ def test_times_count_from_the_start_of_the_container(rich, tmp_path):
     assert [time for time, _ in _subtitles(path)] == pytest.approx([0.2, 1.2], abs=0.03)
 
 
-def test_a_video_may_give_its_own_audio_too(rich, tmp_path):
-    part = write_video(tmp_path / "part.mp4", smooth_frames(50))
+@pytest.mark.parametrize("name", ["v.mkv", "M\udcfcller.mkv"])
+def test_a_video_may_give_its_own_audio_too(rich, tmp_path, name):
+    if not is_possible(name):
+        pytest.skip("this system has no such names")
+    part, source = write_video(tmp_path / "part.mp4", smooth_frames(50)), Path(shutil.copy(rich, tmp_path / name))
     target = tmp_path / "out.mp4"
-    join([(part, 0.0)], target, exact_rate(25), audio=AudioTrack(rich), seconds=2, extras=find_extras(rich, target))
+    join([(part, 0.0)], target, exact_rate(25), audio=AudioTrack(source), seconds=2, extras=find_extras(source, target))
     assert len(_subtitles(target)) == 2 and has_audio(target)
 
 

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from both_kinds import write_tiny_models
 from commands import call
-from factories import dummy_pairs, dummy_portrait, dummy_voice
-from released import dummy_authors_checkpoint, dummy_small_renderer
+from studio import fill
 
 from dd_tools.errors import DataError
 from dd_tools.formats.arrays import write_array
@@ -34,21 +32,8 @@ LINES = {
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory):
-    """A folder with an input of every kind."""
     folder = tmp_path_factory.mktemp("studio")
-    for name, path in zip("rm", write_tiny_models(folder, "warp"), strict=True):
-        os.rename(path, folder / f"{name}.safetensors")
-    dummy_portrait(folder / "portrait.png")
-    dummy_voice(folder / "voice.wav", 0.4)
-    dummy_authors_checkpoint(folder / "stage1.ckpt", dummy_small_renderer())
-    dummy_pairs(folder)
-    paths = {name: folder / name for name in ("clip.h5", "latents.npy", "speech.npy", "r.safetensors")}
-    for command in (
-        ("dd-prep", folder / "portrait.png", "-o", paths["clip.h5"], "--size", 32),
-        ("dd-encode", paths["clip.h5"], "-o", paths["latents.npy"], "--renderer", paths["r.safetensors"]),
-        ("dd-audio", folder / "voice.wav", "-o", paths["speech.npy"], "--model", "mel"),
-    ):
-        assert call(*command).status == 0
+    fill(folder)
     return folder
 
 

@@ -16,6 +16,7 @@ from dd_tools.evaluation.protocol import SHORTEST, EvaluationProtocol
 from dd_tools.evaluation.registration import register_if_needed
 from dd_tools.evaluation.scores import ClipScores
 from dd_tools.face.detectors.protocol import Detector
+from dd_tools.formats.snapshot import Snapshot
 from dd_tools.media.video import probe
 from dd_tools.reporting import SILENT, Reporter
 
@@ -34,8 +35,9 @@ def score_pair(
     """Score a generated video; with `baseline` also the truth's first frame repeated, and the truth itself.
 
     observers: also receive every frame. Raises `DataError` if a video cannot be read or has no face, or if the two
-    differ in length, frame rate or framing.
+    differ in length, frame rate or framing, or change meanwhile.
     """
+    inputs = Snapshot(pair.truth, pair.generated)
     truth_info, generated_info = probe(pair.truth), probe(pair.generated)
     truth, generated = (read_face_frames(info, detector, reporter.say) for info in (truth_info, generated_info))
     frames = pair_frames(truth, generated, pair, allow_shorter=protocol.align == SHORTEST)
@@ -46,6 +48,7 @@ def score_pair(
     count = round(truth_info.duration * truth_info.frame_rate) if truth_info.duration else None
     pairs = reporter.progress(pairs, count, str(pair.generated))
     scores = _score_frames(pairs, pair, protocol, baseline=baseline, observers=observers)
+    inputs.check()
     faults = () if generated_info.has_audio else ("cannot measure lip sync: no audio track",)
     return [replace(scores[0], registered=registered, faults=faults + scores[0].faults), *scores[1:]]
 

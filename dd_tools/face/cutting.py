@@ -23,6 +23,7 @@ from dd_tools.face.usability import VOTE_FRAMES, check_usable, frame_status, maj
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.formats.clip import ClipWriter, Source, Status
 from dd_tools.formats.history import sha256_of
+from dd_tools.formats.snapshot import Snapshot
 from dd_tools.media.video import Box, Frame, VideoInfo, read_frames
 from dd_tools.reporting import Reporter
 
@@ -123,6 +124,7 @@ def write_clips(
     frames: FrameIndex,
     info: VideoInfo,
     *,
+    inputs: Snapshot,
     detector: Detector | None,
     history: list[dict],
     report: Reporter,
@@ -130,9 +132,10 @@ def write_clips(
 ) -> None:
     """Decode the part of the video that the crops cover, and write all clips; the first is renamed into place last.
 
-    detector: the detector that found the landmarks; None if they were read from a file. history: the clips' history
-    entries. need_usable: whether there must be a frame that can be dubbed. Raises `DataError` if there is none, and if
-    the video now has another number of frames than `frames`.
+    inputs: the video, from before it was probed. detector: the detector that found the landmarks; None if they were
+    read from a file. history: the clips' history entries. need_usable: whether there must be a frame that can be
+    dubbed. Raises `DataError` if there is none, and if the video has changed or now has another number of frames than
+    `frames`.
     """
     source = Source(info.path.name, sha256_of(info.path), info.width, info.height, info.frame_rate, frames.end)
     box = _covering_box(plans, info)
@@ -145,6 +148,7 @@ def write_clips(
                 clip.append(pts=frames.pts[index], **plan.frame_data(index, part, box))
         if need_usable:
             check_usable(np.concatenate([plan.status for plan in plans]), info.path)
+        inputs.check()
 
 
 def _decided(
@@ -175,9 +179,7 @@ def _matched(decoded: Iterable[Frame], frames: FrameIndex, info: VideoInfo) -> I
         if count <= expected:
             yield count - 1, frame.image
     if count != expected:
-        raise DataError(
-            f"cannot cut '{info.path}': {count} frames, but {expected} when faces were tracked; did it change?"
-        )
+        raise DataError(f"cannot cut '{info.path}': {count} frames, but {expected} when faces were tracked")
 
 
 def _covering_box(plans: Sequence[ClipPlan], info: VideoInfo) -> Box:

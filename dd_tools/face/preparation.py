@@ -21,6 +21,7 @@ from dd_tools.face.tracking.first_pass import FrameIndex, find_all_faces, find_s
 from dd_tools.face.usability import REASONS, Span, check_usable, frame_status, unusable_spans
 from dd_tools.formats.atomic import check_output_path
 from dd_tools.formats.clip import Status
+from dd_tools.formats.snapshot import Snapshot
 from dd_tools.media.video import VideoInfo, probe
 from dd_tools.reporting import SILENT, Reporter
 
@@ -63,7 +64,7 @@ def prepare_video(
     """
     recorded = nullcontext()
     if detector:
-        recorded = resumable_detector(detector, video_path, clip_path, settings, resume=resume)
+        recorded = resumable_detector(detector, video_path, clip_path, settings, resume=resume, report=report)
     with recorded as detector:
         if settings.face == ALL:
             return prepare_all_faces(video_path, clip_path, settings, detector=detector, history=history, report=report)
@@ -91,6 +92,7 @@ def prepare_clip(
     no frame has a usable face.
     """
     check_output_path(clip_path)
+    inputs = Snapshot(Path(video_path))
     info = probe(video_path)
     if landmarks_path is None:
         frames, landmarks = find_speaker(info, settings, detector, report)
@@ -98,7 +100,9 @@ def prepare_clip(
         frames, landmarks = match_landmarks(info, settings, landmarks_path, report)
     _check_usable(info, frames, landmarks, settings)
     plan = plan_clip(Path(clip_path), settings, landmarks, frames, info)
-    write_clips([plan], frames, info, detector=detector, history=history or [], report=report, need_usable=True)
+    write_clips(
+        [plan], frames, info, inputs=inputs, detector=detector, history=history or [], report=report, need_usable=True
+    )
     return _summary(plan, frames, info)
 
 
@@ -118,6 +122,7 @@ def prepare_all_faces(
     covered or outside the crop throughout: its clip has no usable frame.
     """
     check_output_path(first_path)
+    inputs = Snapshot(Path(video_path))
     info = probe(video_path)
     frames, tracks = find_all_faces(info, settings, detector, report)
     reports = {}
@@ -126,7 +131,7 @@ def prepare_all_faces(
             _plan_track(tracks[number], number, first_path, settings, frames, info)
             for number in range(start, min(start + MAX_CLIPS, len(tracks)))
         ]
-        write_clips(plans, frames, info, detector=detector, history=history or [], report=report)
+        write_clips(plans, frames, info, inputs=inputs, detector=detector, history=history or [], report=report)
         reports = {plan.path: _summary(plan, frames, info) for plan in plans} | reports
     return reports
 
@@ -144,8 +149,10 @@ def list_faces(
     Raises `DataError` if the video cannot be decoded or has no usable face.
     """
     check_output_path(sheet_path)
+    inputs = Snapshot(Path(video_path))
     info = probe(video_path)
     frames, tracks = find_all_faces(info, settings, detector, report)
+    inputs.check()
     write_sheet(tracks, frames.pts, sheet_path)
     return tracks
 

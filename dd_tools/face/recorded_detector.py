@@ -11,7 +11,9 @@ from dd_tools import __version__
 from dd_tools.errors import DataError
 from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.settings import PrepSettings
-from dd_tools.formats.parts import file_stamp, parts_folder
+from dd_tools.formats.history import sha256_of
+from dd_tools.formats.parts import parts_folder
+from dd_tools.reporting import Reporter
 
 _NO_FACE = np.empty(0, np.float32)  # how the file stores None
 
@@ -85,20 +87,20 @@ class RecordedDetector:
 
 @contextlib.contextmanager
 def resumable_detector(
-    detector: Detector, video_path: Path, clip_path: Path, settings: PrepSettings, *, resume: bool
+    detector: Detector, video_path: Path, clip_path: Path, settings: PrepSettings, *, resume: bool, report: Reporter
 ) -> Iterator[Detector]:
     """Record the results of `detector` in the folder CLIP.h5.parts, which is removed when the block succeeds.
 
     resume: reuse what an interrupted run recorded, if the video, the settings, the detector and the version of this
-    program are the same.
+    program are the same. report: see `parts_folder`.
     """
     key = {
-        "video": file_stamp(video_path),
+        "video": sha256_of(video_path),
         "settings": repr(settings),
         "program": [__version__, detector.name, detector.version],
     }
     with (
-        parts_folder(clip_path, key, resume=resume) as folder,
+        parts_folder(clip_path, key, resume=resume, report=report) as folder,
         RecordedDetector(detector, folder / "detections") as recorded,
     ):
         yield recorded

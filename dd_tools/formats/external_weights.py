@@ -47,7 +47,8 @@ def _read_torch(path: Path) -> dict:
             names = set().union(*(names_in_pickle(stream) for _ in range(LEGACY_PICKLES)))
     if names:
         raise pickle.UnpicklingError
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with utf8_path(path) as readable:
+        return torch.load(readable, map_location="cpu", weights_only=True)
 
 
 def _read_npz(path: Path) -> dict:

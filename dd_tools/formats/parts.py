@@ -9,6 +9,7 @@ from pathlib import Path
 from dd_tools.errors import DataError, reason
 from dd_tools.formats.atomic import atomic_output, check_output_path
 from dd_tools.formats.companions import companion, utf8_path
+from dd_tools.formats.history import sha256_of
 from dd_tools.formats.locking import output_lock
 from dd_tools.reporting import SILENT, Reporter
 
@@ -53,20 +54,22 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False, report: Repor
         _remove(folder)
 
 
-def file_stamp(path: Path | None) -> list | None:
-    """Resolved path, size in bytes and modification time in ns of a file: they change when the file does.
+def mark_finished(path: Path) -> None:
+    """Record the SHA-256 of a complete file in the folder, beside it, for `is_finished`. Raises `DataError`."""
+    with atomic_output(_digest_path(path)) as temporary:
+        temporary.write_text(sha256_of(path), "utf-8")
 
-    Returns None for None. Raises `DataError` if the file cannot be read.
-    """
-    if path is None:
-        return None
+
+def is_finished(path: Path) -> bool:
+    """Whether an earlier run finished the file, and it is undamaged."""
     try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise DataError(f"cannot read '{path}': no such file") from None
-    except OSError as error:
-        raise DataError(f"cannot read '{path}': {reason(error)}") from None
-    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+        return _digest_path(path).read_text("utf-8") == sha256_of(path)
+    except (OSError, ValueError, DataError):
+        return False
+
+
+def _digest_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
 
 
 def _read_key(folder: Path) -> dict | None:

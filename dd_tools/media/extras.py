@@ -8,7 +8,7 @@ import ffmpeg
 from av.container import InputContainer
 
 from dd_tools.media.containers import MATROSKA
-from dd_tools.media.opening import LIMITS, audio_stream, file_url, open_media, start_of, video_stream
+from dd_tools.media.opening import LIMITS, audio_stream, open_media, start_of, video_stream
 
 _TEXT = ("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text")
 _SUBTITLES = {".mkv": "subrip", ".webm": "webvtt"}  # how a container stores text that it cannot hold as it is
@@ -32,9 +32,9 @@ class Extras:
     attachments: bool
     lost: str
 
-    def streams(self) -> list[ffmpeg.nodes.FilterableStream]:
-        """The streams to map, of ffmpeg-python. The last may match nothing: it opens the file for its chapters."""
-        source = ffmpeg.input(file_url(self.path), copyts=None, itsoffset=-self.start, **LIMITS)
+    def streams(self, url: str) -> list[ffmpeg.nodes.FilterableStream]:
+        """The streams of the file at `url` to map. The last may match nothing: it opens the file for its chapters."""
+        source = ffmpeg.input(url, copyts=None, itsoffset=-self.start, **LIMITS)
         subtitles = [source[f"s:{number}"] for number, codec in enumerate(self.codecs) if codec]
         return [*subtitles, source["t?" if self.attachments else "t:99?"]]
 

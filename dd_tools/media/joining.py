@@ -11,7 +11,7 @@ from dd_tools.media.channels import check_channel, mono_mix
 from dd_tools.media.containers import MATROSKA, container_options, ticks_per_second
 from dd_tools.media.extras import Extras
 from dd_tools.media.ffmpeg import Process
-from dd_tools.media.opening import LIMITS, audio_stream, file_url, open_media, start_of
+from dd_tools.media.opening import LIMITS, audio_stream, file_url, open_media, start_of, utf8_urls
 
 _BITRATES = {1: "128k", 2: "192k"}  # bits per second for that many channels; more get _SURROUND_BITRATE
 _SURROUND_BITRATE = "384k"
@@ -26,7 +26,7 @@ class AudioTrack:
     """
 
     def __init__(self, path: str | Path, channel: int | None = None):
-        self.path = path
+        self.path = Path(path)
         check_channel(path, channel)
         with open_media(path) as container:
             context = audio_stream(container).codec_context
@@ -34,14 +34,14 @@ class AudioTrack:
             self._mix = mono_mix(context.layout.name, self._channels, channel)
             self._start = start_of(container)
 
-    def stream(self, target: Path, seconds: float) -> tuple[ffmpeg.nodes.FilterableStream, dict[str, object]]:
-        """The first `seconds` as a stream of ffmpeg-python, and the output options for `target`.
+    def stream(self, url: str, target: Path, seconds: float) -> tuple[ffmpeg.nodes.FilterableStream, dict[str, object]]:
+        """The first `seconds` as a stream of ffmpeg-python, and the output options for `target`. url: of the file.
 
         Into MP4 and MOV, AAC is copied: it is cut between two AAC frames and not padded. Any other audio is encoded,
         with the sample rate and the channels of the source, and padded with silence at both ends if it is too short.
         """
         # ffmpeg counts from the start of the streams that it reads; copyts and itsoffset count from the container's.
-        stream = ffmpeg.input(file_url(self.path), copyts=None, itsoffset=-self._start, **LIMITS)["a:0"]
+        stream = ffmpeg.input(url, copyts=None, itsoffset=-self._start, **LIMITS)["a:0"]
         if self._codec == "aac" and not self._mix and target.suffix.lower() not in MATROSKA:
             return stream, {"c:a": "copy", "t": seconds}
         codec = "libopus" if target.suffix.lower() == ".webm" else "aac"
@@ -77,16 +77,17 @@ def join(
 
     Raises `DataError` if ffmpeg fails.
     """
-    with _video_input(parts) as (video, input_options):
+    others = (one.path for one in (audio, extras) if one)
+    with _video_input(parts) as (video, input_options), utf8_urls(others) as urls:
         # ffmpeg starts every input at 0; itsoffset restores the start of the first part.
         streams = [ffmpeg.input(video, itsoffset=parts[0][1], **input_options)["v:0"]]
         options = {"c:v": "copy", **container_options(target, ticks_per_second(rate))}
         if audio:
-            stream, audio_options = audio.stream(target, seconds)
+            stream, audio_options = audio.stream(urls[audio.path], target, seconds)
             streams.append(stream)
             options |= audio_options
         if extras:
-            streams += extras.streams()
+            streams += extras.streams(urls[extras.path])
             # ffmpeg-python opens a file once if it gives the audio too.
             inputs = list(dict.fromkeys(stream.node for stream in streams))
             options |= extras.options(inputs.index(streams[-1].node)) | {"t": seconds}

@@ -8,7 +8,7 @@ import contextlib
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -16,6 +16,7 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from dd_tools.errors import DataError
+from dd_tools.formats.companions import utf8_path
 
 DEMUXERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,au,av1,avi,caf,dts,dtshd,dv,eac3,flac,flv,gif,gxf,h261,h263,h264,hevc,"
@@ -32,6 +33,13 @@ _FIRST_BRAND = 8  # its offset in an ISO base media file
 def file_url(path: str | Path) -> str:
     """`path` in ffmpeg's file protocol, so that colons and leading dashes have no special meaning."""
     return f"file:{path}"
+
+
+@contextlib.contextmanager
+def utf8_urls(paths: Iterable[Path]) -> Iterator[dict[Path, str]]:
+    """The `file_url` of each path, or of another path of the same file where it is not UTF-8, for ffmpeg-python."""
+    with contextlib.ExitStack() as stack:
+        yield {path: file_url(stack.enter_context(utf8_path(path))) for path in set(paths)}
 
 
 def check_input(path: str | Path) -> None:

@@ -12,7 +12,8 @@ from dd_tools.face.recorded_detector import RecordedDetector
 from dd_tools.face.settings import ALL, PROMINENT, PrepSettings
 from dd_tools.formats.arrays import read_speech
 from dd_tools.formats.clip import Clip
-from dd_tools.formats.parts import parts_folder
+from dd_tools.formats.parts import is_finished, mark_finished, parts_folder
+from dd_tools.formats.snapshot import Snapshot
 from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.nn.device import AUTO, computing, open_device
 from dd_tools.pipeline.encode import encode_references
@@ -77,6 +78,7 @@ def dub(
     if output.resolve() in (video.resolve(), audio.resolve()):
         raise UsageError(f"'{output}' is both input and output")
     check_target(output)
+    inputs = Snapshot(video, audio)
     source = None if settings.crop_only else video
     level = usable_level(audio, settings.audio_channel, report)
     plan = plan_output(output, settings, source=source, audio=audio, report=report)
@@ -106,17 +108,19 @@ def dub(
             if compiled:
                 compile_renderer(model, [speaker], batch_size, report)
             write_video(
-                [speaker], output, settings, folder, source=source, plan=plan, batch_size=batch_size, report=report
-            )
+                [speaker], output, settings, folder, source=source, plan=plan, inputs=inputs, batch_size=batch_size,
+                report=report,
+            )  # fmt: skip
 
 
 def _prepare(video: Path, folder: Path, settings: PrepSettings, report: Reporter) -> None:
     """Write the speaker's clip to `CLIP` in the folder, unless an earlier run did."""
-    if (folder / CLIP).exists():
+    if is_finished(folder / CLIP):
         return
     detector = open_detector(report=report)
     with RecordedDetector(detector, folder / f"detections-{detector.name}-{detector.version}") as recorded:
         result = prepare_clip(video, folder / CLIP, settings, detector=recorded, report=report)
+    mark_finished(folder / CLIP)
     for line in report_lines(result, video):
         report.say(line)
 
@@ -126,10 +130,10 @@ def _adapted(weights: Path, folder: Path, minutes: float, seed: int, device, dty
     from dd_tools.pipeline.adapt import adapt  # training imports torchvision, a second and 150 MB
 
     output = folder / ADAPTED
-    if not output.exists() and not adapt(
-        weights, folder / CLIP, output, minutes, device=device, seed=seed, resume=True, report=report
-    ):
-        raise KeyboardInterrupt
+    if not is_finished(output):
+        if not adapt(weights, folder / CLIP, output, minutes, device=device, seed=seed, resume=True, report=report):
+            raise KeyboardInterrupt
+        mark_finished(output)
     return load_renderer(output, device, dtype)
 
 
@@ -161,7 +165,7 @@ def _extract_speech(
     report: Reporter,
 ) -> None:
     """Write speech features for the motion model to `SPEECH` in the folder, unless an earlier run did."""
-    if (folder / SPEECH).exists():
+    if is_finished(folder / SPEECH):
         return
     with computing(device, torch.float32):
         speech_model = open_speech_model(model.speech_model, device=str(device), report=report)
@@ -169,6 +173,7 @@ def _extract_speech(
             speech_model, audio, folder / SPEECH, layer_weights=model.layer_weights, level=level, samples=samples,
             channel=channel,
         )  # fmt: skip
+    mark_finished(folder / SPEECH)
 
 
 def _generate(

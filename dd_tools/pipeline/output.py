@@ -18,6 +18,8 @@ from dd_tools.formats.arrays import LATENT_RATE
 from dd_tools.formats.atomic import atomic_output, check_output_path
 from dd_tools.formats.clip import Clip
 from dd_tools.formats.history import sha256_of
+from dd_tools.formats.parts import is_finished, mark_finished
+from dd_tools.formats.snapshot import Snapshot
 from dd_tools.media.ai_label import append_xmp, label_tags
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.containers import check_container
@@ -149,6 +151,7 @@ def write_video(
     *,
     source: Path | None,
     plan: OutputPlan | None,
+    inputs: Snapshot,
     batch_size: int = 8,
     report: Reporter = SILENT,
 ) -> None:
@@ -156,8 +159,8 @@ def write_video(
 
     source: the video into whose frames the crops are pasted; None to write the crops alone. plan: from `plan_output`,
     for the same output and settings; its audio is cut or padded to the length of the output. folder: of the parts;
-    those that exist are not rendered again. Raises `DataError` for an empty range of frames, `UsageError` for speakers
-    that do not fit together.
+    those that exist are not rendered again. inputs: files that must not have changed at the end. Raises `DataError` if
+    one has, and for an empty range of frames; `UsageError` for speakers that do not fit together.
     """
     _check_together(speakers, source)
     timeline = speakers[0].timeline
@@ -168,16 +171,18 @@ def write_video(
         frames = _frames(speakers, spans, source, batch_size)
         reported = report.progress(frames, spans[-1].stop - spans[0].start, "rendering")
         write_image_sequence(output, (image for image, _ in reported), first=spans[0].start)
+        inputs.check()
         return
     encoding = plan.encoding
     rate = exact_rate(speakers[0].clip.source.frame_rate or LATENT_RATE)
     files = {span.start: folder / f"{span.start:08d}.mp4" for span in spans}
-    missing = [span for span in spans if not files[span.start].exists()]
+    missing = [span for span in spans if not is_finished(files[span.start])]
     high_bit_depth = encoding.high_bit_depth and source is not None  # crops have 8 bits
     with closing(_frames(speakers, missing, source, batch_size, high_bit_depth)) as frames:
         reported = iter(report.progress(frames, sum(span.stop - span.start for span in missing), "rendering"))
         for span in missing:
             _write_part(files[span.start], islice(reported, span.stop - span.start), float(rate), encoding)
+            mark_finished(files[span.start])
     with atomic_output(output) as temporary:
         # With --frames, a later part of the video begins at time 0, so that it can be joined to another one.
         origin = timeline.pts[spans[0].start] if spans[0].start else 0.0
@@ -186,6 +191,7 @@ def write_video(
         tags = label_tags(settings.metadata)
         join(starts, temporary, rate, audio=plan.audio, seconds=seconds, tags=tags, extras=plan.extras)
         append_xmp(temporary)
+        inputs.check()
 
 
 def _check_together(speakers: Sequence[Speaker], source: Path | None) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from dd_tools.errors import UsageError
 from dd_tools.formats.clip import Clip
 from dd_tools.formats.parts import parts_folder
+from dd_tools.formats.snapshot import Snapshot
 from dd_tools.media.audio import read_audio_blocks
 from dd_tools.nn.device import AUTO, open_device
 from dd_tools.pipeline.job_key import job_key
@@ -65,6 +66,7 @@ def render(
         background = None if settings.crop_only else find_source(opened[0], source)
         if output.resolve() in {path.resolve() for path in (*clips, audio, background) if path}:
             raise UsageError(f"'{output}' is both input and output")
+        inputs = Snapshot(audio, background)
         plan = plan_output(output, settings, source=background, audio=audio, report=report)
         motions = {f"motion {number}": motion for number, motion in enumerate(latents)}
         arithmetic = (batch_size, torch_device, dtype, compiled)
@@ -73,8 +75,9 @@ def render(
         if compiled:
             compile_renderer(model, speakers, batch_size, report)
         write_video(
-            speakers, output, settings, folder, source=background, plan=plan, batch_size=batch_size, report=report
-        )
+            speakers, output, settings, folder, source=background, plan=plan, inputs=inputs, batch_size=batch_size,
+            report=report,
+        )  # fmt: skip
 
 
 def _hashable(options: dict[str, object]) -> list[tuple[str, object]]:

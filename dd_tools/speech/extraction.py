@@ -7,6 +7,7 @@ import numpy as np
 
 from dd_tools.errors import DataError
 from dd_tools.formats.arrays import write_speech
+from dd_tools.formats.snapshot import Snapshot
 from dd_tools.media.audio import BLOCK_SECONDS, SAMPLE_RATE, read_audio_blocks
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.speech.features import Level, SpeechModel, measure_level, sum_layers
@@ -31,8 +32,9 @@ def write_features(
     layer_weights: if given, the weighted sum of the layers is written instead, (1, T, D), see `sum_layers`.
     level: the audio's statistics, if known, which saves a pass over it. samples: number of samples at 16 kHz to
     process; the audio is cut or padded with silence to this length. channel: see `read_audio_blocks`. Raises
-    `DataError` as `usable_level` does, and if `target` cannot be written.
+    `DataError` as `usable_level` does, if `target` cannot be written, and if `source` changes meanwhile.
     """
+    inputs = Snapshot(source)
     level = level or usable_level(source, channel, report)
     samples = level.samples if samples is None else samples
     blocks = fit_length(read_audio_blocks(source, channel=channel), samples)
@@ -40,7 +42,12 @@ def write_features(
     layers = model.layers
     if layer_weights is not None:
         layers, pieces = 1, (sum_layers(piece, layer_weights) for piece in pieces)
-    write_speech(target, pieces, (layers, frame_count(samples), model.width))
+    write_speech(target, _then_check(pieces, inputs), (layers, frame_count(samples), model.width))
+
+
+def _then_check(pieces: Iterable[np.ndarray], inputs: Snapshot) -> Iterator[np.ndarray]:
+    yield from pieces
+    inputs.check()
 
 
 def usable_level(source: Path, channel: int | None = None, report: Reporter = SILENT) -> Level:
