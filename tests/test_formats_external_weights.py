@@ -44,9 +44,8 @@ def test_every_kind_of_file_holds_the_same():
 def test_the_name_of_a_file_need_not_be_utf_8(file):
     if not is_possible("M\udcfcller"):
         pytest.skip("this system has no such names")
-    {"pth": torch.save, "safetensors": save_file}.get(file[2:], lambda state, name: np.savez(name, **state))(
-        STATE, file
-    )
+    writers = {".pth": torch.save, ".safetensors": save_file, ".npz": lambda state, name: np.savez(name, **state)}
+    writers[file[1:]](STATE, file)
     odd = Path(file).rename(f"M\udcfcller{file}")
     assert read_weights(odd).keys() == STATE.keys()
 

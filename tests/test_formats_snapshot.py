@@ -37,7 +37,7 @@ def test_every_change_is_noticed(file, change):
     file.read_text()
     snapshot.check()
     change(file)
-    with pytest.raises(DataError, match="a.txt' changed while it was used; run the command again"):
+    with pytest.raises(DataError, match=r"a\.txt' changed while it was used; run the command again"):
         snapshot.check()
 
 

@@ -15,7 +15,7 @@ class Snapshot:
         self._states = {path: _state(path) for path in paths if path}
 
     def check(self) -> None:
-        """Raise `DataError` if a file was written, replaced or removed since. Call it before an output gets its name."""
+        """Raise `DataError` if a file was written, replaced or removed since. Call it before outputs appear."""
         for path, state in self._states.items():
             if _state(path) != state:
                 raise DataError(f"'{path}' changed while it was used; run the command again")
