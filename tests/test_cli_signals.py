@@ -134,6 +134,15 @@ def test_adapting_ends_with_the_status_of_the_signal(place, monkeypatch, name):
     assert Path("out.mp4").exists() and not Path("out.mp4.parts").exists()
 
 
+def test_ctrl_c_before_the_command_begins_is_one_line(place, monkeypatch):
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dd_tools.cli.command.typer.Typer", interrupt)
+    outcome = call_in(place, LINES[1])
+    assert (outcome.status, outcome.errors) == (130, "dd-audio: interrupted\n")
+
+
 @pytest.mark.parametrize("line", LINES[4:6], ids=lambda line: line.split()[0])
 def test_what_is_finished_of_a_video_is_kept(place, monkeypatch, line):
     with monkeypatch.context() as patch:

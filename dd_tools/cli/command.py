@@ -69,10 +69,13 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
     def run() -> None:
         # A terminal or pipe that is not Unicode gets escapes, not a traceback after all the work.
         sys.stdout.reconfigure(errors="backslashreplace")
-        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        app.command(name)(command)
         try:
+            app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+            app.command(name)(command)
             sys.exit(app(standalone_mode=False))
+        except KeyboardInterrupt:  # before the command begins
+            typer.echo(f"{name}: interrupted", err=True)
+            sys.exit(128 + signal.SIGINT)
         except _ParsingError as error:
             message = error.format_message()
             message = f"{message[:1].lower()}{message[1:].rstrip('.')}; see {name} --help"

@@ -29,6 +29,7 @@ from dd_tools.reporting import Reporter
 Result = TypeVar("Result")
 
 MIN_STANDING = 1.5  # nominal frames: a last frame that is shown for longer stands, as in a screen recording
+FARTHEST = 1e5  # pixels: no frame is larger
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,9 @@ def read_landmarks(path: str | Path) -> np.ndarray:
     landmarks = read_array(path, ("T frames", f"{LANDMARK_COUNT} points", "x and y"))
     if landmarks.shape[1:] != (LANDMARK_COUNT, 2):
         raise DataError(f"cannot use '{path}': shape {landmarks.shape}, expected (T, {LANDMARK_COUNT}, 2)")
+    farthest = np.abs(landmarks).max(initial=0)
+    if farthest > FARTHEST:
+        raise DataError(f"cannot use '{path}': coordinates up to {farthest:g}, expected pixels of a frame")
     landmarks = landmarks.astype(np.float32)
     landmarks[~landmarks.any((1, 2))] = np.nan
     return landmarks
