@@ -12,6 +12,7 @@ from PIL import Image
 
 from dd_tools.cli.eval import repeat_option
 from dd_tools.cli.eval_table import columns_that_fit
+from dd_tools.errors import DataError
 from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.rates import exact_rate
 
@@ -248,6 +249,16 @@ def test_a_video_that_fails_leaves_no_page(folders):
     video_with_audio(folders / "gt" / "a.mp4", TALKING * 2)
     assert dd_eval("ours", "--truth", "gt", "--html", "report", "-q").status == 1
     assert sorted(path.suffix for path in Path("report/clips").iterdir()) == [".html", ".jpg", ".jpg", ".mp4"]
+
+
+def test_a_video_whose_page_cannot_be_written_counts_once(folders, monkeypatch):
+    def fail(media, *_):
+        raise DataError("cannot write 'report/clips': no space left on device")
+
+    monkeypatch.setattr("dd_tools.evaluation.report.clip_media.ClipMedia.__exit__", fail)
+    outcome = dd_eval("ours/a.mp4", "--truth", "gt/a.mp4", "--html", "report", "--json", "r.json", "-q")
+    assert outcome.status == 1 and "1 of 1 videos not scored" in outcome.errors
+    assert not Path("r.json").exists(), "nothing was scored"
 
 
 def test_other_framings_are_refused_or_registered(folders):

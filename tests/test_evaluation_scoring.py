@@ -161,7 +161,7 @@ def test_other_framings_are_scored_when_registered(score):
 
 def test_lips_are_compared_with_their_own_audio_and_baselines_with_the_truths(score, monkeypatch):
     expert, heard = SimpleNamespace(sha256="0" * 64, is_public=False), []
-    monkeypatch.setattr(lse, "audio_of", lambda path: heard.append(path) or iter(()))
+    monkeypatch.setattr(lse, "audio_of", lambda path, say: heard.append(path) or iter(()))
     score(OTHERWISE, TALKING, baseline=True, choices={"expert": expert})
     assert [path and path.name for path in heard] == ["generated.mp4", "truth.mp4", "truth.mp4"]
 

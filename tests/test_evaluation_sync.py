@@ -112,6 +112,16 @@ def test_other_frame_rates_are_resampled_to_25(tmp_path):
     assert measured(at_50, audio_of(path)).results() == pytest.approx(measured(shown, audio_of(path)).results())
 
 
+def test_what_cannot_be_decoded_of_the_audio_is_said(tmp_path):
+    whole, said = dummy_voice(tmp_path / "voice.flac", seconds=5), []
+    damaged = tmp_path / "damaged.flac"
+    damaged.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    for path in (whole, damaged):
+        measured(frames_of(100), audio_of(path, said.append)).results()
+    (line,) = said
+    assert line.startswith(f"'{damaged}' is damaged: ")
+
+
 def test_a_clip_that_is_too_short_has_a_fault(tmp_path):
     path = dummy_voice(tmp_path / "voice.wav", seconds=1)
     short, silent = measured(frames_of(5), audio_of(path)), measured(frames_of(50), audio_of(None))

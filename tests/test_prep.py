@@ -282,7 +282,10 @@ class TestLandmarksFromAFile:
             (np.ones((24, 136)), r"cannot read '.*own\.npy': shape \(24, 136\), expected"),
             (np.full((24, 68, 2), np.nan), r"cannot read '.*own\.npy': holds NaN"),
             (np.zeros((24, 68, 2)), r"no face found in '.*talk\.mp4'"),
-            (np.full((24, 68, 2), -3e38), r"cannot use '.*own\.npy': coordinates up to 3e\+38, expected pixels of a frame"),
+            (
+                np.full((24, 68, 2), -3e38),
+                r"cannot use '.*own\.npy': coordinates up to 3e\+38, expected pixels of a frame",
+            ),
         ],
     )
     def test_that_do_not_fit_are_an_error(self, talk, tmp_path, array, complaint):

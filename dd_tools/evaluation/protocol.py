@@ -1,6 +1,6 @@
 """The options of an evaluation, the measures they select, and the signature that records them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from dd_tools.evaluation.measures.teeth import TEETH_SHARPNESS, inner_gradient, 
 from dd_tools.evaluation.measures.unavailable import Unavailable
 from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.geometry import HEAD_SIDE
+from dd_tools.reporting import SILENT
 
 if TYPE_CHECKING:
     from dd_tools.evaluation.measures.sync.syncnet import SyncExpert
@@ -66,14 +67,17 @@ class EvaluationProtocol:
                 name = option.replace("_", " ")
                 raise UsageError(f"unknown {name} '{getattr(self, option)}', expected {', '.join(allowed)}")
 
-    def measures(self, audio: Path | None = None) -> list[Measure]:
-        """New measures for one clip, in the order of the table. audio: the file whose audio track LSE uses."""
+    def measures(self, audio: Path | None = None, say: Callable[[str], None] = SILENT.say) -> list[Measure]:
+        """New measures for one clip, in the order of the table.
+
+        audio: the file whose audio track LSE uses. say: called with one line if part of it cannot be decoded.
+        """
         return [
             FrameMean(PSNR, psnr),
             FrameMean(SSIM, ssim),
             LpipsMean(self.lpips) if self.lpips else Unavailable(lpips_label(None)),
             FrameMean(lmd_label(self.lmd), aligned_lmd if self.lmd == ALIGNED else raw_lmd),
-            self._lip_sync(audio),
+            self._lip_sync(audio, say),
             LipAperture(),
             Closures(),
             Jitter(),
@@ -82,10 +86,10 @@ class EvaluationProtocol:
             FrameMean(OUTSIDE, outside_error),
         ]
 
-    def _lip_sync(self, audio: Path | None) -> Measure:
+    def _lip_sync(self, audio: Path | None, say: Callable[[str], None]) -> Measure:
         if self.expert is None:
             return Unavailable(*lse.LABELS)
-        return lse.LipSync(self.expert, self.sync_crop, lse.audio_of(audio))
+        return lse.LipSync(self.expert, self.sync_crop, lse.audio_of(audio, say))
 
     @property
     def labels(self) -> list[Label]:

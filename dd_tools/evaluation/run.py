@@ -1,10 +1,12 @@
 """A run over many pairs: collects the scores and everything else in the reports, in one pass over each pair."""
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dd_tools.errors import DataError
+from dd_tools.evaluation.measures.interface import Observer
 from dd_tools.evaluation.pairs import VideoPair
 from dd_tools.evaluation.protocol import EvaluationProtocol
 from dd_tools.evaluation.report.clip_media import CLIPS, ClipMedia
@@ -50,37 +52,39 @@ class Evaluation:
 
     def score(self, pair: VideoPair) -> ClipScores:
         """Score a pair and return the generated video's scores. Errors as for `score_pair`, noted in `failed`."""
+        mouths, features = MouthRows(), self._fid.observer() if self._fid else None
         try:
-            return self._score_with_media(pair) if self._pages else self._score(pair)
+            with self._media(pair) as media:
+                scores = self._scores(pair, [observer for observer in (mouths, media, features) if observer])
         except DataError as error:
             self.failed.append(str(error))
             raise
+        if features:
+            self._fid.keep(pair.system, features)
+        if media:
+            self.media[scores[0]] = media
+        self.clips += scores
+        self.mouths[pair] = mouths
+        return scores[0]
 
-    def _score_with_media(self, pair: VideoPair) -> ClipScores:
+    def _media(self, pair: VideoPair) -> AbstractContextManager[ClipMedia | None]:
+        """What writes the clip's videos for the web pages, if there are any."""
+        if not self._pages:
+            return nullcontext()
         audio = pair.generated if has_audio(pair.generated) else None
         name = f"{len(self.media) + 1:02d}-{_file_name(pair.system)}-{_file_name(pair.clip)}"
-        with ClipMedia(self._pages / CLIPS, name, probe(pair.truth).frame_rate, audio) as media:
-            scores = self._score(pair, media)
-        self.media[scores] = media
-        return scores
+        return ClipMedia(self._pages / CLIPS, name, probe(pair.truth).frame_rate, audio)
 
-    def _score(self, pair: VideoPair, media: ClipMedia | None = None) -> ClipScores:
-        mouths = MouthRows()
-        features = self._fid.observer() if self._fid else None
+    def _scores(self, pair: VideoPair, observers: list[Observer]) -> list[ClipScores]:
         is_new_truth = all(clip.truth != str(pair.truth) for clip in self.clips)
-        scores = score_pair(
+        return score_pair(
             pair,
             self._protocol,
             self._detector,
             baseline=self._baseline and is_new_truth,
-            observers=[observer for observer in (mouths, media, features) if observer],
+            observers=observers,
             reporter=self._reporter,
         )
-        if features:
-            self._fid.keep(pair.system, features)
-        self.clips += scores
-        self.mouths[pair] = mouths
-        return scores[0]
 
     def report(self) -> Report:
         """The results so far."""

@@ -47,7 +47,7 @@ def score_pair(
     pairs = (FramePair(*both, protocol.region) for both in frames)
     count = round(truth_info.duration * truth_info.frame_rate) if truth_info.duration else None
     pairs = reporter.progress(pairs, count, str(pair.generated))
-    scores = _score_frames(pairs, pair, protocol, baseline=baseline, observers=observers)
+    scores = _score_frames(pairs, pair, protocol, baseline=baseline, observers=observers, reporter=reporter)
     inputs.check()
     faults = () if generated_info.has_audio else ("cannot measure lip sync: no audio track",)
     return [replace(scores[0], registered=registered, faults=faults + scores[0].faults), *scores[1:]]
@@ -60,9 +60,10 @@ def _score_frames(
     *,
     baseline: bool = False,
     observers: Iterable[Observer] = (),
+    reporter: Reporter = SILENT,
 ) -> list[ClipScores]:
     """Pass frames to new measures and to `observers`; arguments, result and errors as for `score_pair`."""
-    framing, scorer = FramingCheck(), _ClipScorer(protocol.measures(pair.generated))
+    framing, scorer = FramingCheck(), _ClipScorer(protocol.measures(pair.generated, reporter.say))
     baselines = _Baselines(pair, protocol) if baseline else None
     for frame in frames:
         for observer in (framing, scorer, *observers, *filter(None, [baselines])):

@@ -5,7 +5,7 @@ LSE-C are taken at the best offset, so a constant delay does not change them; th
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from dd_tools.evaluation.measures.sync.audio_windows import MIN_FRAMES, RATE, WI
 from dd_tools.evaluation.measures.sync.crops import CROPS, Crop
 from dd_tools.evaluation.measures.sync.shifts import MAX_SHIFT, ShiftDistances
 from dd_tools.media.audio import has_audio, read_audio_blocks
+from dd_tools.reporting import SILENT
 
 if TYPE_CHECKING:
     from dd_tools.evaluation.measures.sync.syncnet import SyncExpert
@@ -39,9 +40,12 @@ def sync_labels(expert: "SyncExpert", crop: str) -> tuple[Label, ...]:
     return replace(first, settings=settings), *(replace(label, settings="as-lse_d") for label in others)
 
 
-def audio_of(path: Path | None) -> Iterator[np.ndarray]:
-    """The audio of a file in blocks, float32 (N,) at 16 kHz; empty for None or a file without an audio track."""
-    return read_audio_blocks(path) if path and has_audio(path) else iter(())
+def audio_of(path: Path | None, say: Callable[[str], None] = SILENT.say) -> Iterator[np.ndarray]:
+    """The audio of a file in blocks, float32 (N,) at 16 kHz; empty for None or a file without an audio track.
+
+    say: called with one line if part of it cannot be decoded.
+    """
+    return read_audio_blocks(path, on_damage=say) if path and has_audio(path) else iter(())
 
 
 class LipSync(Measure):
