@@ -83,6 +83,19 @@ def test_an_incomplete_result_is_detected_again(tmp_path):
         assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("place", [0, 3, 5, 8, 20, 60, 200, 700])
+def test_a_damaged_result_is_detected_again(tmp_path, place):
+    path = tmp_path / "detections"
+    with RecordedDetector(video(), path) as recorded:
+        expected = speaker(recorded)
+    whole = path.read_bytes()
+    for bit in range(8):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+        with RecordedDetector(video(), path) as recorded:
+            np.testing.assert_array_equal(speaker(recorded), expected)
+        assert path.read_bytes() == whole
+
+
 def test_a_full_disk_is_a_one_line_error_and_loses_nothing(tmp_path):
     path = tmp_path / "detections"
     with RecordedDetector(video(), path) as recorded:

@@ -4,11 +4,11 @@ import ffmpeg
 import numpy as np
 import pytest
 import soundfile
-from factories import dummy_media
+from factories import dummy_media, dummy_voice
 from media_files import smooth_frames, write_with_audio
 
 from dd_tools.errors import DataError
-from dd_tools.media.audio import read_audio
+from dd_tools.media.audio import has_audio, read_audio
 from dd_tools.media.joining import AudioTrack
 from dd_tools.media.opening import open_media
 
@@ -82,3 +82,11 @@ def test_every_layout_fits_every_container(program, tmp_path, suffix, layout, ex
         found = container.streams.audio[0].codec_context.layout.name
     assert "channels" not in found and (expected is None or found == expected)
     assert np.abs(read_audio(path)).max() > 0.02
+
+
+def test_audio_of_an_unknown_codec_is_one_line(tmp_path):
+    path = dummy_voice(tmp_path / "voice.wav")
+    path.write_bytes(path.read_bytes()[:20] + b"\x77\x77" + path.read_bytes()[22:])  # the format tag
+    assert not has_audio(path)
+    with pytest.raises(DataError, match=r"cannot read '.*voice\.wav': the codec of its audio is unknown"):
+        read_audio(path)

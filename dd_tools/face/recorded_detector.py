@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,14 +18,16 @@ from dd_tools.formats.parts import parts_folder
 from dd_tools.reporting import Reporter
 
 _NO_FACE = np.empty(0, np.float32)  # how the file stores None
+_HEADER = struct.Struct("<II")  # of each result: bytes of the NPY data that follow, and their CRC-32
+_LARGEST = 1 << 20  # bytes of a result: 2000 faces
 
 
 class RecordedDetector:
     """A `Detector` that records the results of another one in the file `path`. Use it as a context manager.
 
     When it is opened again, it returns the recorded results in order before it calls the other detector. The calls must
-    therefore be the same as in the interrupted run, on the same video. A truncated result is detected again. Raises
-    `DataError` if the file cannot be written.
+    therefore be the same as in the interrupted run, on the same video. A truncated or damaged result is detected again,
+    with all after it. Raises `DataError` if the file cannot be written.
     """
 
     def __init__(self, detector: Detector, path: Path):
@@ -67,20 +71,23 @@ class RecordedDetector:
         return result
 
     def _read(self) -> np.ndarray | None:
-        """The next result in the file; None at its end, where a truncated result is removed."""
+        """The next result in the file; None at its end, where a truncated or damaged result is removed."""
         start = self._file.tell()
-        try:
-            return np.load(self._file, allow_pickle=False)
-        except (ValueError, EOFError):
-            self._file.seek(start)
-            self._file.truncate()
-            return None
+        header = self._file.read(_HEADER.size)
+        size, checksum = _HEADER.unpack(header) if len(header) == _HEADER.size else (0, 0)
+        record = self._file.read(min(size, _LARGEST))
+        if record and len(record) == size and zlib.crc32(record) == checksum:
+            return np.load(io.BytesIO(record), allow_pickle=False)
+        self._file.seek(start)
+        self._file.truncate()
+        return None
 
     def _append(self, result: np.ndarray) -> None:
-        record = io.BytesIO()
-        np.save(record, result)
+        stream = io.BytesIO()
+        np.save(stream, result)
+        record = stream.getvalue()
         try:
-            self._file.write(record.getvalue())
+            self._file.write(_HEADER.pack(len(record), zlib.crc32(record)) + record)
         except OSError as error:
             raise DataError(f"cannot write '{self._path}': {str(error.strerror).lower()}") from None
 

@@ -16,7 +16,8 @@ def check_channel(path: str | Path, channel: int | None) -> None:
     with open_media(path) as container:
         stream = audio_stream(container)
         if stream is None:
-            raise DataError(f"cannot read '{path}': no audio track")
+            found = "the codec of its audio is unknown" if container.streams.audio else "no audio track"
+            raise DataError(f"cannot read '{path}': {found}")
         count = stream.codec_context.layout.nb_channels
         if channel is not None and not 1 <= channel <= count:
             raise DataError(f"cannot read channel {channel} of '{path}': it has {count}")

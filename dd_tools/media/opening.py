@@ -98,14 +98,14 @@ def _top_level_boxes(path: str | Path) -> Iterator[bytes]:
 
 
 def video_stream(container: InputContainer) -> Stream | None:
-    """The first video stream; None if there is none. Cover art does not count."""
+    """The first video stream with a known codec; None if there is none. Cover art does not count."""
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
-    return next((stream for stream in container.streams.video if not stream.disposition & covers), None)
+    return next((one for one in container.streams.video if one.codec_context and not one.disposition & covers), None)
 
 
 def audio_stream(container: InputContainer) -> Stream | None:
-    """The first audio stream; None if there is none."""
-    return next(iter(container.streams.audio), None)
+    """The first audio stream with a known codec; None if there is none."""
+    return next((one for one in container.streams.audio if one.codec_context), None)
 
 
 def start_of(container: InputContainer) -> float:
