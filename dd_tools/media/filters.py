@@ -8,8 +8,6 @@ from av.audio.frame import AudioFrame
 from av.frame import Frame
 from av.video.frame import VideoFrame
 
-from dd_tools.media.side_data import display_matrix
-
 Chain = list[tuple[str, str]]  # filters with their arguments
 
 
@@ -49,7 +47,8 @@ class FilterChain:
 def _kind(frame: Frame) -> tuple:
     """What the frames of one chain have in common."""
     if isinstance(frame, VideoFrame):
-        return frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, display_matrix(frame)
+        # Reading the side data of a frame makes a reference cycle: hundreds of frames would wait for the collector.
+        return frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.rotation
     return frame.sample_rate, frame.format.name, frame.layout.name, frame.layout.nb_channels
 
 

@@ -94,10 +94,11 @@ def _killed_and_resumed(folder: Path, duration: float, kills: int, chance: rando
 
 
 def _write_inputs(folder: Path, seconds: float, width: int) -> None:
-    """``talk.mp4`` and ``speech.flac`` of this duration."""
+    """``talk.mp4``, 16:9 with the astronaut in the middle, and ``speech.flac``, of this duration."""
+    height = width * 9 // 16 // 2 * 2
     short = write_talk(folder / "short.mp4", LOOPED, AUDIO, shortest=None)
     for source, target, options in (
-        (short, "talk.mp4", {"vf": f"scale={width}:-2,format=yuv420p", "an": None}),
+        (short, "talk.mp4", {"vf": f"scale=-2:{height},pad={width}:{height}:-1:0,format=yuv420p", "an": None}),
         (AUDIO, "speech.flac", {}),
     ):
         looped = ffmpeg.input(str(source), stream_loop=-1).output(str(folder / target), t=seconds, **options)
