@@ -68,8 +68,10 @@ class MotionNetwork(nn.Module):
     def __init__(self, config: MotionConfig):
         super().__init__()
         self.config = config
-        is_upper = torch.arange(config.speech_layers) == max(config.speech_layers - 2, 0)
-        self.layer_weights = nn.Parameter(UPPER_LAYER * is_upper)
+        # On the meta device, torch.arange and torch.eye would import a compiler: a second and 70 MB.
+        layer_weights = torch.zeros(config.speech_layers)
+        layer_weights[max(config.speech_layers - 2, 0)] = UPPER_LAYER
+        self.layer_weights = nn.Parameter(layer_weights)
         self.filter = LinearFilter(config.speech_width, config.z_size)
         self.members = nn.ModuleList(Member(config) for _ in range(config.members))
         self.register_buffer("speech_mean", torch.zeros(config.speech_layers, config.speech_width))
@@ -77,7 +79,7 @@ class MotionNetwork(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(config.z_size))
         self.register_buffer("latent_std", torch.ones(config.z_size))
         self.register_buffer("face_mean", torch.zeros(config.z_size))
-        self.register_buffer("face_between", torch.eye(config.z_size))
+        self.register_buffer("face_between", torch.zeros(config.z_size, config.z_size).fill_diagonal_(1))
         self.register_buffer("face_within", torch.zeros(config.z_size, config.z_size))
         self.register_buffer("aperture_mean", torch.zeros(()))
         self.register_buffer("aperture_std", torch.ones(()))
