@@ -1,5 +1,6 @@
 """Reading: descriptions, frames, times and colours of videos, and errors for everything else."""
 
+import gc
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import ffmpeg
 import numpy as np
 import pytest
 from factories import dummy_media, dummy_turned, dummy_video, raw_video, shared_file
-from media_files import open_files
+from media_files import open_files, smooth_frames, write_video
 from PIL import Image
 
 from dd_tools.errors import DataError
@@ -252,3 +253,16 @@ def test_real_clips(name, size, rate, count):
     assert len(times) == pytest.approx(count, abs=1) and reports == []
     assert np.all(np.diff(times) > 0)
     assert abs(times[-1] + 1 / rate - info.duration) < 0.06
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_frames_do_not_wait_for_the_garbage_collector(tmp_path, suffix):
+    """In a reference cycle, hundreds of large frames would be held until it runs."""
+    source = write_video(tmp_path / f"v{suffix}", smooth_frames(50))
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(1 for _ in read_frames(source)) == 50
+        assert gc.collect() < 25
+    finally:
+        gc.enable()

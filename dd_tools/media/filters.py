@@ -47,7 +47,7 @@ class FilterChain:
 def _kind(frame: Frame) -> tuple:
     """What the frames of one chain have in common."""
     if isinstance(frame, VideoFrame):
-        # Reading the side data of a frame makes a reference cycle: hundreds of frames would wait for the collector.
+        # The rotation stands for the whole display matrix, see `dd_tools.media.side_data`.
         return frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.rotation
     return frame.sample_rate, frame.format.name, frame.layout.name, frame.layout.nb_channels
 

@@ -20,7 +20,7 @@ from dd_tools.media.decoding import StreamDecoder
 from dd_tools.media.images import check_pixels, read_image
 from dd_tools.media.opening import audio_stream, check_input, open_media, video_stream
 from dd_tools.media.rates import exact_rate
-from dd_tools.media.side_data import display_matrix, hdr_metadata
+from dd_tools.media.side_data import hdr_metadata
 
 DEFAULT_FRAME_RATE = 25.0  # frames per second, if the file does not say
 
@@ -156,9 +156,7 @@ def displayed_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
 
 def _turned_size(frame: VideoFrame) -> tuple[int, int]:
     """Width and height as stored, after rotation."""
-    matrix = display_matrix(frame)
-    turned = matrix is not None and matrix[0] == 0 and matrix[4] == 0
-    return (frame.height, frame.width) if turned else (frame.width, frame.height)
+    return (frame.height, frame.width) if abs(frame.rotation) == 90 else (frame.width, frame.height)
 
 
 def _nominal_rate(path: Path, stream: VideoStream) -> Fraction:

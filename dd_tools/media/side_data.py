@@ -1,4 +1,8 @@
-"""What a decoded frame says about its display: rotation and HDR metadata."""
+"""What a decoded frame says about its display: rotation and HDR metadata.
+
+Do not call these functions for every frame. Reading the side data of a frame makes a reference cycle, and hundreds of
+frames would wait for the garbage collector.
+"""
 
 import struct
 
