@@ -326,3 +326,26 @@ def test_wrong_usage(folders, arguments, status, message):
     code, _, err = dd_eval(*arguments)
     assert (code, message in err) == (status, True), err
     assert (folders / "gt" / "a.mp4").read_bytes() == before
+
+
+def test_videos_that_are_not_good_enough_are_rejected(folders):
+    good = dd_eval("ours", "--truth", "gt", "--fail-if", "psnr<1", "--fail-if", "frames_per_second>1", "-q")
+    assert (good.status, "'frames_per_second' is not measured" in good.errors) == (2, True)
+    assert dd_eval("ours", "--truth", "gt", "--fail-if", "psnr<1", "--fail-if", "outside_error>200").status == 0
+    video_with_audio(folders / "ours" / "b.mp4", [dummy_marked_face(opening) for opening in (0.1, 0.3, 0.2)])
+    first, second = (clip["psnr"] for clip in scores("ours", "--truth", "gt"))
+    assert first != second
+    worse, between = "ab"[second < first], (first + second) / 2
+    outcome = dd_eval("ours", "--truth", "gt", "--fail-if", f"psnr<{between}", "--json", "r.json", "-q")
+    assert outcome.status == 1
+    assert outcome.errors.splitlines() == [
+        f"dd-eval: 'ours/{worse}.mp4' is rejected: psnr<{between:g} ({min(first, second):.4g})",
+        "dd-eval: 1 of 2 videos rejected",
+    ]
+    rejected = {clip["clip"]: clip["rejected"] for clip in json.loads(Path("r.json").read_text())["clips"]}
+    assert [name for name, reasons in rejected.items() if reasons] == [worse]
+
+
+def scores(*arguments: str) -> list[dict]:
+    assert dd_eval(*arguments, "--json", "scores.json", "-q").status == 0
+    return json.loads(Path("scores.json").read_text())["clips"]

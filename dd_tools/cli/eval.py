@@ -65,6 +65,10 @@ Fid = Annotated[
 Baseline = Annotated[
     bool, typer.Option("--baseline", help="Also score the truth's first frame repeated, and the truth itself.")
 ]
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY<NUMBER", help="Reject videos with such a score (<, <=, >, >=); can be given repeatedly."),
+]
 DetectorName = Annotated[
     str, typer.Option("--detector", metavar="mediapipe|face-alignment", help="Detector of facial landmarks.")
 ]
@@ -89,14 +93,16 @@ def evaluate(
     sync_crop: SyncCrop = "real",
     fid: Fid = None,
     baseline: Baseline = False,
+    fail_if: FailIf = None,
     detector: DetectorName = "mediapipe",
     device: Device = "auto",
 ) -> None:
     """Compare generated videos with their truth: image quality, lip sync, lip motion and steadiness.
 
     Prints a table to standard output; arrows show the direction of good values. Videos that cannot be scored are
-    reported, the others are scored, and the exit status is 1.
+    reported, the others are scored, and the exit status is 1. So it is for videos that --fail-if rejects.
     """
+    from dd_tools.evaluation.conditions import parse_conditions
     from dd_tools.evaluation.networks import open_networks
     from dd_tools.evaluation.pairs import match_pairs
     from dd_tools.evaluation.protocol import EvaluationProtocol
@@ -110,12 +116,14 @@ def evaluate(
     networks = open_networks(
         lpips=lpips, lpips_trunk=lpips_trunk, syncnet=syncnet, inception=fid, device=device, say=session.say
     )
+    protocol = replace(protocol, lpips=networks.lpips, expert=networks.expert)
     evaluation = Evaluation(
-        replace(protocol, lpips=networks.lpips, expert=networks.expert),
+        protocol,
         open_detector(detector, device=str(open_device(device)), report=session),
         fid=networks.fid,
         baseline=baseline,
         pages=html,
+        conditions=parse_conditions(fail_if or [], protocol.measured),
         reporter=session,
     )
     for line in matching.missing:
@@ -171,7 +179,10 @@ def write_reports(
 
 
 def report_gaps(session: Session, clip: "ClipScores") -> None:
-    """Print where no face was found and whether the video was registered; fail for measures without a value."""
+    """Print where no face was found and whether the video was registered.
+
+    Fail for measures without a value, and for conditions that reject the video.
+    """
     for path, missed in ((clip.truth, clip.missed_truth), (clip.generated, clip.missed_generated)):
         if missed:
             session.say(
@@ -181,14 +192,18 @@ def report_gaps(session: Session, clip: "ClipScores") -> None:
         session.say(f"'{clip.generated}' is framed differently from its truth and was registered")
     for fault in clip.faults:
         session.fail(f"'{clip.generated}': {fault}")
+    for reason in clip.rejected:
+        session.fail(f"'{clip.generated}' is rejected: {reason}")
 
 
 def check_complete(evaluation: "Evaluation") -> None:
-    """Raise `DataError` with the number of videos that were not scored, or only partly."""
+    """Raise `DataError` with the number of videos that were not scored, only partly, or rejected."""
     count = len(evaluation.failed) + len(evaluation.mouths)
     partly = sum(bool(clip.faults) for clip in evaluation.clips if clip.generated)
     parts = [f"{len(evaluation.failed)} of {count} videos not scored"] if evaluation.failed else []
     parts += [f"{partly} of {count} videos only partly scored"] if partly else []
+    rejected = sum(bool(clip.rejected) for clip in evaluation.clips)
+    parts += [f"{rejected} of {count} videos rejected"] if rejected else []
     if parts:
         raise DataError(", ".join(parts))
 

@@ -96,6 +96,12 @@ class EvaluationProtocol:
         """The labels of `measures`."""
         return [label for measure in self.measures() for label in measure.labels]
 
+    @property
+    def measured(self) -> list[str]:
+        """The keys of the measures whose networks are there."""
+        measures = (measure for measure in self.measures() if not isinstance(measure, Unavailable))
+        return [label.key for measure in measures for label in measure.labels]
+
     def signature(self, detector: Detector, labels: Sequence[Label] | None = None) -> str:
         """Every setting that can change a score, as ``name:value`` joined by ``|``.
 

@@ -1,11 +1,14 @@
 """A run over many pairs: collects the scores and everything else in the reports, in one pass over each pair."""
 
 import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dd_tools.errors import DataError
+from dd_tools.evaluation.conditions import Condition, reasons
 from dd_tools.evaluation.measures.interface import Observer
 from dd_tools.evaluation.pairs import VideoPair
 from dd_tools.evaluation.protocol import EvaluationProtocol
@@ -41,10 +44,11 @@ class Evaluation:
         fid: "SystemFid | None" = None,
         baseline: bool = False,
         pages: Path | None = None,
+        conditions: Sequence[Condition] = (),
         reporter: Reporter = SILENT,
     ):
         self._protocol, self._detector, self._reporter = protocol, detector, reporter
-        self._fid, self._baseline, self._pages = fid, baseline, pages
+        self._fid, self._baseline, self._pages, self._conditions = fid, baseline, pages, conditions
         self.clips: list[ClipScores] = []
         self.mouths: dict[VideoPair, MouthRows] = {}
         self.media: dict[ClipScores, ClipMedia] = {}
@@ -59,6 +63,7 @@ class Evaluation:
         except DataError as error:
             self.failed.append(str(error))
             raise
+        scores[0] = replace(scores[0], rejected=tuple(reasons(self._conditions, scores[0])))
         if features:
             self._fid.keep(pair.system, features)
         if media:

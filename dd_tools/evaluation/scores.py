@@ -19,7 +19,8 @@ class ClipScores:
     generated: the file; None for a baseline. frames: number of compared frames. missed_truth, missed_generated: number
     of frames in which no face was found; measures that need the face skip them. identical_frames: number of frames
     whose compared region is identical to the truth's. faults: one line for each reason why a measure has no value.
-    registered: whether the video was registered to its truth.
+    registered: whether the video was registered to its truth. rejected: one line for each condition that says it is not
+    good enough, see `dd_tools.evaluation.conditions`.
     """
 
     system: str
@@ -33,6 +34,7 @@ class ClipScores:
     values: dict[str, float]
     faults: tuple[str, ...] = ()
     registered: bool = False
+    rejected: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -47,7 +47,11 @@ def _score(score: Score) -> dict:
 
 def _clip(clip: ClipScores) -> dict:
     values = {key: _number(value) for key, value in clip.values.items()}
-    return {**_fields(clip), **values, "registered": clip.registered, "faults": list(clip.faults)}
+    return {**_fields(clip), **values, "registered": clip.registered, **_verdict(clip)}
+
+
+def _verdict(clip: ClipScores) -> dict:
+    return {"faults": list(clip.faults), "rejected": list(clip.rejected)}
 
 
 def _fields(clip: ClipScores) -> dict:
