@@ -58,12 +58,23 @@ def stop_on_signals() -> Iterator[None]:
     sys.unraisablehook = stopper.recover
     try:
         yield
+    except Exception as error:
+        if stop := _stop_behind(error):
+            raise stop from None
+        raise
     finally:
         stopper.timer.cancel()
         sys.unraisablehook = hook
         _restore(previous)
     if stopper.waiting:
         raise Stopped(stopper.waiting)
+
+
+def _stop_behind(error: BaseException | None) -> Stopped | None:
+    """The `Stopped` that some code has turned into `error`, such as Python while it creates a class; None if none."""
+    if error is None or isinstance(error, Stopped):
+        return error
+    return _stop_behind(error.__cause__) or _stop_behind(error.__context__)
 
 
 class _Stopper:
@@ -79,8 +90,8 @@ class _Stopper:
             self._come_again(number)
             return
         self.waiting = 0
-        previous, self._latest = self._latest, time.monotonic()
-        if self._latest - previous > REPEATED:
+        if (now := time.monotonic()) - self._latest > REPEATED:
+            self._latest = now
             raise Stopped(number)
 
     def recover(self, ignored) -> None:

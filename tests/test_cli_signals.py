@@ -181,6 +181,31 @@ def test_a_signal_that_the_parent_ignores_is_ignored(place, monkeypatch):
         signal.signal(signal.SIGHUP, previous)
 
 
+@pytest.mark.parametrize("cause", [ValueError("no cause"), None])
+def test_a_signal_that_becomes_another_error_is_not_lost(cause):
+    """As Python does while it creates a class, and code that turns any exception into one of its own."""
+    with pytest.raises(Stopped) as stopped, stop_on_signals():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        except BaseException:
+            raise RuntimeError("cannot create a class") from cause
+    assert stopped.value.number == signal.SIGTERM
+
+
+def test_a_temporary_file_whose_removal_was_interrupted_is_removed(place, monkeypatch):
+    def interrupted(path, **options):
+        monkeypatch.setattr(Path, "unlink", unlink)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    unlink, before = Path.unlink, content(place)
+    monkeypatch.setattr(Path, "unlink", interrupted)
+    monkeypatch.setattr("dd_tools.formats.atomic.os.replace", lambda *_: 1 / 0)
+    outcome = call_in(place, LINES[1])
+    assert (outcome.status, content(place)) == (143, before)
+
+
 class Dying:
     """An object during whose destruction a signal arrives. Python ignores exceptions in destructors."""
 

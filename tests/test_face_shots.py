@@ -1,6 +1,6 @@
 """Cuts are detected, and nothing else is taken for one."""
 
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from dd_tools.face.tracking.shots import number_shots, shots_in_order
+from dd_tools.face.tracking.shots import number_shots, shot_slices, shots_in_order
 from dd_tools.media.video import read_frames
 
 SCENES = [data.astronaut(), np.repeat(data.camera()[..., None], 3, -1), data.coffee(), data.chelsea(), data.rocket()]
@@ -52,6 +52,13 @@ def test_a_flash_and_a_fast_pan_are_not_cuts():
     lefts = [0] * 9 + [14, 34, 54, 74, 94, 114, 134, 154] + [154] * 4
     fast_pan = [SCENES[2][20:280, left : left + 240] for left in lefts]
     assert set(shots_of(fast_pan)) == {0}
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=20))
+def test_shots_are_slices(steps):
+    shots = np.cumsum(steps)
+    slices = shot_slices(shots)
+    assert [shots[here].tolist() for here in slices] == [[shot] * len(list(run)) for shot, run in groupby(shots)]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,16 @@ def test_weights_that_are_not_finite_are_refused(name, value):
         read_weights(name)
 
 
+def test_what_torch_would_load_is_what_is_checked():
+    """An old pickle before a zip archive: PyTorch looks at the beginning, Python's module at the end."""
+    torch.save({"a": Harmful()}, "a.pth", _use_new_zipfile_serialization=False)
+    torch.save(STATE, "zip.pth")
+    Path("a.pth").write_bytes(Path("a.pth").read_bytes() + Path("zip.pth").read_bytes())
+    with pytest.raises(DataError, match="pickled code is never run"):
+        read_weights("a.pth")
+    assert not Path("harm").exists()
+
+
 def test_an_archive_that_would_grow_is_refused(tmp_path):
     np.savez_compressed("bomb.npz", a=np.zeros(50_000_000, np.float32))
     assert os.path.getsize("bomb.npz") < 300_000

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from dd_tools.errors import DataError
 from dd_tools.formats.clip import Clip
+from dd_tools.formats.hdf5_source import DamagedHdf5, Hdf5Source
 
 SIDE, LENGTH = 32, 6
 SECRET = b"root:x:0:0: what is in another file\n" * 100
@@ -256,6 +257,20 @@ def test_attributes_that_would_keep_hdf5_busy_are_refused(path, damage, reason):
     assert int(taken) < 50_000  # KiB
 
 
+def test_heaps_that_overlap_are_refused_before_they_are_walked(tmp_path):
+    """A thousand headers, each of a heap that goes on with the same hundred thousand objects."""
+    objects = struct.pack("<HH4xQ", 1, 0, 0) * 100_000
+    headers = [struct.pack("<4sB3xQ", b"GCOL", 1, 32 * (1000 - n) + len(objects)) for n in range(1000)]
+    jumps = [struct.pack("<HH4xQ", 1, 0, 32 * (999 - n)) for n in range(1000)]
+    content = b"".join(header + jump for header, jump in zip(headers, jumps, strict=True)) + objects
+    (tmp_path / "heaps").write_bytes(content)
+    with (
+        Hdf5Source(tmp_path / "heaps", ("source",), 100) as file,
+        pytest.raises(DamagedHdf5, match="that overlap"),
+    ):
+        file.readinto(memoryview(bytearray(65536)))
+
+
 def test_long_texts_are_read_in_any_version_of_the_format(tmp_path, path):
     """HDF5 stores attributes in other ways in its newer formats, and long or many ones outside the header."""
     history = [{"command": "dd-prep", "arguments": ["video.mp4"] * 20_000}]
@@ -320,7 +335,13 @@ def text(**changes: object) -> str:
         ("source", text(width=0), "width of the source is 0, expected 1 to 65536"),
         ("source", text(width=1.5), "width of the source is 1.5, expected an integer"),
         ("source", text(height=True), "height of the source is True, expected an integer"),
-        ("source", text(frame_rate=-1), "frame rate of the source is -1, expected 0 to 1000000"),
+        ("source", text(frame_rate=-1), "frame rate of the source is -1, expected 0 or 0.001 to 1000000"),
+        ("source", text(frame_rate=5e-324), "frame rate of the source is 5e-324, expected 0 or 0.001 to 1000000"),
+        (
+            "source",
+            text(frame_rate=1e6, end=1e5),
+            "the last frame stands for 99999800000 frames, expected 10000000 at most",
+        ),
         ("source", text(frame_rate=float("nan")), "it holds NaN"),
         ("source", text(frame_rate=1).replace("1}", "1e999}"), "it holds an infinite number"),
         ("source", text(frame_rate=1).replace("}", ', "width": 3}'), "'width' occurs twice"),

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import av
 import ffmpeg
+import numpy as np
 import pytest
 from factories import dummy_media
 from media_files import smooth_frames, write_video
 from odd_names import is_possible
 
-from dd_tools.media.audio import has_audio
+from dd_tools.media.audio import has_audio, read_audio
 from dd_tools.media.extras import find_extras
 from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.rates import exact_rate
@@ -91,6 +92,17 @@ def test_a_video_may_give_its_own_audio_too(rich, tmp_path, name):
     target = tmp_path / "out.mp4"
     join([(part, 0.0)], target, exact_rate(25), audio=AudioTrack(source), seconds=2, extras=find_extras(source, target))
     assert len(_subtitles(target)) == 2 and has_audio(target)
+
+
+def test_the_audio_that_is_heard_is_the_audio_that_is_copied(rich, tmp_path):
+    """Not that of the first track, whose codec nobody knows."""
+    source, target = tmp_path / "v.mkv", tmp_path / "out.mkv"
+    codec = next(name for name in (b"A_VORBIS", b"A_OPUS", b"A_AAC", b"A_AC3") if name in rich.read_bytes())
+    source.write_bytes(rich.read_bytes().replace(codec, b"A_" + b"X" * (len(codec) - 2), 1))
+    part = write_video(tmp_path / "part.mp4", smooth_frames(50))
+    join([(part, 0.0)], target, exact_rate(25), audio=AudioTrack(source), seconds=2)
+    spectrum = np.abs(np.fft.rfft(read_audio(target)))
+    assert np.argmax(spectrum) / 2 == pytest.approx(500, abs=10)
 
 
 def test_a_plain_video_loses_nothing(tmp_path):

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from media_files import smooth_frames
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from dd_tools.errors import DataError
 from dd_tools.media.audio import has_audio
@@ -52,6 +52,26 @@ def test_the_exif_orientation_is_applied(tmp_path, orientation, corners):
     height, width, _ = found.shape
     centres = found[height // 4 :: height // 2, width // 4 :: width // 2]
     assert np.abs(centres.astype(int) - corners).max() < 6
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_that_of_pillow(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(IMAGE).save(tmp_path / "p.png", exif=exif)
+    with Image.open(tmp_path / "p.png") as image:
+        np.testing.assert_array_equal(read(tmp_path / "p.png"), ImageOps.exif_transpose(image))
+
+
+def test_a_photo_with_damaged_exif_is_turned(tmp_path):
+    """A width that is a text: Pillow can read such EXIF, but not write it again."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "wide"
+    data = exif.tobytes().replace(struct.pack(">H", 0x010E), struct.pack(">H", 0x0100))  # a description becomes it
+    Image.fromarray(IMAGE).save(tmp_path / "p.png", exif=data)
+    with Image.open(tmp_path / "p.png") as image, pytest.raises(struct.error):
+        ImageOps.exif_transpose(image)
+    assert read(tmp_path / "p.png").shape == (IMAGE.shape[1], IMAGE.shape[0], 3)
 
 
 def test_transparent_pixels_are_blended_with_black(tmp_path):

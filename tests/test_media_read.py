@@ -4,6 +4,7 @@ import gc
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import ffmpeg
 import numpy as np
 import pytest
@@ -253,6 +254,24 @@ def test_real_clips(name, size, rate, count):
     assert len(times) == pytest.approx(count, abs=1) and reports == []
     assert np.all(np.diff(times) > 0)
     assert abs(times[-1] + 1 / rate - info.duration) < 0.06
+
+
+def test_one_damaged_packet_near_the_end_costs_one_frame_however_many_processors_there_are(tmp_path):
+    source, damaged, said = write_video(tmp_path / "v.mp4", smooth_frames(60)), tmp_path / "damaged.mp4", []
+    with av.open(str(source)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][-4]
+        content = bytearray(source.read_bytes())
+        content[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    damaged.write_bytes(content)
+    assert len(list(read_frames(damaged, on_damage=said.append))) == 59
+    assert len(said) == 1 and "1 packet cannot be decoded; 59 frames decoded" in said[0]
+
+
+@pytest.mark.parametrize("matrix", ["YCgCo", "bt2020c", "smpte2085", "chroma-derived-nc"])
+def test_frames_of_any_colour_space_are_read(tmp_path, matrix):
+    card = ffmpeg.input("testsrc2=size=64x48:rate=25:duration=0.2", format="lavfi")
+    options = {"vcodec": "libx264", "pix_fmt": "yuv420p", "x264-params": f"colormatrix={matrix}"}
+    assert len(list(read_frames(dummy_media(tmp_path / "v.mp4", card, **options)))) == 5
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

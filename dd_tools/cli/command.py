@@ -17,6 +17,7 @@ import typer
 from dd_tools.cli.options import Debug, Quiet, Version
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError, message_of
+from dd_tools.formats.atomic import remove_unfinished
 from dd_tools.spelling import spelled
 from dd_tools.stopping import Stopped, stop_on_signals
 
@@ -58,6 +59,7 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
             session.print("out of GPU memory; use --device cpu")
             raise typer.Exit(EXIT_DATA) from error
         except KeyboardInterrupt as interrupt:
+            remove_unfinished()
             raise typer.Exit(_report_stop(session, interrupt)) from None
         if session.failures:
             raise typer.Exit(EXIT_DATA)

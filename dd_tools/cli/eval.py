@@ -10,7 +10,7 @@ import typer
 from dd_tools.cli.command import console_command
 from dd_tools.cli.options import Device
 from dd_tools.cli.session import Session
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import DataError, UsageError, reason
 
 if TYPE_CHECKING:
     from dd_tools.evaluation.pairs import VideoPair
@@ -149,7 +149,7 @@ def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[Vi
         try:
             (folder / CLIPS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DataError(f"cannot write to '{folder}': {error.strerror.lower()}") from None
+            raise DataError(f"cannot write to '{folder}': {reason(error)}") from None
 
 
 def write_reports(
@@ -192,8 +192,8 @@ def report_gaps(session: Session, clip: "ClipScores") -> None:
         session.say(f"'{clip.generated}' is framed differently from its truth and was registered")
     for fault in clip.faults:
         session.fail(f"'{clip.generated}': {fault}")
-    for reason in clip.rejected:
-        session.fail(f"'{clip.generated}' is rejected: {reason}")
+    for line in clip.rejected:
+        session.fail(f"'{clip.generated}' is rejected: {line}")
 
 
 def check_complete(evaluation: "Evaluation") -> None:

@@ -19,6 +19,7 @@ from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.landmarks import LANDMARK_COUNT
 from dd_tools.face.settings import FACE, STEADY, PrepSettings
 from dd_tools.face.tracking.first_pass import FrameIndex
+from dd_tools.face.tracking.shots import shot_slices
 from dd_tools.face.usability import VOTE_FRAMES, check_usable, frame_status, majority, mark_outside_crop
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.formats.clip import ClipWriter, Source, Status
@@ -102,8 +103,7 @@ def plan_clip(
     status = frame_status(landmarks, info.width, info.height, frames.shots)
     poses = geometry.fit_poses(landmarks)
     crop_to_source = np.tile(np.eye(2, 3), (len(poses), 1, 1))
-    for shot in np.unique(frames.shots):
-        here = np.flatnonzero(frames.shots == shot)
+    for here in shot_slices(frames.shots):
         if (status[here] == Status.NO_FACE).all():
             status[here] = Status.OTHER_SHOT
             continue

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dd_tools import __version__
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
 from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.settings import PrepSettings
 from dd_tools.formats.history import sha256_of
@@ -89,7 +89,7 @@ class RecordedDetector:
         try:
             self._file.write(_HEADER.pack(len(record), zlib.crc32(record)) + record)
         except OSError as error:
-            raise DataError(f"cannot write '{self._path}': {str(error.strerror).lower()}") from None
+            raise DataError(f"cannot write '{self._path}': {reason(error)}") from None
 
 
 @contextlib.contextmanager

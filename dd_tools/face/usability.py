@@ -16,6 +16,7 @@ from dd_tools.errors import DataError
 from dd_tools.face.affine import invert, transform
 from dd_tools.face.geometry import fit_poses, scale_of
 from dd_tools.face.landmarks import LEFT_EYE_CORNERS, MOUTH_REGION, NOSE_TIP, RIGHT_EYE_CORNERS
+from dd_tools.face.tracking.shots import shot_slices
 from dd_tools.formats.clip import Status
 
 MIN_EYE_DISTANCE = 8  # pixels
@@ -53,7 +54,7 @@ class Span:
 def frame_status(landmarks: np.ndarray, width: int, height: int, shots: np.ndarray | None = None) -> np.ndarray:
     """The `Status` of every frame, uint8 (T,), from landmarks (T,68,2) in frame pixels, NaN without a face.
 
-    shots: (T,) number of each frame's shot; None for a single one.
+    shots: (T,) rising numbers of the shots; None for a single one.
     """
     status = np.full(len(landmarks), Status.OK, np.uint8)
     status[majority(head_yaw(landmarks) > MAX_YAW, shots)] = Status.TURNED_AWAY
@@ -84,10 +85,10 @@ def head_yaw(landmarks: np.ndarray) -> np.ndarray:
 def majority(votes: np.ndarray, shots: np.ndarray | None = None) -> np.ndarray:
     """For each of `votes` (T,), whether most of the `VOTE_FRAMES` around it in its shot are True: bool (T,).
 
-    shots: (T,) number of each frame's shot; None for a single one.
+    shots: (T,) rising numbers of the shots; None for a single one.
     """
     result = np.empty_like(votes)
-    for here in [slice(None)] if shots is None else [shots == shot for shot in np.unique(shots)]:
+    for here in [slice(None)] if shots is None else shot_slices(shots):
         padded = np.pad(votes[here], VOTE_FRAMES // 2, mode="edge")
         result[here] = sliding_window_view(padded, VOTE_FRAMES).mean(-1) > 0.5
     return result

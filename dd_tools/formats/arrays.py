@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.formats.npy import NOT_NPY, Header, read_header, read_values
 
@@ -72,7 +72,7 @@ def _write_to_pipe(array: np.ndarray) -> None:
     except OSError as error:
         # Python flushes the rest of the buffer at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise DataError(f"cannot write to standard output: {str(error.strerror).lower()}") from None
+        raise DataError(f"cannot write to standard output: {reason(error)}") from None
 
 
 def _save(stream: BinaryIO, array: np.ndarray) -> None:

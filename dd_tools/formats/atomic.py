@@ -10,6 +10,8 @@ from pathlib import Path
 from dd_tools.errors import DataError, reason
 from dd_tools.formats.companions import companion, is_utf8, utf8_path
 
+_unfinished: set[Path] = set()  # temporary files that may exist
+
 LONGEST_SUFFIX = 32  # bytes of a suffix that temporary names keep; ffmpeg needs only the known ones
 
 
@@ -49,6 +51,7 @@ def _temporary_file(folder: Path, target: Path) -> Iterator[Path]:
     is_kept = len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX and is_utf8(target.suffix)
     ending = f".{os.getpid()}-{secrets.token_hex(4)}.part{target.suffix if is_kept else ''}"
     path = companion(folder / target.stem, ending, hidden=True, utf8=True)
+    _unfinished.add(path)
     try:
         yield path
     except DataError as error:
@@ -56,6 +59,14 @@ def _temporary_file(folder: Path, target: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # of a file system that is read-only now
             path.unlink(missing_ok=True)
+        _unfinished.discard(path)
+
+
+def remove_unfinished() -> None:
+    """Remove the temporary files whose removal a signal interrupted. Call it when nothing is written any more."""
+    while _unfinished:
+        with contextlib.suppress(OSError):
+            _unfinished.pop().unlink(missing_ok=True)
 
 
 def check_output_path(target: str | Path) -> None:

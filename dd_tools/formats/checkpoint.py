@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dd_tools.errors import DataError, UsageError, first_line
+from dd_tools.errors import DataError, UsageError, first_line, reason
 from dd_tools.formats.atomic import atomic_output
 from dd_tools.formats.companions import utf8_path
 from dd_tools.formats.strict_json import parse_object
@@ -211,7 +211,7 @@ def _read_header(path: Path) -> tuple[dict, dict[str, tuple], int]:
     except FileNotFoundError:
         raise DataError(f"cannot read '{path}': no such file") from None
     except OSError as error:
-        raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
+        raise DataError(f"cannot read '{path}': {reason(error)}") from None
     except (ValueError, LookupError, TypeError, AttributeError):
         hint = "; convert the authors' checkpoints with dd-import" if prefix.startswith(b"PK") else ""
         raise DataError(f"cannot read '{path}': not a safetensors file{hint}") from None

@@ -35,6 +35,7 @@ from dd_tools.formats.clip_checks import (
     check_shots,
     check_sizes,
     check_source,
+    check_standing,
     check_status,
     check_times,
 )
@@ -294,6 +295,7 @@ class Clip:
             setattr(self, name, rows[name].read_all(self._file))
         check_status(self.status, max(Status))
         check_times(self.pts)
+        check_standing(float(self.pts[-1]), self.source.end, self.source.frame_rate)
         check_shots(self.shot)
         check_landmarks(self.landmarks, self.status == Status.OK, self.size)
         check_maps(self.crop_to_source)

@@ -10,8 +10,10 @@ import numpy as np
 MIN_FRAME_BYTES = 64  # in the file; the places of crop, mask and face image alone take more
 MAX_SIDE = 2048  # pixels of crop and face image, the limit of dd-prep
 MAX_SOURCE_SIDE = 1 << 16  # pixels
+MIN_FRAME_RATE = 0.001  # frames per second
 MAX_FRAME_RATE = 1_000_000  # frames per second; of some sources it is that of the clock
 MAX_SECONDS = 100_000  # more than a day; latents are 25 per second, whatever the times between frames are
+MAX_STANDING = 10_000_000  # frames
 MAX_REACH = 64  # crops from its edge to which a landmark of a usable face may lie outside
 MAX_SCALE = 1 << 16  # pixels of the source per pixel of the crop, and the reverse
 
@@ -31,8 +33,10 @@ def check_source(values: Mapping) -> dict:
     for name in ("width", "height"):
         if not 1 <= values[name] <= MAX_SOURCE_SIDE:
             raise ValueError(f"{name} of the source is {values[name]}, expected 1 to {MAX_SOURCE_SIDE}")
-    if not 0 <= values["frame_rate"] <= MAX_FRAME_RATE:
-        raise ValueError(f"frame rate of the source is {values['frame_rate']}, expected 0 to {MAX_FRAME_RATE}")
+    if values["frame_rate"] and not MIN_FRAME_RATE <= values["frame_rate"] <= MAX_FRAME_RATE:
+        raise ValueError(
+            f"frame rate of the source is {values['frame_rate']}, expected 0 or {MIN_FRAME_RATE} to {MAX_FRAME_RATE}"
+        )
     if (end := values.get("end")) is not None:
         _check_type("end of the source", end, float)
         if not 0 <= end <= MAX_SECONDS:
@@ -111,10 +115,17 @@ def check_times(pts: np.ndarray) -> None:
     """Times float64 (T,) in seconds: finite and strictly rising."""
     if not np.isfinite(pts).all():
         raise ValueError("pts holds NaN or infinite values")
+    if np.abs(pts).max() > MAX_SECONDS:
+        raise ValueError(f"pts reaches from {pts.min():g} to {pts.max():g} s, expected {MAX_SECONDS} s at most")
     if (falls := np.flatnonzero(np.diff(pts) <= 0)).size:
         raise ValueError(f"pts does not rise from frame {falls[0]} to the next")
-    if np.abs(pts[[0, -1]]).max() > MAX_SECONDS:
-        raise ValueError(f"pts reaches from {pts[0]:g} to {pts[-1]:g} s, expected {MAX_SECONDS} s at most")
+
+
+def check_standing(last: float, end: float | None, frame_rate: float) -> None:
+    """The last frame, shown from `last` to `end` in seconds and repeated meanwhile at `frame_rate`."""
+    count = 0 if end is None else (end - last) * frame_rate
+    if count > MAX_STANDING:
+        raise ValueError(f"the last frame stands for {count:.0f} frames, expected {MAX_STANDING} at most")
 
 
 def check_landmarks(landmarks: np.ndarray, usable: np.ndarray, size: int) -> None:

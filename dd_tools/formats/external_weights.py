@@ -15,6 +15,7 @@ from dd_tools.formats.npy import read_header, read_values
 from dd_tools.formats.pickle_checks import LEGACY_PICKLES, names_in_pickle, names_in_zip
 from dd_tools.formats.tensor_checks import check_tensors
 
+ZIP_START = b"PK\x03\x04"
 MAX_NPZ_RATIO = 100  # bytes of arrays that one byte of a compressed file may hold; weights hardly shrink at all
 
 
@@ -40,7 +41,9 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def _read_torch(path: Path) -> dict:
-    if zipfile.is_zipfile(path):
+    with open(path, "rb") as stream:
+        is_zip = stream.read(len(ZIP_START)) == ZIP_START  # as torch decides; a file can be both
+    if is_zip:
         names = names_in_zip(path)
     else:
         with open(path, "rb") as stream:

@@ -35,6 +35,7 @@ class Hdf5Source(io.FileIO):
         super().__init__(path)
         self._size, self._longest = os.fstat(self.fileno()).st_size, longest
         self._names = re.compile(b"|".join(re.escape(name.encode()) + b"\0" for name in names))
+        self._heaps: dict[int, int] = {}  # sizes of those that were checked, by their places
         self._margin = max(len(_HEAP_NAME), *(len(name) + 1 for name in names)) - 1
 
     def readinto(self, buffer: memoryview) -> int:
@@ -56,11 +57,14 @@ class Hdf5Source(io.FileIO):
     def _check_heap(self, start: int) -> None:
         """Raise `DamagedHdf5` unless the objects of a heap follow each other to its end."""
         header = self._unpack(_HEAP, start)
-        if header is None or header[1] != 1:
+        if header is None or header[1] != 1 or start in self._heaps:
             return
         size, place = header[2], _HEAP.size
         if size > self._size - start:
             raise DamagedHdf5("a heap that is longer than the file")
+        self._heaps[start] = size
+        if sum(self._heaps.values()) > self._size:
+            raise DamagedHdf5("heaps that overlap")
         heap = os.pread(self.fileno(), size, start)
         while place + _OBJECT.size <= len(heap):
             index, _, length = _OBJECT.unpack_from(heap, place)

@@ -5,26 +5,45 @@ no host name and no absolute path, so the same command with the same input write
 the machine.
 """
 
+import functools
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dd_tools import __version__
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
 from dd_tools.formats.names import distinct_names
 
 _BLOCK_BYTES = 1 << 20
 
 
 def sha256_of(path: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file. Raises `DataError` if the file cannot be read."""
+    """Hexadecimal SHA-256 of a file, which is read only once unless its size or time of modification changes.
+
+    Raises `DataError` if the file cannot be read.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {reason(error)}") from None
+    return _remembered(Path(path), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=64)
+def _remembered(path: Path, version: tuple[int, ...]) -> str:
+    return computed_sha256(path)
+
+
+def computed_sha256(path: str | Path) -> str:
+    """`sha256_of` a file that may be damaged: it is read in any case."""
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as stream:
             while block := stream.read(_BLOCK_BYTES):
                 digest.update(block)
     except OSError as error:
-        raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
+        raise DataError(f"cannot read '{path}': {reason(error)}") from None
     return digest.hexdigest()
 
 

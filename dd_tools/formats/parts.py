@@ -9,7 +9,7 @@ from pathlib import Path
 from dd_tools.errors import DataError, reason
 from dd_tools.formats.atomic import atomic_output, check_output_path
 from dd_tools.formats.companions import companion, utf8_path
-from dd_tools.formats.history import sha256_of
+from dd_tools.formats.history import computed_sha256
 from dd_tools.formats.locking import output_lock
 from dd_tools.reporting import SILENT, Reporter
 
@@ -26,7 +26,7 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False, report: Repor
 
     The folder is removed after success. It is also removed if an exception leaves no numbered part in it, or if an
     interrupt leaves no file in it but the key and hidden ones. Raises `DataError` if another process is writing
-    `target`, and if `target` or the folder cannot be created.
+    `target`, if `target` or the folder cannot be created, and if the folder holds other files.
     """
     check_output_path(target)
     report = report or SILENT
@@ -34,8 +34,11 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False, report: Repor
         folder = companion(parent / target.name, ".parts", utf8=True)
         try:
             folder.mkdir(exist_ok=True)
+            is_own = not folder.is_symlink() and ((folder / KEY).exists() or not any(folder.iterdir()))
         except OSError as error:
             raise DataError(f"cannot write '{folder}': {reason(error)}") from None
+        if not is_own:
+            raise DataError(f"cannot write '{target}': '{folder}' is not a folder of its parts; move it away")
         try:
             if not (resume and _read_key(folder) == key):
                 _clear(folder)
@@ -57,13 +60,13 @@ def parts_folder(target: Path, key: dict, *, resume: bool = False, report: Repor
 def mark_finished(path: Path) -> None:
     """Record the SHA-256 of a complete file in the folder, beside it, for `is_finished`. Raises `DataError`."""
     with atomic_output(_digest_path(path)) as temporary:
-        temporary.write_text(sha256_of(path), "utf-8")
+        temporary.write_text(computed_sha256(path), "utf-8")
 
 
 def is_finished(path: Path) -> bool:
     """Whether an earlier run finished the file, and it is undamaged."""
     try:
-        return _digest_path(path).read_text("utf-8") == sha256_of(path)
+        return _digest_path(path).read_text("utf-8") == computed_sha256(path)
     except (OSError, ValueError, DataError):
         return False
 

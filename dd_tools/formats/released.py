@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
 from dd_tools.formats.checkpoint import MOTION, RENDERER
 from dd_tools.formats.companions import utf8_path
 from dd_tools.formats.pickle_checks import names_in_zip
@@ -143,7 +143,7 @@ def _read_pickle(path: Path) -> object:
     except DataError:
         raise
     except OSError as error:
-        raise DataError(f"cannot read '{path}': {error.strerror.lower() if error.strerror else error}") from None
+        raise DataError(f"cannot read '{path}': {reason(error)}") from None
     except Exception as error:  # zip, pickle and tensor defects have no common class
         raise DataError(f"cannot read '{path}': truncated, or not a checkpoint of PyTorch 1.6 or newer") from error
 

@@ -8,7 +8,6 @@ import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -99,7 +98,8 @@ class RowReader(Sequence):
     def __init__(self, stored: StoredRows, file: BinaryIO, path: Path):
         self.stored, self._file, self._path = stored, file, path
         row_bytes = math.prod(stored.shape) * stored.dtype.itemsize
-        self._row = lru_cache(max(1, CACHE_BYTES // row_bytes))(self._read)
+        self._recent: dict[int, np.ndarray] = {}  # the rows read last, the latest at the end
+        self._capacity = max(1, CACHE_BYTES // row_bytes)
         self.shape, self.dtype = (stored.length, *stored.shape), stored.dtype
 
     def __len__(self) -> int:
@@ -112,6 +112,12 @@ class RowReader(Sequence):
         numbers = range(len(self))[index] if isinstance(index, slice) else index
         rows = [self[int(number)] for number in numbers]
         return np.stack(rows) if rows else np.empty((0, *self.stored.shape), self.dtype)
+
+    def _row(self, index: int) -> np.ndarray:
+        self._recent[index] = row = self._recent.pop(index) if index in self._recent else self._read(index)
+        if len(self._recent) > self._capacity:
+            del self._recent[next(iter(self._recent))]
+        return row
 
     def _read(self, index: int) -> np.ndarray:
         try:

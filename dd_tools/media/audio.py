@@ -78,7 +78,7 @@ def _in_blocks(pieces: Iterator[np.ndarray], block: int) -> Iterator[np.ndarray]
 def _decode(
     path: str | Path, sample_rate: int, channel: int | None, on_damage: Callable[[str], None] | None
 ) -> Iterator[np.ndarray]:
-    chain = FilterChain(lambda frame: _filters(frame, sample_rate, channel))
+    chain = FilterChain(path, lambda frame: _filters(frame, sample_rate, channel))
     empty = True
     with open_media(path) as container:
         decoder = StreamDecoder(container, audio_stream(container))

@@ -7,7 +7,6 @@ from pathlib import Path
 import ffmpeg
 from av.container import InputContainer
 
-from dd_tools.media.containers import MATROSKA
 from dd_tools.media.opening import LIMITS, audio_stream, open_media, start_of, video_stream
 
 _TEXT = ("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text")
@@ -65,7 +64,7 @@ def _lost(container: InputContainer, codecs: tuple[str | None, ...], suffix: str
     used = {video_stream(container), audio_stream(container)}
     kinds = Counter(stream.type for stream in container.streams if stream not in used and stream.type != "data")
     kinds["subtitle"] = codecs.count(None)
-    if suffix in MATROSKA and suffix != ".webm":
+    if suffix == ".mkv":
         del kinds["attachment"]
     names = {"audio": "audio track", "video": "cover image", "subtitle": "subtitle track", "attachment": "attachment"}
     counts = [(kinds[kind], name) for kind, name in names.items() if kinds[kind]]

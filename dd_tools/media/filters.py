@@ -2,25 +2,37 @@
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import av
 from av.audio.frame import AudioFrame
 from av.frame import Frame
 from av.video.frame import VideoFrame
 
+from dd_tools.errors import DataError, first_line
+
 Chain = list[tuple[str, str]]  # filters with their arguments
+
+# The colour spaces, by FFmpeg's numbers, of which the filter "scale" takes frames. It is told the matrix anyway.
+_CONVERTED_SPACES, _UNKNOWN_SPACE = {0, 1, 2, 4, 5, 6, 7, 9}, 2
 
 
 class FilterChain:
-    """Filters frames. `make_chain` gives the chain for frames like the one that it is called with."""
+    """Filters the frames of the file `path`. `make_chain` gives the chain for frames like the one it is called with."""
 
-    def __init__(self, make_chain: Callable[[Frame], Chain]):
-        self._make_chain = make_chain
+    def __init__(self, path: str | Path, make_chain: Callable[[Frame], Chain]):
+        self._path, self._make_chain = path, make_chain
         self._kind: tuple | None = None
         self._graph: av.filter.Graph | None = None
 
     def filter(self, frame: Frame | None) -> Iterator[Frame]:
-        """What comes out after `frame` went in; after None, the rest."""
+        """What comes out after `frame` went in; after None, the rest. Raises `DataError` if it cannot be filtered."""
+        try:
+            yield from self._filter(frame)
+        except av.error.FFmpegError as error:
+            raise DataError(f"cannot read '{self._path}': a frame cannot be converted ({first_line(error)})") from None
+
+    def _filter(self, frame: Frame | None) -> Iterator[Frame]:
         if frame is not None and self._kind != (kind := _kind(frame)):
             yield from self._drain()
             self._graph, self._kind = _build(frame, self._make_chain(frame)), kind
@@ -70,7 +82,7 @@ def _video_source(graph: av.filter.Graph, frame: VideoFrame) -> av.filter.contex
         video_size=f"{frame.width}x{frame.height}",
         pix_fmt=frame.format.name,
         time_base=str(Fraction(frame.time_base)),
-        colorspace=str(int(frame.colorspace)),
+        colorspace=str(int(frame.colorspace) if int(frame.colorspace) in _CONVERTED_SPACES else _UNKNOWN_SPACE),
         range=str(int(frame.color_range)),
     )
 

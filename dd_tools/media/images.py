@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from dd_tools.errors import DataError
@@ -18,6 +18,16 @@ MAX_PIXELS = 8192 * 4320  # of a frame: that of 8K cameras; encoding larger ones
 
 _TOO_LARGE = f"more than {MAX_PIXELS // 10**6} megapixels; scale it down"
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+# How to turn an image of each EXIF orientation. Pillow's own function also writes the EXIF again, damaged or not.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -35,7 +45,8 @@ def read_image(path: str | Path) -> np.ndarray | None:
         if image.format == "WEBP" and getattr(image, "is_animated", False):
             raise DataError(f"cannot read '{path}': animated WebP is not read; convert it to a video")
         profile = image.info.get("icc_profile")
-        image = ImageOps.exif_transpose(image)
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+        image = image if turn is None else image.transpose(turn)
         if image.mode.startswith("I;16"):  # Pillow would clip 16-bit grey to white
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         black = Image.new("RGBA", image.size, "black")

@@ -13,7 +13,7 @@ BACKWARD_CACHE = 24  # frames kept after a step backwards
 
 
 class IndexedFrames:
-    """The frames of a video by index. Use it as a context manager; leaving the context ends ffmpeg.
+    """The frames of a video by index. Use it as a context manager; leaving the context closes the file.
 
     Reading in increasing order decodes the video once. A step backwards decodes it again from the start and keeps the
     last `BACKWARD_CACHE` frames, so that reading backwards decodes only once per that many frames.

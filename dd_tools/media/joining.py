@@ -29,7 +29,9 @@ class AudioTrack:
         self.path = Path(path)
         check_channel(path, channel)
         with open_media(path) as container:
-            context = audio_stream(container).codec_context
+            stream = audio_stream(container)
+            context = stream.codec_context
+            self._number = stream.index
             self._codec, self._channels = context.codec.canonical_name, context.layout.nb_channels
             self._mix = mono_mix(context.layout.name, self._channels, channel)
             self._start = start_of(container)
@@ -41,7 +43,7 @@ class AudioTrack:
         with the sample rate and the channels of the source, and padded with silence at both ends if it is too short.
         """
         # ffmpeg counts from the start of the streams that it reads; copyts and itsoffset count from the container's.
-        stream = ffmpeg.input(url, copyts=None, itsoffset=-self._start, **LIMITS)["a:0"]
+        stream = ffmpeg.input(url, copyts=None, itsoffset=-self._start, **LIMITS)[str(self._number)]
         if self._codec == "aac" and not self._mix and target.suffix.lower() not in MATROSKA:
             return stream, {"c:a": "copy", "t": seconds}
         codec = "libopus" if target.suffix.lower() == ".webm" else "aac"

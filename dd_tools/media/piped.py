@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
 
 
 @contextlib.contextmanager
@@ -26,5 +26,5 @@ def as_file(path: Path) -> Iterator[Path]:
             with open(path, "rb") as source, open(copy, "wb") as target:
                 shutil.copyfileobj(source, target)
         except OSError as error:
-            raise DataError(f"cannot read '{path}': {str(error.strerror).lower()}") from None
+            raise DataError(f"cannot read '{path}': {reason(error)}") from None
         yield copy

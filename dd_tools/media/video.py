@@ -80,12 +80,13 @@ def _decode(
 ) -> Iterator[Frame]:
     decoded = box.widened(info.width, info.height)
     inner = Box(box.left - decoded.left, box.top - decoded.top, box.right - decoded.left, box.bottom - decoded.top)
-    chain = FilterChain(lambda frame: _filters(info, frame, fps, decoded, high_bit_depth, deinterlace))
+    chain = FilterChain(info.path, lambda frame: _filters(info, frame, fps, decoded, high_bit_depth, deinterlace))
     clock = Clock(1 / (fps or exact_rate(info.frame_rate)))
     count, pts = 0, 0.0
     with open_media(info.path) as container:
         stream = video_stream(container)
-        stream.thread_type = "AUTO"
+        # With threads for whole frames, FFmpeg loses good frames at the end beside a damaged one, as many as threads.
+        stream.thread_type = "SLICE"
         decoder = StreamDecoder(container, stream)
         for frame in _filtered(decoder, chain):
             count, pts = count + 1, clock.time_of(frame)

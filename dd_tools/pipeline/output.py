@@ -227,7 +227,7 @@ def _frames(
             yield crops[0].crop, crops[0].pts
         return
     made = speakers[0].clip.settings
-    reading = {"fps": made["fps"], "deinterlace": made.get("deinterlace", False), "high_bit_depth": high_bit_depth}
+    reading = {"fps": made.get("fps"), "deinterlace": made.get("deinterlace", False), "high_bit_depth": high_bit_depth}
     with IndexedFrames(source, **reading) as frames:
         for crops in _painted(speakers, spans, batch_size):
             image = frames.at(crops[0].index)

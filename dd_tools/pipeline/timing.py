@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dd_tools.errors import UsageError
-from dd_tools.face.tracking.shots import shots_in_order
+from dd_tools.face.tracking.shots import shot_slices, shots_in_order
 from dd_tools.formats.arrays import LATENT_RATE
 from dd_tools.formats.clip import Clip, Status
 
@@ -106,9 +106,10 @@ def fade_opacity(painted: np.ndarray, pts: np.ndarray, shots: np.ndarray) -> np.
     shots: (N,) rising numbers of the shots. Beyond a cut there is nothing to fade to: a fade would show two mouths.
     """
     opacity = np.ones(len(pts), np.float32)
-    for shot in np.unique(shots[~painted]):
-        here = shots == shot
-        times, unpainted = pts[here], pts[here & ~painted]
+    for here in shot_slices(shots):
+        times, unpainted = pts[here], pts[here][~painted[here]]
+        if not len(unpainted):
+            continue
         after = np.searchsorted(unpainted, times)
         neighbours = (unpainted.take(place, mode="clip") for place in (after - 1, after))
         distance = np.minimum(*(np.abs(times - neighbour) for neighbour in neighbours))

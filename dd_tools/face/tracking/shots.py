@@ -33,6 +33,13 @@ def number_shots(frames: Iterable[np.ndarray]) -> Iterator[ShotFrame]:
         yield frame, shot
 
 
+def shot_slices(shots: np.ndarray) -> list[slice]:
+    """The frames of each shot, in order. shots: (T,) rising numbers."""
+    cuts = np.flatnonzero(np.diff(shots)) + 1
+    ends = [0, *cuts.tolist(), len(shots)]
+    return [slice(start, stop) for start, stop in pairwise(ends)]
+
+
 def shots_in_order(frames: np.ndarray, shots: np.ndarray) -> np.ndarray:
     """Number the shots of a clip's frames in the order in which they are shown: int (N,), from 0, rising.
 
