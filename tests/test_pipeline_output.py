@@ -12,6 +12,7 @@ from factories import dummy_clip, dummy_video
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.clip import Clip
+from dd_tools.formats.snapshot import Snapshot
 from dd_tools.media.video import probe, read_frames
 from dd_tools.pipeline.output import OutputSettings, check_target, find_source, plan_output, write_video
 from dd_tools.pipeline.painting import Speaker
@@ -35,7 +36,7 @@ def test_crops_become_a_lossless_video_of_the_same_frames(kind, clip, tmp_path, 
     output, one = tmp_path / f"out{suffix}", speaker(kind, clip)
     settings = OutputSettings(lossless=True)
     plan = plan_output(output, settings, source=None, audio=None)
-    write_video([one], output, settings, tmp_path, source=None, plan=plan)
+    write_video([one], output, settings, tmp_path, source=None, plan=plan, inputs=Snapshot())
     assert (probe(output).width, probe(output).frame_rate) == (clip.size, 25)
     frames = list(read_frames(output))
     for frame, item in zip(frames, one.paint(slice(0, 11), 8), strict=True):
@@ -46,7 +47,7 @@ def test_crops_become_a_lossless_video_of_the_same_frames(kind, clip, tmp_path, 
 def test_crops_are_encoded_with_loss_by_default(clip, tmp_path):
     output, one = tmp_path / "out.mp4", speaker("warp", clip)
     plan = plan_output(output, OutputSettings(), source=None, audio=None)
-    write_video([one], output, OutputSettings(), tmp_path, source=None, plan=plan)
+    write_video([one], output, OutputSettings(), tmp_path, source=None, plan=plan, inputs=Snapshot())
     for frame, item in zip(read_frames(output), one.paint(slice(0, 11), 8), strict=True):
         # An untrained network paints coloured noise, which 4:2:0 blurs; known pixels come through.
         assert np.abs(frame.image.mean(-1) - item.crop.mean(-1))[item.mask == 0].mean() < 4
@@ -95,7 +96,9 @@ def test_targets_that_cannot_be_written_are_refused(tmp_path, name):
 
 def test_speakers_that_do_not_fit_together_are_refused(clip, tmp_path):
     def write(*speakers, source=None):
-        write_video(speakers, tmp_path / "out.mp4", OutputSettings(), tmp_path, source=source, plan=None)
+        write_video(
+            speakers, tmp_path / "out.mp4", OutputSettings(), tmp_path, source=source, plan=None, inputs=Snapshot()
+        )
 
     one, shorter = speaker("warp", clip), speaker("warp", clip, tail="cut")
     shorter.timeline = shorter.timeline.part(slice(0, 5))
