@@ -7,12 +7,35 @@ import typer
 
 from dd_tools.cli.command import console_command
 from dd_tools.cli.options import Expression
-from dd_tools.cli.output import Output, OutputOptions
+from dd_tools.cli.output import OutputOptions
 from dd_tools.cli.prep import At, Deinterlace, Face, parse_point
 from dd_tools.cli.session import Session
+from dd_tools.errors import UsageError
 
-Video = Annotated[Path, typer.Argument(metavar="VIDEO|IMAGE", help="Video or portrait of the speaker.")]
-Audio = Annotated[Path, typer.Argument(metavar="AUDIO", help="Driving audio, or a video whose audio track is used.")]
+Video = Annotated[Path | None, typer.Argument(metavar="VIDEO|IMAGE", help="Video or portrait of the speaker.")]
+Audio = Annotated[
+    Path | None, typer.Argument(metavar="AUDIO", help="Driving audio, or a video whose audio track is used.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="VIDEO|%06d.png",
+        help="Output video; the suffix selects the container. A pattern writes one PNG per frame.",
+    ),
+]  # fmt: skip
+Batch = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="LIST.tsv",
+        help="Dub all videos of a list, with the columns video, audio and output, and any of these options.",
+    ),
+]
+Shard = Annotated[
+    str | None, typer.Option(metavar="I/N", help="Of the list, dub every N-th video from number I; for N machines.")
+]
+Log = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Append a JSON line for each video of the list: how it ended.")
+]
 MotionFile = Annotated[
     Path | None,
     typer.Option("--motion", metavar="MOTION.safetensors", help="Motion model weights.  [default: the shipped ones]"),
@@ -20,15 +43,19 @@ MotionFile = Annotated[
 Adapt = Annotated[
     float, typer.Option(min=0, metavar="MINUTES", help="Train the renderer on this speaker first, for this long.")
 ]
+DEFAULTS = OutputOptions()
 References = Annotated[int, typer.Option(min=1, help="Largest number of reference latents.")]
 
 
 def dub_video(
     session: Session,
-    video: Video,
-    audio: Audio,
-    output: Output,
-    options: OutputOptions,
+    video: Video = None,
+    audio: Audio = None,
+    output: Output = None,
+    options: OutputOptions = DEFAULTS,
+    batch: Batch = None,
+    shard: Shard = None,
+    log: Log = None,
     motion: MotionFile = None,
     references: References = 75,
     expression: Expression = None,
@@ -43,33 +70,49 @@ def dub_video(
     unless --loop or --tail say otherwise; a portrait lasts as long as the audio. The metadata of the output says that
     it was altered by AI.
     """
+    from dd_tools.cli.work_list import dub_list, read_items, shard_of
     from dd_tools.media.piped import as_file
-    from dd_tools.pipeline.dub import dub
+    from dd_tools.pipeline.dub import Dubber, DubSettings
 
+    check_arguments(video, audio, output, batch, shard, log)
+    settings = DubSettings(
+        references=references,
+        expression=expression,
+        adapt_minutes=adapt,
+        face=face,
+        at=parse_point(at),
+        deinterlace=deinterlace,
+        steps=options.steps,
+        solver=options.solver,
+        seed=options.seed,
+        output=options.settings(),
+    )
+    dubber = Dubber(
+        options.renderer,
+        motion,
+        batch_size=options.batch_size,
+        device=options.device,
+        dtype=options.dtype,
+        compiled=options.compile,
+    )
+    if batch:
+        weights = [path for path in (options.renderer, motion) if path]
+        dub_list(session, shard_of(read_items(batch, settings), shard), dubber, weights, log, resume=options.resume)
+        return
     with as_file(audio) as audio:
-        dub(
-            video,
-            audio,
-            output,
-            renderer=options.renderer,
-            motion=motion,
-            references=references,
-            expression=expression,
-            adapt_minutes=adapt,
-            face=face,
-            at=parse_point(at),
-            deinterlace=deinterlace,
-            steps=options.steps,
-            solver=options.solver,
-            seed=options.seed,
-            settings=options.settings(),
-            resume=options.resume,
-            batch_size=options.batch_size,
-            device=options.device,
-            dtype=options.dtype,
-            compiled=options.compile,
-            report=session,
-        )
+        dubber.dub(video, audio, output, settings, resume=options.resume, report=session)
+
+
+def check_arguments(
+    video: Path | None, audio: Path | None, output: Path | None, batch: Path | None, shard: str | None, log: Path | None
+) -> None:
+    """Raise `UsageError` unless there is either a list or a video, its audio and its output."""
+    if batch and (video or audio or output):
+        raise UsageError("--batch has the videos, their audio and their outputs in its list")
+    if not batch and (shard or log):
+        raise UsageError("--shard and --log need --batch")
+    if not batch and not (video and audio and output):
+        raise UsageError("expected VIDEO, AUDIO and --output, or --batch; see dd-dub --help")
 
 
 run = console_command("dd-dub", dub_video)
