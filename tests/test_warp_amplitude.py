@@ -58,8 +58,8 @@ def test_matched_lips_have_the_mean_and_the_standard_deviation_asked_for(seed, s
     wanted_mean, wanted_std = 6 * share * raw_std, share * raw_std  # far from lips that are pressed together
     motion.match_aperture(wanted_mean, wanted_std, confidence)
     mean, std = statistics(aperture(motion.latents(1.0)), speech)
-    # Of two minutes a hundredth is not believed.
-    assert mean == pytest.approx(wanted_mean, abs=float(0.015 * (wanted_mean + abs(raw_mean))))
+    # Of two minutes a hundredth is not believed, and pauses have their share of it.
+    assert mean == pytest.approx(wanted_mean, abs=float(0.025 * (wanted_mean + abs(raw_mean))))
     assert std == pytest.approx(wanted_std, rel=0.02)
 
 

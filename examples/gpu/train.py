@@ -23,7 +23,8 @@ PROBE_ROWS = 2  # of the log, which has one every 50 steps; the time between the
 PROBE_SHARE = 0.3  # of the time, after which the probe ends even with fewer rows
 SAFETY = 0.9  # of the time that is left is planned for; loaders may become slower
 STATE_SECONDS = 12  # for saving the state after SIGTERM
-FINE = (0, 143, -9)  # exit statuses of a training that finished, saved its state, or was killed when time was over
+# Exit statuses of a training that finished, saved its state, or was ended while it exited or saved.
+FINE = (0, 143, -15, -9)
 START = "from dd_tools.cli.train_ae import run; run()"  # dd-train-ae, also where it is not installed
 
 
