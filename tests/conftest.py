@@ -1,5 +1,6 @@
 """Fixtures of several test files."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,3 +11,20 @@ from media_files import PROGRAMS
 def program(request, monkeypatch):
     """Run the test with the system's ffmpeg and with that of imageio-ffmpeg."""
     monkeypatch.setattr("dd_tools.media.ffmpeg.ffmpeg_path", lambda: request.param)
+
+
+@pytest.fixture(scope="session")
+def filled_studio(tmp_path_factory):
+    """A folder with an input of every kind, see `studio`. Tests copy it."""
+    from studio import fill  # which imports torch
+
+    folder = tmp_path_factory.mktemp("studio")
+    fill(folder)
+    return folder
+
+
+@pytest.fixture
+def studio(filled_studio, tmp_path):
+    """A copy of it for one test."""
+    shutil.copytree(filled_studio, tmp_path, dirs_exist_ok=True)
+    return tmp_path

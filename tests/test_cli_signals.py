@@ -1,7 +1,6 @@
 """Ctrl-C, SIGTERM, SIGHUP and SIGUSR1: exit statuses, and that nothing half-written and no child process remains."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories import DummyDetector, dummy_face_landmarks, dummy_lossless_video, dummy_marked_face
-from studio import MODELS, call_in, fill
+from studio import MODELS, call_in
 
 from dd_tools.diffdub.motion_data import MotionData
 from dd_tools.formats.clip import Clip
@@ -34,19 +33,11 @@ LINES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("studio")
-    fill(folder)
-    return folder
-
-
 @pytest.fixture
-def place(studio, tmp_path, monkeypatch):
-    shutil.copytree(studio, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
+def place(studio, monkeypatch):
+    monkeypatch.chdir(studio)
     monkeypatch.setattr("dd_tools.evaluation.run.has_audio", lambda path: False)
-    return tmp_path
+    return studio
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from studio import MODELS, call_in, fill
+from studio import MODELS, call_in
 
 from dd_tools.cli.work_list import read_items, shard_of
 from dd_tools.errors import DataError, UsageError
@@ -16,29 +16,16 @@ from dd_tools.pipeline.output import OutputSettings
 HEADER = "video\taudio\toutput"
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("studio")
-    fill(folder)
-    return folder
+def dub_list(studio: Path, lines: list[str], options: str = ""):
+    (studio / "list.tsv").write_text("\n".join(lines) + "\n")
+    return call_in(studio, f"dd-dub --batch list.tsv {MODELS} -q {options}")
 
 
-@pytest.fixture
-def place(studio, tmp_path):
-    shutil.copytree(studio, tmp_path, dirs_exist_ok=True)
-    return tmp_path
+def entries(studio: Path) -> list[dict]:
+    return [json.loads(line) for line in (studio / "log.jsonl").read_text().splitlines()]
 
 
-def dub_list(place: Path, lines: list[str], options: str = ""):
-    (place / "list.tsv").write_text("\n".join(lines) + "\n")
-    return call_in(place, f"dd-dub --batch list.tsv {MODELS} -q {options}")
-
-
-def entries(place: Path) -> list[dict]:
-    return [json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()]
-
-
-def test_every_video_of_a_list_is_dubbed_with_its_options(place, monkeypatch):
+def test_every_video_of_a_list_is_dubbed_with_its_options(studio, monkeypatch):
     loaded = []
     for name in ("load_renderer", "load_motion_model", "open_speech_model"):
         original = getattr(__import__("dd_tools.pipeline.dub", fromlist=["dub"]), name)
@@ -52,44 +39,44 @@ def test_every_video_of_a_list_is_dubbed_with_its_options(place, monkeypatch):
         "",
         "portrait.png\tvoice.wav\tout/b.mp4\t1.5\tyes",
     ]
-    assert dub_list(place, lines).status == 0
+    assert dub_list(studio, lines).status == 0
     assert sorted(loaded) == ["load_motion_model", "load_renderer", "open_speech_model"], "once for all"
     for name, options in (("a", ""), ("b", "--expression 1.5 --crop-only")):
-        assert call_in(place, f"dd-dub portrait.png voice.wav {MODELS} -q -o out/once.mp4 {options}").status == 0
-        assert (place / "out" / f"{name}.mp4").read_bytes() == (place / "out" / "once.mp4").read_bytes()
+        assert call_in(studio, f"dd-dub portrait.png voice.wav {MODELS} -q -o out/once.mp4 {options}").status == 0
+        assert (studio / "out" / f"{name}.mp4").read_bytes() == (studio / "out" / "once.mp4").read_bytes()
 
 
-def test_failures_are_passed_named_and_logged(place):
+def test_failures_are_passed_named_and_logged(studio):
     lines = [HEADER, "portrait.png\tmissing.wav\tout/a.mp4", "portrait.png\tvoice.wav\tout/b.mp4"]
     lines += ["voice.wav\tvoice.wav\tout/c.mp4"]
-    outcome = dub_list(place, lines, "--log log.jsonl")
+    outcome = dub_list(studio, lines, "--log log.jsonl")
     assert outcome.status == 1
     first, second, summary = outcome.errors.splitlines()
     assert first == "dd-dub: line 2: cannot read 'missing.wav': no such file"
     assert second.startswith("dd-dub: line 4: ") and "voice.wav" in second
     assert summary == "dd-dub: 2 of 3 videos failed: lines 2, 4"
-    found = entries(place)
+    found = entries(studio)
     assert [(entry["line"], entry["status"]) for entry in found] == [(2, "failed"), (3, "done"), (4, "failed")]
     assert found[0]["error"] == "cannot read 'missing.wav': no such file" and "error" not in found[1]
     assert found[1]["output"] == "out/b.mp4" and found[1]["seconds"] > 0
-    assert sorted(os.listdir(place / "out")) == ["b.mp4"]
+    assert sorted(os.listdir(studio / "out")) == ["b.mp4"]
 
 
-def test_what_is_up_to_date_is_skipped_on_resume(place):
+def test_what_is_up_to_date_is_skipped_on_resume(studio):
     lines = [HEADER, "portrait.png\tvoice.wav\tout/a.mp4", "portrait.png\tother.wav\tout/b.mp4"]
-    shutil.copy(place / "voice.wav", place / "other.wav")
-    assert dub_list(place, lines).status == 0
-    os.utime(place / "other.wav")
-    assert dub_list(place, lines, "--log log.jsonl --resume").status == 0
-    assert dub_list(place, lines, "--log log.jsonl").status == 0
-    assert [entry["status"] for entry in entries(place)] == ["skipped", "done", "done", "done"]
+    shutil.copy(studio / "voice.wav", studio / "other.wav")
+    assert dub_list(studio, lines).status == 0
+    os.utime(studio / "other.wav")
+    assert dub_list(studio, lines, "--log log.jsonl --resume").status == 0
+    assert dub_list(studio, lines, "--log log.jsonl").status == 0
+    assert [entry["status"] for entry in entries(studio)] == ["skipped", "done", "done", "done"]
 
 
-def test_shards_share_the_list(place):
+def test_shards_share_the_list(studio):
     lines = [HEADER, *(f"portrait.png\tvoice.wav\tout/{name}.mp4" for name in "abc")]
     for shard in ("1/2", "2/2"):
-        assert dub_list(place, lines, f"--log log.jsonl --shard {shard}").status == 0
-    assert [entry["line"] for entry in entries(place)] == [2, 4, 3]
+        assert dub_list(studio, lines, f"--log log.jsonl --shard {shard}").status == 0
+    assert [entry["line"] for entry in entries(studio)] == [2, 4, 3]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
@@ -158,6 +145,6 @@ def test_a_list_that_cannot_be_used_is_one_line_before_any_work(tmp_path, conten
         ("dd-dub portrait.png voice.wav -o x.mp4 --shard 1/2", "--shard and --log need --batch"),
     ],
 )
-def test_a_list_and_a_video_exclude_each_other(place, line, message):
-    outcome = call_in(place, line)
+def test_a_list_and_a_video_exclude_each_other(studio, line, message):
+    outcome = call_in(studio, line)
     assert (outcome.status, outcome.errors.count("\n")) == (2, 1) and message in outcome.errors

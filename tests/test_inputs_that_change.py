@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from factories import DummyDetector
-from studio import MODELS, call_in, fill
+from studio import MODELS, call_in
 
 # Command line, the input that changes, and the function before whose call it does.
 CASES = [
@@ -29,23 +29,15 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("studio")
-    fill(folder)
-    shutil.copy(folder / "true.mp4", folder / "other.mp4")
-    return folder
-
-
 @pytest.mark.parametrize(("line", "name", "function"), CASES, ids=lambda text: text.split()[0])
-def test_an_input_that_is_replaced_meanwhile_is_one_line(studio, tmp_path, monkeypatch, line, name, function):
-    shutil.copytree(studio, tmp_path, dirs_exist_ok=True)
+def test_an_input_that_is_replaced_meanwhile_is_one_line(studio, monkeypatch, line, name, function):
+    shutil.copy(studio / "true.mp4", studio / "other.mp4")
     module, _, attribute = function.rpartition(".")
     original = getattr(importlib.import_module(module), attribute)
 
     def after_a_change(*arguments, **options):
-        shutil.copy(tmp_path / name, tmp_path / "copy")
-        os.replace(tmp_path / "copy", tmp_path / name)
+        shutil.copy(studio / name, studio / "copy")
+        os.replace(studio / "copy", studio / name)
         return original(*arguments, **options)
 
     monkeypatch.setattr("dd_tools.evaluation.run.has_audio", lambda path: False)
@@ -53,10 +45,10 @@ def test_an_input_that_is_replaced_meanwhile_is_one_line(studio, tmp_path, monke
         monkeypatch.setattr("dd_tools.face.detectors.registry.open_detector", lambda name, **options: DummyDetector())
     with monkeypatch.context() as patch:
         patch.setattr(function, after_a_change)
-        outcome = call_in(tmp_path, f"{line} -q")
+        outcome = call_in(studio, f"{line} -q")
     assert outcome.status == 1
     assert f"'{name}' changed while it was used; run the command again" in outcome.errors
     summary = line.startswith("dd-eval")
     assert outcome.errors.count("\n") == 1 + summary, outcome.errors
     if "%d" not in line:  # the images have their names already
-        assert not Path(tmp_path, "out", "x").with_suffix(Path(line.split()[-1]).suffix).exists()
+        assert not Path(studio, "out", "x").with_suffix(Path(line.split()[-1]).suffix).exists()

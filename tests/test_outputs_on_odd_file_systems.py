@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import call
-from studio import fill
 
 from dd_tools.errors import DataError
 from dd_tools.formats.arrays import write_array
@@ -30,19 +29,10 @@ LINES = {
 }
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("studio")
-    fill(folder)
-    return folder
-
-
 @pytest.fixture
-def place(studio, tmp_path, monkeypatch):
+def place(studio, monkeypatch):
     """The studio as the working folder, with an empty folder ``out``."""
     monkeypatch.chdir(studio)
-    shutil.rmtree("out", ignore_errors=True)
-    Path("out").mkdir()
     return studio
 
 
