@@ -7,7 +7,7 @@ import typer
 
 from dd_tools.cli.command import console_command
 from dd_tools.cli.options import Expression
-from dd_tools.cli.output import OutputOptions
+from dd_tools.cli.output import OUTPUT, OutputOptions
 from dd_tools.cli.prep import At, Deinterlace, Face, parse_point
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
@@ -16,13 +16,7 @@ Video = Annotated[Path | None, typer.Argument(metavar="VIDEO|IMAGE", help="Video
 Audio = Annotated[
     Path | None, typer.Argument(metavar="AUDIO", help="Driving audio, or a video whose audio track is used.")
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o", "--output", metavar="VIDEO|%06d.png",
-        help="Output video; the suffix selects the container. A pattern writes one PNG per frame.",
-    ),
-]  # fmt: skip
+Output = Annotated[Path | None, OUTPUT]  # a list has those of its videos
 Batch = Annotated[
     Path | None,
     typer.Option(

@@ -13,13 +13,11 @@ from dd_tools.errors import UsageError
 if TYPE_CHECKING:
     from dd_tools.pipeline.output import OutputSettings
 
-Output = Annotated[
-    Path,
-    typer.Option(
-        "-o", "--output", metavar="VIDEO|%06d.png",
-        help="Output video; the suffix selects the container. A pattern writes one PNG per frame.",
-    ),
-]  # fmt: skip
+OUTPUT = typer.Option(
+    "-o", "--output", metavar="VIDEO|%06d.png",
+    help="Output video; the suffix selects the container. A pattern writes one PNG per frame.",
+)  # fmt: skip
+Output = Annotated[Path, OUTPUT]
 
 
 @dataclass(frozen=True)

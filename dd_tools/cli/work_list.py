@@ -171,11 +171,11 @@ def dub_list(
 
     Raises `DataError` with the lines of those that failed.
     """
-    record, failed = ItemLog(log), []
+    item_log, failed = ItemLog(log), []
     for item in items:
         session.say(f"line {item.line}: '{item.output}'")
         try:
-            with record.record(item) as entry, as_file(item.audio) as audio:
+            with item_log.record(item) as entry, as_file(item.audio) as audio:
                 if resume and is_up_to_date(item.output, item.video, item.audio, *weights):
                     entry["status"] = SKIPPED
                     session.say(f"'{item.output}' is up to date")

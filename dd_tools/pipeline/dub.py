@@ -89,6 +89,7 @@ class Dubber:
         self._batch_size, self._dtype, self._is_compiled = batch_size, dtype, compiled
         self._device_name = device
         self._speech_model: SpeechModel | None = None
+        self._compiled: Renderer | None = None
 
     @cached_property
     def _device(self) -> torch.device:
@@ -137,8 +138,9 @@ class Dubber:
                     clip, latents, model, loop=settings.output.loop, tail=settings.output.tail, report=report,
                     **self._painting(settings),
                 )  # fmt: skip
-                if self._is_compiled:
+                if self._is_compiled and model is not self._compiled:
                     compile_renderer(model, [speaker], self._batch_size, report)
+                    self._compiled = model
                 write_video(
                     [speaker], output, settings.output, folder, source=source, plan=plan, inputs=inputs,
                     batch_size=self._batch_size, report=report,
