@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from commands import call
@@ -22,6 +24,7 @@ from dd_tools.media.video import probe, read_frames
 from dd_tools.pipeline import output as rendering
 
 LENGTH = 26
+JOIN = Path(__file__).resolve().parents[1] / "examples" / "slurm" / "join.py"
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,25 @@ def test_two_speakers_share_one_frame(studio, tmp_path, kind):
     )
     np.testing.assert_array_equal(both[:, :, :96], left[:, :, :96])
     np.testing.assert_array_equal(both[:, :, 96:], right[:, :, 96:])
+
+
+def packets(path) -> tuple[dict, list[tuple]]:
+    """The metadata and everything that is encoded, with its times."""
+    with av.open(str(path)) as container:
+        found = [(one.stream.index, one.pts, one.dts, one.duration, bytes(one)) for one in container.demux()]
+        return dict(container.metadata), found
+
+
+def test_parts_joined_by_the_example_are_the_whole(studio, tmp_path, short_parts):
+    audio, source = ("--audio", studio / "audio.wav"), ("--source", studio / "video.mkv")
+    whole = render(studio, tmp_path / "whole.mp4", *audio)
+    parts = [
+        render(studio, tmp_path / f"{start:08d}.mp4", "--frames", f"{start}:{end}")
+        for start, end in ((0, 16), (16, 24), (24, ""))
+    ]
+    clip, motion, joined = studio / "left.h5", studio / "left-diffdub.npy", tmp_path / "joined.mp4"
+    subprocess.run([sys.executable, JOIN, clip, motion, *source, *audio, "-o", joined, *parts], check=True)
+    assert packets(joined) == packets(whole)
 
 
 @pytest.mark.parametrize("kind", ["diffdub", "warp"])

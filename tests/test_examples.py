@@ -22,7 +22,8 @@ from dd_tools.media.audio import has_audio
 from dd_tools.media.video import probe, read_frames
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-SCRIPTS = sorted([*EXAMPLES.glob("*.sh"), EXAMPLES.parent / "tests" / "run.sh"])
+SCRIPTS = sorted([*EXAMPLES.rglob("*.sh"), EXAMPLES.parent / "tests" / "run.sh"])
+WORKFLOWS = [EXAMPLES / "Makefile", EXAMPLES / "snakemake" / "Snakefile"]
 SIZE = 32  # of the tiny renderer
 
 # Stands in for every command where only the order of work matters: notes how it was called and makes its output.
@@ -104,7 +105,7 @@ def test_scripts_are_plain_shell(script):
             assert (checked.returncode, checked.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("script", [*SCRIPTS, EXAMPLES / "Makefile"], ids=lambda script: script.name)
+@pytest.mark.parametrize("script", [*SCRIPTS, *WORKFLOWS], ids=lambda script: script.name)
 def test_options_in_scripts_are_those_of_the_commands(script):
     text = re.sub(r"^#.*", "", script.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
     for command, arguments in re.findall(r"(?<![-./\w])(dd-[a-z]+(?:-[a-z]+)?) ([^|;&\n]*)", text):

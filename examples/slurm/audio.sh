@@ -1,0 +1,21 @@
+#!/bin/sh
+#SBATCH --job-name=dd-audio
+#SBATCH --cpus-per-task=1
+#SBATCH --mem=1500M
+#SBATCH --time=01:00:00
+#SBATCH --signal=USR1@90
+#SBATCH --requeue
+#SBATCH --open-mode=append
+# The speech features of the audio files in a list: sbatch --array=1-20 examples/slurm/audio.sh LIST.tsv WORK
+set -eu
+list=$1 work=$2
+. "${DD_SLURM:-examples/slurm}/task.sh"
+
+set --
+while IFS= read -r audio; do
+    set -- "$@" ${audio:+"$audio"}
+done << END
+$(values audio | share)
+END
+[ $# = 0 ] || step dd-audio "$@" -o "$work/speech" --resume ${MOTION:+--weights "$MOTION"}
+exit "$failed"
