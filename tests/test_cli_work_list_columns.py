@@ -1,4 +1,4 @@
-"""The lists of dd-dub --batch: columns are the options of a command line, and what is wrong is found before any work."""
+"""The lists of dd-dub --batch: columns are options of a command line, and faults are found before any work."""
 
 import os
 from pathlib import Path
