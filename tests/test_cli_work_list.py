@@ -3,17 +3,23 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from studio import MODELS, call_in
 
-from dd_tools.cli.work_list import read_items, shard_of
-from dd_tools.errors import DataError, UsageError
+from dd_tools.cli.work_list import Item, ItemLog, shard_of
+from dd_tools.errors import UsageError
+from dd_tools.formats.locking import output_lock
+from dd_tools.pipeline import dub
 from dd_tools.pipeline.dub import DubSettings
-from dd_tools.pipeline.output import OutputSettings
+from dd_tools.reporting import SILENT
 
 HEADER = "video\taudio\toutput"
+IO_COUNTS = Path("/proc/self/io")
 
 
 def dub_list(studio: Path, lines: list[str], options: str = ""):
@@ -93,47 +99,67 @@ def test_other_shards_are_refused(shard):
         shard_of([], shard)
 
 
-def test_cells_are_options_and_empty_ones_the_defaults(tmp_path):
-    path = tmp_path / "list.tsv"
-    path.write_text(
-        "output\tface\tvideo\taudio\tat\tquality\tlossless\tadapt\n"
-        "o.mp4\t1\tv.mp4\ta.wav\t\t\tno\t\n"
-        "p.mp4\t\tv.mp4\t/a.wav\t3,4\t20\tyes\t2.5\n"
-    )
-    defaults = DubSettings(references=5, output=OutputSettings(loop="hold"))
-    first, second = read_items(path, defaults)
-    assert (first.line, first.video, first.audio, first.output) == (
-        2, tmp_path / "v.mp4", tmp_path / "a.wav", tmp_path / "o.mp4",
-    )  # fmt: skip
-    assert first.settings == DubSettings(references=5, face="1", output=OutputSettings(loop="hold"))
-    assert second.audio == Path("/a.wav")
-    assert second.settings == DubSettings(
-        references=5, at=(3.0, 4.0), adapt_minutes=2.5, output=OutputSettings(loop="hold", quality=20, lossless=True)
-    )
+def test_names_with_a_leading_dash_are_files(studio):
+    (studio / "portrait.png").rename(studio / "-p.png")
+    assert dub_list(studio, [HEADER, "-p.png\tvoice.wav\t-x.mp4"]).status == 0
+    assert (studio / "-x.mp4").exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "no column video, audio, output in its first line"),
-        ("video\taudio\n", "no column output in its first line"),
-        (f"{HEADER}\n", "no videos"),
-        (f"{HEADER}\tvoice\n", "unknown column 'voice', expected references, expression"),
-        (f"{HEADER}\nv\ta\n", "line 2: "),
-        (f"{HEADER}\nv\ta\t\n", "line 2: output is empty"),
-        (f"{HEADER}\tface\nv\ta\to\tall\n", "line 2: dd-dub dubs one face"),
-        (f"{HEADER}\tloop\nv\ta\to\tswing\n", "line 2: unknown loop 'swing'"),
-        (f"{HEADER}\treferences\nv\ta\to\t0\n", "line 2: references: 0 is below 1"),
-        (f"{HEADER}\texpression\nv\ta\to\tnan\n", "line 2: expression: nan is below 0"),
-        (f"{HEADER}\tlossless\nv\ta\to\t1\n", "line 2: lossless: '1' is neither yes nor no"),
-        (f"{HEADER}\nv\ta\to\n\nw\tb\t./o\n", "lines 2 and 4 have the same output"),
-    ],
-)
-def test_a_list_that_cannot_be_used_is_one_line_before_any_work(tmp_path, content, message):
-    (tmp_path / "list.tsv").write_text(content)
-    with pytest.raises(DataError) as caught:
-        read_items(tmp_path / "list.tsv", DubSettings())
-    assert str(caught.value).startswith(f"cannot use '{tmp_path / 'list.tsv'}': {message}")
+def test_a_video_that_another_process_writes_fails_and_the_others_do_not(studio):
+    lines = [HEADER, *(f"portrait.png\tvoice.wav\tout/{name}.mp4" for name in "ab")]
+    with output_lock(studio / "out" / "a.mp4", SILENT):
+        outcome = dub_list(studio, lines, "--log log.jsonl")
+    assert outcome.errors.splitlines()[0] == "dd-dub: line 2: cannot write 'out/a.mp4': another process is writing it"
+    assert [entry["status"] for entry in entries(studio)] == ["failed", "done"]
+    assert os.listdir(studio / "out") == ["b.mp4"]
+
+
+def test_a_killed_list_is_resumed_where_it_was(studio, monkeypatch):
+    lines = [HEADER, *(f"portrait.png\tvoice.wav\tout/{name}.mp4" for name in "abc")]
+    (studio / "list.tsv").write_text("\n".join(lines))
+    options = f"--batch list.tsv --log log.jsonl {MODELS}"
+    program = f"""if True:
+        import os, signal, dd_tools.pipeline.dub as dub
+        from commands import call
+        paint, calls = dub.write_video, []
+        def paint_once(*given, **named):
+            calls.append(given) or len(calls) == 2 and os.kill(os.getpid(), signal.SIGKILL)
+            paint(*given, **named)
+        dub.write_video = paint_once
+        call("dd-dub", *{options.split()!r})
+    """
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    killed = subprocess.run([sys.executable, "-c", program], cwd=studio, env=environment)
+    assert killed.returncode == -signal.SIGKILL
+    assert (studio / "out" / "b.mp4.parts" / "clip.h5.sha256").exists()
+    prepared = []
+    original = dub.prepare_clip
+    monkeypatch.setattr(
+        dub, "prepare_clip", lambda *given, **named: prepared.append(given) or original(*given, **named)
+    )
+    assert call_in(studio, f"dd-dub {options} --resume").status == 0
+    assert [(entry["line"], entry["status"]) for entry in entries(studio)] == [
+        (2, "done"), (2, "skipped"), (3, "done"), (4, "done"),
+    ]  # fmt: skip
+    assert len(prepared) == 1, "the clip of line 3 was finished"
+    assert sorted(os.listdir(studio / "out")) == ["a.mp4", "b.mp4", "c.mp4"]
+
+
+def written_times() -> int:
+    """How often this process has called write(2)."""
+    return int(IO_COUNTS.read_text().split("syscw: ")[1].split()[0])
+
+
+@pytest.mark.skipif(not IO_COUNTS.exists(), reason="needs Linux")
+def test_a_line_of_the_log_is_one_write(tmp_path):
+    """So that lines of several processes do not mix, however long they are."""
+    log = ItemLog(tmp_path / "log.jsonl")
+    for length in (1, 30_000):
+        before = written_times()
+        with log.record(Item(2, Path("v"), Path("a"), Path("o" * length), DubSettings())):
+            pass
+        assert written_times() == before + 1
+    assert [len(entry["output"]) for entry in entries(tmp_path)] == [1, 30_000]
 
 
 @pytest.mark.parametrize(

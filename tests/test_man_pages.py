@@ -131,6 +131,14 @@ def test_every_exit_status_is_explained(name):
     assert sorted(int(status) for line in listed for status in line.split(" , ")) == [0, 1, 2, 75, 129, 130, 143]
 
 
+def test_page_of_dd_dub_names_every_column_of_a_list_and_no_other():
+    from dd_tools.cli.dub_options import DubOptions
+
+    text = items("dd-dub")["--batch"][1].partition("options of one video:\n")[2].partition("A cell is")[0]
+    named = re.findall(r"[a-z][a-z-]+", re.sub(r"^\.Ql|\band\b", "", text, flags=re.MULTILINE))
+    assert sorted(named) == sorted(field.replace("_", "-") for field in DubOptions.__dataclass_fields__)
+
+
 def test_formats_page_names_every_dataset_attribute_and_status():
     from dd_tools.formats.clip import Status, dataset_layout
 

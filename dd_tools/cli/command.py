@@ -9,8 +9,8 @@ import inspect
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import typer
 
@@ -24,6 +24,8 @@ from dd_tools.stopping import Stopped, stop_on_signals
 # The exception of typer's parser for a wrong command line. It is not always click's: newer versions of typer contain
 # their own copy of click.
 _ParsingError = typer.BadParameter.__bases__[0]
+
+Options = TypeVar("Options")  # a dataclass whose fields are options
 
 EXIT_DATA, EXIT_USAGE = 1, 2
 EXIT_PREEMPTED = 75  # after SIGUSR1: EX_TEMPFAIL of sysexits.h, "try again later", which schedulers can requeue
@@ -64,27 +66,51 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
         if session.failures:
             raise typer.Exit(EXIT_DATA)
 
-    # typer reads the options from both.
-    command.__signature__ = _signature_for_typer(function, command)
-    command.__annotations__ = {key: parameter.annotation for key, parameter in command.__signature__.parameters.items()}
+    parameters = _parameters_for_typer(function, command)
 
     def run() -> None:
         # A terminal or pipe that is not Unicode gets escapes, not a traceback after all the work.
         sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-            app.command(name)(command)
-            sys.exit(app(standalone_mode=False))
+            sys.exit(_app(name, command, parameters)(standalone_mode=False))
         except KeyboardInterrupt:  # before the command begins
             typer.echo(f"{name}: interrupted", err=True)
             sys.exit(128 + signal.SIGINT)
         except _ParsingError as error:
-            message = error.format_message()
-            message = f"{message[:1].lower()}{message[1:].rstrip('.')}; see {name} --help"
-            typer.echo(f"{name}: {spelled(message)}", err=True)
+            typer.echo(f"{name}: {spelled(_parsing_message(error))}; see {name} --help", err=True)
             sys.exit(EXIT_USAGE)
 
     return run
+
+
+def parse_options(arguments: Sequence[str], defaults: Options) -> Options:
+    """The group of options that `arguments` stand for, parsed as on a command line. defaults: those not given.
+
+    Raises `UsageError` for arguments that a command line could not have.
+    """
+    group = type(defaults)
+    app = _app("options", lambda **options: group(**options), inspect.signature(group).parameters.values())
+    try:
+        return app(arguments, standalone_mode=False, default_map=dict(vars(defaults)))
+    except _ParsingError as error:
+        raise UsageError(_parsing_message(error)) from None
+
+
+def _app(name: str, command: Callable[..., Any], parameters: Iterable[inspect.Parameter]) -> typer.Typer:
+    """typer around `command`, which takes any options: those of `parameters`."""
+    keywords = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
+    # typer reads the options from both.
+    command.__signature__ = inspect.Signature(keywords)
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name)(command)
+    return app
+
+
+def _parsing_message(error: Exception) -> str:
+    """What typer's parser says, as this project words errors."""
+    message = error.format_message()
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}"
 
 
 def _report_stop(session: Session, interrupt: KeyboardInterrupt) -> int:
@@ -94,16 +120,14 @@ def _report_stop(session: Session, interrupt: KeyboardInterrupt) -> int:
     return EXIT_PREEMPTED if number == getattr(signal, "SIGUSR1", None) else 128 + number
 
 
-def _signature_for_typer(function: Callable[..., None], command: Callable[..., None]) -> inspect.Signature:
+def _parameters_for_typer(function: Callable[..., None], command: Callable[..., None]) -> list[inspect.Parameter]:
     """The parameters that typer sees: those of `function` without the session, then the three of every command.
 
     Groups of options are replaced by their fields.
     """
     own = [option for parameter in _parameters(function) for option in _fields(parameter) or [parameter]]
-    shared = [
-        p for p in inspect.signature(command, follow_wrapped=False).parameters.values() if p.kind is not p.VAR_KEYWORD
-    ]
-    return inspect.Signature([parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own + shared])
+    every = inspect.signature(command, follow_wrapped=False).parameters.values()
+    return own + [parameter for parameter in every if parameter.kind is not parameter.VAR_KEYWORD]
 
 
 def _grouped(function: Callable[..., None], options: Mapping[str, Any]) -> dict[str, Any]:

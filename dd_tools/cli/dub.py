@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.options import Expression
-from dd_tools.cli.output import OUTPUT, OutputOptions
-from dd_tools.cli.prep import At, Deinterlace, Face, parse_point
+from dd_tools.cli.dub_options import DubOptions
+from dd_tools.cli.output import OUTPUT, RunOptions
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
 
@@ -21,7 +20,7 @@ Batch = Annotated[
     Path | None,
     typer.Option(
         metavar="LIST.tsv",
-        help="Dub all videos of a list, with the columns video, audio and output, and any of these options.",
+        help="Dub all videos of a list, with the columns video, audio and output, and any options of one video.",
     ),
 ]
 Shard = Annotated[
@@ -34,29 +33,20 @@ MotionFile = Annotated[
     Path | None,
     typer.Option("--motion", metavar="MOTION.safetensors", help="Motion model weights.  [default: the shipped ones]"),
 ]
-Adapt = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="Train the renderer on this speaker first, for this long.")
-]
-DEFAULTS = OutputOptions()
-References = Annotated[int, typer.Option(min=1, help="Largest number of reference latents.")]
 
 
 def dub_video(
     session: Session,
+    *,
     video: Video = None,
     audio: Audio = None,
     output: Output = None,
-    options: OutputOptions = DEFAULTS,
     batch: Batch = None,
     shard: Shard = None,
     log: Log = None,
+    options: DubOptions,
     motion: MotionFile = None,
-    references: References = 75,
-    expression: Expression = None,
-    adapt: Adapt = 0,
-    face: Face = "prominent",
-    at: At = None,
-    deinterlace: Deinterlace = False,
+    run_options: RunOptions,
 ) -> None:
     """Dub a video: make its speaker say what is said in the audio.
 
@@ -66,35 +56,25 @@ def dub_video(
     """
     from dd_tools.cli.work_list import dub_list, read_items, shard_of
     from dd_tools.media.piped import as_file
-    from dd_tools.pipeline.dub import Dubber, DubSettings
+    from dd_tools.pipeline.dub import Dubber
 
     check_arguments(video, audio, output, batch, shard, log)
-    settings = DubSettings(
-        references=references,
-        expression=expression,
-        adapt_minutes=adapt,
-        face=face,
-        at=parse_point(at),
-        deinterlace=deinterlace,
-        steps=options.steps,
-        solver=options.solver,
-        seed=options.seed,
-        output=options.settings(),
-    )
     dubber = Dubber(
-        options.renderer,
+        run_options.renderer,
         motion,
-        batch_size=options.batch_size,
-        device=options.device,
-        dtype=options.dtype,
-        compiled=options.compile,
+        batch_size=run_options.batch_size,
+        device=run_options.device,
+        dtype=run_options.dtype,
+        compiled=run_options.compile,
     )
+    settings, resume = options.dub_settings(), run_options.resume
     if batch:
-        weights = [path for path in (options.renderer, motion) if path]
-        dub_list(session, shard_of(read_items(batch, settings), shard), dubber, weights, log, resume=options.resume)
+        items = shard_of(read_items(batch, options, session.fail), shard)
+        weights = [path for path in (run_options.renderer, motion) if path]
+        dub_list(session, items, dubber, weights, log, resume=resume)
         return
     with as_file(audio) as audio:
-        dubber.dub(video, audio, output, settings, resume=options.resume, report=session)
+        dubber.dub(video, audio, output, settings, resume=resume, report=session)
 
 
 def check_arguments(

@@ -22,12 +22,8 @@ Output = Annotated[Path, OUTPUT]
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """How to paint, and how to time and encode the output."""
+    """How to paint one video, and how to time and encode it."""
 
-    renderer: Annotated[
-        Path | None,
-        typer.Option(metavar="RENDERER.safetensors", help="Renderer weights.  [default: the shipped ones]"),
-    ] = None
     steps: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Sampling steps, for diffdub renderers.  [default: 20]")
     ] = None
@@ -69,15 +65,8 @@ class OutputOptions:
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Container metadata to add; may be repeated.")
     ] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run.")] = False
-    batch_size: Annotated[int, typer.Option(min=1, help="Frames per batch.")] = 8
-    device: Device = "auto"
-    dtype: Dtype = "auto"
-    compile: Annotated[
-        bool, typer.Option("--compile", help="Compile the renderer, which takes a minute, to paint faster.")
-    ] = False
 
-    def settings(self, frames: slice = slice(None)) -> "OutputSettings":
+    def output_settings(self, frames: slice = slice(None)) -> "OutputSettings":
         """The options on timing and encoding. frames: range of the output frames to render."""
         from dd_tools.pipeline.output import OutputSettings
 
@@ -93,6 +82,23 @@ class OutputOptions:
             parse_tags(self.metadata or ()),
             self.audio_channel,
         )
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What holds for a whole run: the renderer, how it computes, and whether an earlier run continues."""
+
+    renderer: Annotated[
+        Path | None,
+        typer.Option(metavar="RENDERER.safetensors", help="Renderer weights.  [default: the shipped ones]"),
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run.")] = False
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames per batch.")] = 8
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the renderer, which takes a minute, to paint faster.")
+    ] = False
 
 
 def parse_tags(pairs: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dd_tools.cli.command import console_command
-from dd_tools.cli.output import Output, OutputOptions
+from dd_tools.cli.output import Output, OutputOptions, RunOptions
 from dd_tools.cli.session import Session
 from dd_tools.errors import UsageError
 
@@ -39,6 +39,7 @@ def render_clips(
     output: Output,
     latents: Latents,
     options: OutputOptions,
+    run_options: RunOptions,
     audio: Audio = None,
     source: Source = None,
     x_t: NoiseFile = None,
@@ -64,14 +65,14 @@ def render_clips(
             [read_latents(file) for file in latents],
             output,
             audio=audio,
-            renderer=options.renderer,
+            renderer=run_options.renderer,
             source=source,
-            settings=options.settings(part),
-            batch_size=options.batch_size,
-            device=options.device,
-            dtype=options.dtype,
-            compiled=options.compile,
-            resume=options.resume,
+            settings=options.output_settings(part),
+            batch_size=run_options.batch_size,
+            device=run_options.device,
+            dtype=run_options.dtype,
+            compiled=run_options.compile,
+            resume=run_options.resume,
             report=session,
             steps=options.steps,
             solver=options.solver,

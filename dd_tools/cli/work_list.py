@@ -1,14 +1,16 @@
 """Work lists of dd-dub: a table with a row for every video, and options of its own in further columns."""
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dd_tools.cli.command import parse_options
+from dd_tools.cli.dub_options import DubOptions
 from dd_tools.cli.files import is_up_to_date
-from dd_tools.cli.prep import parse_point
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError, message_of, reason
 from dd_tools.formats.lists import read_lines
@@ -17,46 +19,6 @@ from dd_tools.pipeline.dub import Dubber, DubSettings
 
 PATHS = ("video", "audio", "output")
 DONE, SKIPPED, FAILED, STOPPED = "done", "skipped", "failed", "stopped"
-
-
-def _number(kind: type, low: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not value >= low:
-            raise ValueError(f"{text} is below {low}")
-        return value
-
-    return parse
-
-
-def _flag(text: str) -> bool:
-    if text not in ("yes", "no"):
-        raise ValueError(f"'{text}' is neither yes nor no")
-    return text == "yes"
-
-
-# Options of one video by column: field of `DubSettings` or `OutputSettings`, and how its text is read.
-_OWN = {
-    "references": ("references", _number(int, 1)),
-    "expression": ("expression", _number(float, 0)),
-    "adapt": ("adapt_minutes", _number(float, 0)),
-    "face": ("face", str),
-    "at": ("at", parse_point),
-    "deinterlace": ("deinterlace", _flag),
-    "steps": ("steps", _number(int, 1)),
-    "solver": ("solver", str),
-    "seed": ("seed", int),
-}
-_OUTPUT = {
-    "loop": ("loop", str),
-    "tail": ("tail", str),
-    "crop-only": ("crop_only", _flag),
-    "codec": ("codec", str),
-    "quality": ("quality", _number(int, 0)),
-    "pixel-format": ("pixel_format", str),
-    "lossless": ("lossless", _flag),
-    "audio-channel": ("audio_channel", _number(int, 1)),
-}
 
 
 @dataclass(frozen=True)
@@ -70,51 +32,88 @@ class Item:
     settings: DubSettings
 
 
-def read_items(path: Path, defaults: DubSettings) -> list[Item]:
+def read_items(path: Path, defaults: DubOptions, fail: Callable[[str], None]) -> list[Item]:
     """The items of a work list: tab-separated columns with their names in the first line, paths relative to its folder.
 
-    Empty cells stand for `defaults`, empty lines are skipped. Raises `DataError` if the list cannot be read, for
-    unknown columns and values, and if two items have the same output.
+    The other columns are options as on a command line, by default those of `defaults`. Empty cells count as missing, so
+    empty lines are skipped, and tabs at the end of a line mean nothing. fail: receives a message about every bad line
+    but the last, which raises `DataError`; so does a list that cannot be read.
     """
-    lines = read_lines(path)
-    columns = lines[0].split("\t") if lines else []
-    if missing := [name for name in PATHS if name not in columns]:
-        raise DataError(f"cannot use '{path}': no column {', '.join(missing)} in its first line")
-    if unknown := [name for name in columns if name not in (*PATHS, *_OWN, *_OUTPUT)]:
-        raise DataError(f"cannot use '{path}': unknown column '{unknown[0]}', expected {', '.join((*_OWN, *_OUTPUT))}")
-    items, first = [], {}
-    for number, line in enumerate(lines[1:], start=2):
-        if not line:
-            continue
-        try:
-            item = _item(number, dict(zip(columns, line.split("\t"), strict=True)), path.parent, defaults)
-        except (UsageError, ValueError) as error:
-            raise DataError(f"cannot use '{path}': line {number}: {error}") from None
-        if (other := first.setdefault(item.output.resolve(), number)) != number:
-            raise DataError(f"cannot use '{path}': lines {other} and {number} have the same output")
-        items.append(item)
+    header, *lines = read_lines(path) or [""]
+    columns = _columns(path, header, defaults)
+    items, faults = [], {}
+    for number, line in enumerate(lines, start=2):
+        if cells := _cells(line):
+            try:
+                items.append(_item(number, columns, cells, path.parent, defaults))
+            except UsageError as error:
+                faults[number] = str(error)
+    faults |= _clashes(items)
+    if faults:
+        *others, last = (f"cannot use '{path}': line {number}: {fault}" for number, fault in sorted(faults.items()))
+        for message in others:
+            fail(message)
+        raise DataError(last)
     if not items:
         raise DataError(f"cannot use '{path}': no videos")
     return items
 
 
-def _item(number: int, row: dict[str, str], folder: Path, defaults: DubSettings) -> Item:
-    if empty := [name for name in PATHS if not row[name]]:
-        raise ValueError(f"{empty[0]} is empty")
-    given = {name: value for name, value in row.items() if value and name not in PATHS}
-    own, output = (
-        {table[name][0]: _parsed(name, value, table[name][1]) for name, value in given.items() if name in table}
-        for table in (_OWN, _OUTPUT)
-    )
-    paths = (folder / row[name] for name in PATHS)
-    return Item(number, *paths, replace(defaults, **own, output=replace(defaults.output, **output)))
+def _cells(line: str) -> list[str]:
+    """The cells of a line up to the last that is not empty."""
+    return line.rstrip("\t").split("\t") if line.strip("\t") else []
 
 
-def _parsed(name: str, text: str, parse: Callable[[str], object]) -> object:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+def _columns(path: Path, header: str, defaults: DubOptions) -> list[str]:
+    """The names of the columns. Raises `DataError` if one is missing, unknown or there twice."""
+    columns, options = _cells(header), [name.replace("_", "-") for name in vars(defaults)]
+    if missing := [name for name in PATHS if name not in columns]:
+        fault = f"no column {', '.join(missing)}"
+    elif unknown := [name for name in columns if name not in (*PATHS, *options)]:
+        fault = f"unknown column '{unknown[0]}', expected options of one video: {', '.join(options)}"
+    elif double := [name for name in columns if columns.count(name) > 1]:
+        fault = f"two columns '{double[0]}'"
+    else:
+        return columns
+    raise DataError(f"cannot use '{path}': line 1: {fault}")
+
+
+def _item(number: int, columns: Sequence[str], cells: Sequence[str], folder: Path, defaults: DubOptions) -> Item:
+    """The item of a line. Raises `UsageError` for missing paths, and as `_options` does."""
+    if len(cells) > len(columns):
+        raise UsageError(f"{len(cells)} cells, expected {len(columns)}, as many as columns")
+    row = {name: text for name, text in zip(columns, cells, strict=False) if text}
+    if missing := [name for name in PATHS if name not in row]:
+        raise UsageError(f"{missing[0]} is empty")
+    video, audio, output = (folder / row.pop(name) for name in PATHS)
+    return Item(number, video, audio, output, _options(row, defaults).dub_settings())
+
+
+def _options(row: Mapping[str, str], defaults: DubOptions) -> DubOptions:
+    """The options of a row. Raises `UsageError` for values that they cannot have."""
+    flags, arguments = {}, []
+    for name, text in row.items():
+        field = name.replace("-", "_")
+        if not isinstance(getattr(defaults, field), bool):
+            arguments.append(f"--{name}={text}")
+        elif text in ("yes", "no"):
+            flags[field] = text == "yes"
+        else:
+            raise UsageError(f"invalid value for '--{name}': '{text}' is neither yes nor no")
+    return parse_options(arguments, replace(defaults, **flags))
+
+
+def _clashes(items: Sequence[Item]) -> dict[int, str]:
+    """Faults by line: outputs that other lines have, or that would overwrite an input of any line."""
+    faults, first = {}, {}
+    inputs = {os.path.realpath(path) for item in items for path in (item.video, item.audio)}
+    for item in items:
+        output = os.path.realpath(item.output)
+        if (other := first.setdefault(output, item.line)) != item.line:
+            faults[item.line] = f"'{item.output}' is the output of line {other} too"
+        elif output in inputs:
+            faults[item.line] = f"'{item.output}' is both input and output"
+    return faults
 
 
 def shard_of(items: Sequence[Item], shard: str | None) -> Sequence[Item]:
@@ -135,7 +134,7 @@ class ItemLog:
 
     def __init__(self, path: Path | None):
         self._path = path
-        self._write("")
+        self._append("")
 
     @contextmanager
     def record(self, item: Item) -> Iterator[dict]:
@@ -152,14 +151,14 @@ class ItemLog:
             raise
         finally:
             entry["seconds"] = round(time.monotonic() - start, 3)
-            self._write(json.dumps(entry) + "\n")
+            self._append(json.dumps(entry) + "\n")
 
-    def _write(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         if self._path is None:
             return
         try:
-            with open(self._path, "a", encoding="utf-8") as stream:
-                stream.write(text)
+            with open(self._path, "ab", buffering=0) as stream:  # one call of write(2), which others do not interrupt
+                stream.write(text.encode())
         except OSError as error:
             raise DataError(f"cannot write '{self._path}': {reason(error)}") from None
 

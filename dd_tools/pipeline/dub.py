@@ -1,5 +1,6 @@
 """Dubbing in one call: a video or portrait and driving audio to a dubbed video."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +44,7 @@ class DubSettings:
     references: largest number of reference latents. expression: scale of the lip motion, of a warp motion model; None
     is its default. adapt_minutes: how long to train the renderer on this speaker first. face, at, deinterlace: see
     `PrepSettings`. steps, solver, seed: options of a diffdub renderer; None is its default. output: timing and
-    encoding. Raises `UsageError` for options that do not fit each other.
+    encoding. Raises `UsageError` for unknown values, and for options that do not fit each other.
     """
 
     references: int = 75
@@ -60,6 +61,10 @@ class DubSettings:
     def __post_init__(self) -> None:
         if self.face == ALL:
             raise UsageError("dd-dub dubs one face; for all, use dd-prep --face all and dd-render")
+        for name, value in (("expression", self.expression or 0), ("adapt", self.adapt_minutes)):
+            if not 0 <= value < math.inf:
+                raise UsageError(f"{name} {value:g} is out of range, expected 0 or more")
+        PrepSettings(face=self.face, at=self.at)  # which refuses what `preparation` would
 
     def preparation(self, framing: Framing) -> PrepSettings:
         """How to prepare the clip for a renderer of this framing."""

@@ -50,7 +50,7 @@ class OutputSettings:
     metadata: container metadata to add to the label that says that AI altered the video.
     audio_channel: number of the only channel of the audio to use, from 1; None for all.
 
-    Raises `UsageError` for an unknown loop or tail.
+    Raises `UsageError` for an unknown loop, tail, codec or pixel format, and for a quality out of range.
     """
 
     frames: slice = field(default_factory=lambda: slice(None))
@@ -66,6 +66,8 @@ class OutputSettings:
 
     def __post_init__(self):
         check_timing(self.loop, self.tail)
+        # Which refuses what `encoding` would, before there is a target.
+        Encoding(self.codec or Encoding.codec, self.quality, self.pixel_format or Encoding.pixel_format)
 
     def encoding(self, target: Path, source: Path | None) -> Encoding:
         """How to encode the frames of `target`. source: the video they come from, if any."""
