@@ -14,7 +14,7 @@ SNAKEFILE = Path(__file__).resolve().parents[1] / "examples" / "snakemake" / "Sn
 SNAKEMAKE = shutil.which(os.environ.get("SNAKEMAKE", "snakemake"))
 STAND_IN = """#!/bin/sh
 echo "${0##*/}" >> calls
-echo "$@" > last
+echo "$@" > "last-${0##*/}"
 while [ $# -gt 1 ]; do
     case $1 in -o | --json | --csv) echo made > "$2" ;; esac
     shift
@@ -74,7 +74,7 @@ def test_scores_follow_the_videos(stage):
     done = snakemake(stage, "truth=pairs.tsv", "eval=--fail-if psnr<24")
     assert done.returncode == 0, done.stderr
     assert calls(stage)["dd-eval"] == 1
-    assert (stage / "last").read_text().endswith("--fail-if psnr<24\n")
+    assert (stage / "last-dd-eval").read_text().endswith("--fail-if psnr<24\n")
     assert snakemake(stage, "truth=pairs.tsv").returncode == 0
     assert calls(stage) == {"dd-eval": 1}, "other options"
 
