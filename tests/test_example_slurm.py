@@ -5,39 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fake_slurm import SCRIPTS, install
+from fake_slurm import run as run_script
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "examples" / "slurm"
-STAND_INS = {
-    # Notes the command line; its output, if that is no folder, appears.
-    "dd": """#!/bin/sh
+COMMAND = """#!/bin/sh
 echo "${0##*/} $*" >> calls
-case $* in *bad*) exit 1 ;; *stopped*) exit 75 ;; *killed*) exit 137 ;; esac
+case $* in *bad*) exit 1 ;; *stopped*) exit 75 ;; *foreign*) exit 138 ;; *killed*) exit 137 ;; esac
 while [ $# -gt 1 ] && [ "$1" != -o ]; do shift; done
 [ $# -le 1 ] || [ -d "$2" ] || echo made > "$2"
-""",
-    "sbatch": """#!/bin/sh
-count=0
-while :; do
-    case $1 in
-        --array=*) tasks=${1#--array=1-} ;;
-        --*) [ "$1" = --parsable ] || case $1 in --output=*) ;; *) echo "$1" >> options ;; esac ;;
-        *) break ;;
-    esac
-    shift
-done
-echo "${1##*/}" >> submitted
-id=$(wc -l < submitted)
-for task in $(seq "${tasks:-1}"); do
-    export SLURM_JOB_ID=$id.$task SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=$tasks
-    sh "$@" >&2 || echo "$SLURM_JOB_ID" >> failed
-done
-echo "$id"
-""",
-    "srun": """#!/bin/sh
-while case $1 in --*) true ;; *) false ;; esac do shift; done
-exec "$@"
-""",
-    "scontrol": '#!/bin/sh\necho "$*" >> requeued\n',
+"""
+OTHERS = {
     "dd-info": "#!/bin/sh\necho 'frames: 1000'\n",
     "python3": '#!/bin/sh\nshift\necho "join $*" >> calls\n',
 }
@@ -47,22 +24,13 @@ HEADER = "video\taudio\toutput"
 
 @pytest.fixture
 def cluster(tmp_path) -> Path:
-    """A working folder, whose folder `bin` has the stand-ins."""
-    (tmp_path / "bin").mkdir()
-    for name, script in STAND_INS.items():
-        (tmp_path / "bin" / name).write_text(script)
-        (tmp_path / "bin" / name).chmod(0o755)
-    for name in COMMANDS:
-        (tmp_path / "bin" / name).symlink_to("dd")
+    """A working folder, whose folder `bin` has stand-ins for Slurm and for our commands."""
+    install(tmp_path, **OTHERS, **dict.fromkeys(COMMANDS, COMMAND))
     return tmp_path
 
 
 def run(folder: Path, script: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess:
-    path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
-    command = ["sh", str(SCRIPTS / script), *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=folder, env=os.environ | {"PATH": path} | variables, capture_output=True, text=True
-    )
+    return run_script(folder, SCRIPTS / script, *arguments, **variables)
 
 
 def submit(folder: Path, rows: list[str], tasks: int, *options: str, **variables: str) -> subprocess.CompletedProcess:
@@ -125,6 +93,7 @@ def test_what_is_made_is_not_made_again_unless_a_source_is_newer(cluster):
     [
         ("bad", 0, [], 3),  # the others are made
         ("stopped", 9, ["requeue 5.1"], 2),  # the rest of the task waits
+        ("foreign", 9, ["requeue 5.1"], 2),  # a program that does not know the signal
         ("killed", 0, ["requeue 5.1"], 2),
         ("killed", 3, [], 3),  # it would be killed for ever
     ],

@@ -1,19 +1,17 @@
 """The examples with the authors' weights and the paper's data: with fakes in their place, and without them."""
 
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sys
 
 import pytest
-from factories import dummy_hubert, dummy_portrait, dummy_video, dummy_voice
+from factories import dummy_hubert, dummy_portrait, dummy_voice
 from released import dummy_authors_checkpoint, dummy_small_motion, dummy_small_renderer
 from test_examples import COMMANDS, EXAMPLES, STAND_IN, run
 
 from dd_tools.media.audio import has_audio
-from dd_tools.media.video import probe, read_frames
-from dd_tools.training.clips import read_names
+from dd_tools.media.video import read_frames
 
 OFFLINE = {"HF_HUB_OFFLINE": 1}
 
@@ -129,68 +127,3 @@ def test_without_the_speech_model_it_says_what_to_put_where(material):
 def test_paper_shows_its_usage(tmp_path):
     done = paper(tmp_path, "a.mp4")
     assert (done.returncode, done.stderr) == (2, "usage: paper.sh VIDEO|IMAGE AUDIO OUTPUT.mp4\n")
-
-
-@pytest.fixture
-def lists(tmp_path):
-    """Excerpts of the published lists, blanks at their ends included; Radio6 has no window."""
-    texts = {
-        "RD_video_url": "Radio2 https://www.youtube.com/watch?v=uBWJJvynXpA&t=6s\nRadio6 https://youtu.be/x\n",
-        "RD_annotion_time": "Radio11.mp4 00:30-01:00 01:30-02:30 \nRadio6.mp4 00:25-02:00\n",
-        "RD_crop_wh": "Radio11_0.mp4 412 599 0 599\nRadio11_1.mp4 557 478 3 478\n",
-        "RD_resolution": "Radio11.mp4 720\nRadio6.mp4 720\n",
-        "WRA_video_url": "DianeBlack1 https://www.youtube.com/watch?v=y\n",
-        "WRA_annotion_time": "DianeBlack1.mp4 10:35-10:45 \n",
-        "WRA_crop_wh": "DianeBlack1_0.mp4 10 20 0 20\n",
-        "WRA_resolution": "DianeBlack1.mp4 1080\n",
-    }
-    folder = tmp_path / "HDTF_dataset"
-    folder.mkdir()
-    for name in [f"WDA_{kind}" for kind in ("video_url", "annotion_time", "crop_wh", "resolution")]:
-        (folder / f"{name}.txt").write_text("")
-    for name, text in texts.items():
-        (folder / f"{name}.txt").write_text(text)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def hdtf():
-    spec = importlib.util.spec_from_file_location("cut", EXAMPLES / "hdtf" / "cut.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_hdtf_lists_are_read(hdtf, lists):
-    assert list(hdtf.clips(lists)) == [
-        ("RD_Radio11_000", "RD_Radio11", 30, 60, (412, 599, 0, 599, 720)),
-        ("RD_Radio11_001", "RD_Radio11", 90, 150, (557, 478, 3, 478, 720)),
-        ("RD_Radio6_000", "RD_Radio6", 25, 120, None),
-        ("WRA_DianeBlack1_000", "WRA_DianeBlack1", 635, 645, (10, 20, 0, 20, 1080)),
-    ]
-    done = subprocess.run([sys.executable, hdtf.__file__, lists], capture_output=True, text=True)
-    assert done.stdout.splitlines() == [
-        "RD_Radio2\thttps://www.youtube.com/watch?v=uBWJJvynXpA&t=6s",
-        "RD_Radio6\thttps://youtu.be/x",
-        "WRA_DianeBlack1\thttps://www.youtube.com/watch?v=y",
-    ]
-
-
-def test_hdtf_clips_are_cut_at_25_a_second_in_whatever_resolution_the_video_has(hdtf, lists, tmp_path):
-    (lists / "RD_annotion_time.txt").write_text("Radio11.mp4 00:00-00:01 00:01-00:02\nRadio6.mp4 00:25-02:00\n")
-    (lists / "RD_crop_wh.txt").write_text("Radio11_0.mp4 100 302 40 302\n")
-    (tmp_path / "videos").mkdir()
-    dummy_video(tmp_path / "videos" / "RD_Radio11.mp4", seconds=2.2, rate="30", size=(320, 180))
-    command = [sys.executable, hdtf.__file__, lists, tmp_path / "videos", tmp_path / "cut"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "cut.py: videos of 2 clips are missing, 0 clips failed\n")
-    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == ["RD_Radio11_000.mp4", "RD_Radio11_001.mp4"]
-    framed, whole = (probe(tmp_path / "cut" / f"RD_Radio11_00{index}.mp4") for index in (0, 1))
-    assert (framed.width, framed.height, framed.frame_rate, framed.has_audio) == (74, 74, 25, True)
-    assert (whole.width, whole.height) == (320, 180)
-    assert len(list(read_frames(tmp_path / "cut" / "RD_Radio11_000.mp4"))) == 25
-
-
-def test_the_test_ids_are_the_papers():
-    ids = read_names(EXAMPLES / "hdtf" / "test-ids.txt")
-    assert len(ids) == 25 and {"RD_Radio34_006", "WDA_BernieSanders_000", "WRA_PeterRoskam0_000"} < ids

@@ -1,7 +1,8 @@
 """Cut HDTF's clips, at 25 frames per second, out of the videos, which HDTF publishes as links.
 
-usage: cut.py LISTS                  print name and link of every video, tab-separated
-       cut.py LISTS VIDEOS CLIPS     cut the videos in the folder VIDEOS (NAME.mp4) into clips in the folder CLIPS
+usage: cut.py LISTS                         print name and link of every video, tab-separated
+       cut.py LISTS VIDEOS CLIPS [NAME...]   cut the videos in the folder VIDEOS (NAME.mp4), or only those that are
+                                             named, into clips in the folder CLIPS
 
 LISTS is the folder HDTF_dataset of https://github.com/MRzzm/HDTF. A clip is named as the authors of DiffDub name it:
 RD_Radio34_006 is the seventh of video Radio34 in the lists that begin with RD. Clips that exist are not cut again.
@@ -99,18 +100,24 @@ def cut(clip: Clip, folder: Path, target: Path) -> None:
 
 
 def main() -> int:
-    if len(sys.argv) not in (2, 4):
+    if len(sys.argv) < 2 or len(sys.argv) == 3:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
         return 2
-    lists, *folders = map(Path, sys.argv[1:])
-    if not folders:
+    lists = Path(sys.argv[1])
+    if len(sys.argv) == 2:
         for name, link in videos(lists):
             print(f"{name}\t{link}")
         return 0
-    source, target = folders
+    return cut_all(lists, Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
+
+
+def cut_all(lists: Path, source: Path, target: Path, names: list[str]) -> int:
+    """Cut the videos that are named, or all. Returns the exit status."""
     target.mkdir(exist_ok=True)
     failed = missing = 0
     for clip in clips(lists):
+        if names and clip.video not in names:
+            continue
         output = target / f"{clip.name}.mp4"
         if not (source / f"{clip.video}.mp4").exists():
             missing += 1

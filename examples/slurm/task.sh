@@ -39,14 +39,20 @@ is_new() {
     done
 }
 
-# step COMMAND...: a command as a job step, as Slurm sends the signal of --signal to steps only. Status 75 says that it
-# stopped for this signal, 137 that it was killed, for example because memory ran out: the task is queued again.
+# step COMMAND...: a command as a job step, as Slurm sends the signal of --signal to steps only. The task is queued again
+# if this signal (status 75, of other programs 138) or a SIGKILL, such as the kernel's when memory runs out, ended it.
 step() {
     status=0
     srun --ntasks=1 --quiet "$@" < /dev/null || status=$?
-    if [ "$status" = 75 ] || { [ "$status" = 137 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 3 ]; }; then
+    case $status in
+        0) return ;;
+        75 | 138) again=1 ;;
+        137) again=$((${SLURM_RESTART_COUNT:-0} < 3)) ;;
+        *) again=0 ;;
+    esac
+    if [ "$again" = 1 ]; then
         scontrol requeue "$SLURM_JOB_ID"
         exit "$status"
     fi
-    [ "$status" = 0 ] || failed=1
+    failed=1
 }
