@@ -22,6 +22,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SNAKEMAKE = shutil.which(os.environ.get("SNAKEMAKE", "snakemake"))
 KILLS = 10
 PATIENCE = 900  # seconds
+PREP = "--size 32"  # of the tiny renderer
 SBATCH = ("--time=10", "--mem=1500M")
 # Without accounting, sacct does not answer.
 SNAKEMAKE_OPTIONS = [
@@ -58,8 +59,9 @@ def material(tmp_path_factory) -> Path:
 def arrays(folder: Path) -> None:
     """Submit an array for each stage, and wait until all have ended."""
     models = {name.upper(): str(folder / f"{name}.safetensors") for name in ("renderer", "motion")}
+    settings = models | {"PREP": PREP}
     command = ["sh", EXAMPLES / "slurm" / "submit.sh", "list.tsv", "work", "3", *SBATCH]
-    last = subprocess.run(command, cwd=folder, env=environment() | models, check=True, capture_output=True, text=True)
+    last = subprocess.run(command, cwd=folder, env=environment() | settings, check=True, capture_output=True, text=True)
     while jobs(folder):
         time.sleep(0.5)
     assert last.stdout.strip().isdigit()
@@ -69,7 +71,12 @@ def workflow(folder: Path) -> None:
     """Run the Snakefile on Slurm."""
     models = [f"{name}={name}.safetensors" for name in ("renderer", "motion")]
     command = [SNAKEMAKE, "-s", EXAMPLES / "snakemake" / "Snakefile", *SNAKEMAKE_OPTIONS, "--rerun-incomplete"]
-    subprocess.run([*command, "--config", "list=list.tsv", *models], cwd=folder, env=environment(), capture_output=True)
+    subprocess.run(
+        [*command, "--config", "list=list.tsv", *models, f"prep={PREP}"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+    )
 
 
 def environment() -> dict[str, str]:

@@ -11,6 +11,7 @@ set -eu
 list=$1 work=$2
 . "${DD_SLURM:-examples/slurm}/task.sh"
 
+values output | while IFS= read -r output; do mkdir -p "$(dirname "$output")"; done
 # A shard has a number from 1, and task N of N may have the number 0 of an array that begins there.
 tasks=${TASKS:-$SLURM_ARRAY_TASK_COUNT}
 shard=$((SLURM_ARRAY_TASK_ID % tasks))

@@ -13,6 +13,7 @@ list=$1 work=$2
 
 while IFS=$tab read -r video audio output; do
     [ "$video" ] || continue
+    mkdir -p "$(dirname "$output")"
     clip=$work/clips/$(stem "$video").h5 motion=$work/motion/$(stem "$video")-$(stem "$audio").npy
     is_new "$output" "$clip" "$motion" "$video" "$audio" ${RENDERER:+"$RENDERER"} ||
         step dd-render "$clip" --latents "$motion" --source "$video" --audio "$audio" -o "$output" --resume \

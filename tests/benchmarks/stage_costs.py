@@ -17,7 +17,7 @@ from pathlib import Path
 from dd_tools.media.ffmpeg import ffmpeg_path
 from dd_tools.media.probe import probe
 
-SHORT = 2.0  # seconds
+SHORT = 5.0  # seconds
 PROGRAMS = Path(sys.executable).parent
 STAGES = {
     "dd-prep": "{folder}/video.mp4 -o {folder}/clip.h5",
