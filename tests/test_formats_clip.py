@@ -86,7 +86,7 @@ def test_a_header_without_a_status_for_every_frame_is_refused(path, status):
     with h5py.File(path, "r+") as file:
         del file["status"]
         file["status"] = status
-    with pytest.raises(DataError, match=rf"cannot read '{path}': damaged clip file \(frames and status do not belong"):
+    with pytest.raises(DataError, match=rf"cannot read '{path}': damaged clip file \(.*status"):
         ClipHeader(path)
 
 
