@@ -10,7 +10,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import DataError, UsageError, first_line
+from dd_tools.stopping import fatal_signals
 
 Value = TypeVar("Value")
 
@@ -115,10 +116,28 @@ def join_processes(device: torch.device) -> Iterator[tuple[Processes, torch.devi
         torch.cuda.set_device(device)
     # Optimisers would import it later. The default arguments of its functions would then hold the group forever.
     importlib.import_module("torch.distributed.nn")
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        with fatal_signals():
+            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    except RuntimeError as error:
+        raise DataError(
+            f"cannot connect to the other processes: {first_line(error)}; name the network interface that leads to "
+            "them in GLOO_SOCKET_IFNAME, or with GPUs in NCCL_SOCKET_IFNAME"
+        ) from None
     try:
         yield Processes(distributed.get_rank(), count), device
         # Otherwise the first process to leave sometimes makes the others wait for ever (torch 2.6, gloo).
         distributed.barrier()
+    except RuntimeError as error:
+        if not _is_lost_connection(error):
+            raise
+        raise DataError(
+            f"lost the connection to another process of this training ({first_line(error)}); continue with --resume"
+        ) from None
     finally:
         distributed.destroy_process_group()
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """Whether the error comes from the exchange between processes. Those of gloo can only be told by their text."""
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)
