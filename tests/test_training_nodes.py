@@ -11,16 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from factories import dummy_clip
 from safetensors.torch import load_file
+from test_training_clip_files import overwrite
 from training_tasks import write_clips
 
 from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
 
+COMMAND = [sys.executable, "-c", "from dd_tools.cli.train_ae import run; run()"]
 STEPS, SAVED = 60, 5
 PREFIX = f"dd{os.getpid()}"
 ADDRESSES = ("10.213.77.1", "10.213.77.2")
 # The nodes count their restarts differently, and a store that they share would mix up those of different counts.
-ENVIRONMENT = {"GLOO_SOCKET_IFNAME": "cable", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_NUM_THREADS": "1"}
 PATIENCE = 120  # seconds
 
 
@@ -71,13 +74,13 @@ class TwoNodes:
         torchrun += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"{ADDRESSES[0]}:29400", "--rdzv-id", "training"]
         torchrun += ["--rdzv-conf", f"is_host={1 - node},join_timeout={PATIENCE}", "--local-addr", ADDRESSES[node]]
         torchrun += ["--max-restarts", "3", "--monitor-interval", "0.1", "--no-python"]
-        training = [sys.executable, "-c", "from dd_tools.cli.train_ae import run; run()", self.folder]
+        training = [*COMMAND, str(self.folder)]
         options = ["--preset", "tiny-warp", "--steps", str(STEPS), "--save-every", str(SAVED), "--device", "cpu"]
         options += ["--no-history", "--resume", "-o", str(self.output)]
         with open(self.log(node), "a") as log:
             return subprocess.Popen(
                 ["ip", "netns", "exec", f"{PREFIX}-{node}", *torchrun, *training, *options],
-                stdout=log, stderr=log, env=os.environ | ENVIRONMENT,
+                stdout=log, stderr=log, env=os.environ | ENVIRONMENT | {"GLOO_SOCKET_IFNAME": "cable"},
             )  # fmt: skip
 
     def log(self, node: int) -> Path:
@@ -131,3 +134,19 @@ def test_a_training_goes_on_after_a_node_was_started_again(whole):
     training.agents[1] = training.start(1)
     training.finish()
     assert (whole / "failed.safetensors").read_bytes() == (whole / "whole.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_damaged_clip_ends_all_processes_with_its_name_after_the_state_is_saved(tmp_path):
+    """One of two processes draws it."""
+    for name in (f"{number:02}" for number in range(20)):
+        dummy_clip(tmp_path / f"{name}.h5", 2)
+    overwrite(tmp_path / "17.h5", "landmarks", 0)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    command += [*COMMAND, str(tmp_path), "-o", str(tmp_path / "x.safetensors")]
+    command += ["--preset", "tiny-warp", "--steps", "2000", "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=os.environ | ENVIRONMENT)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("dd-train-ae: cannot")]
+    start = f"dd-train-ae: cannot read '{tmp_path}/17.h5': damaged clip file"
+    assert done.returncode == 1 and len(lines) == 2 and all(line.startswith(start) for line in lines), done.stderr
+    assert 0 < load_file(tmp_path / "x.state.safetensors")["step"] < 2000
