@@ -143,6 +143,20 @@ def postponed_signals() -> Iterator[Postponed]:
         _restore(postponed._handlers)
 
 
+@contextmanager
+def fatal_signals() -> Iterator[None]:
+    """Let signals end the program at once inside the context: while a C library waits, Python cannot handle them.
+
+    In a thread other than the main one, it does nothing.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    previous = _handle_with(signal.SIG_DFL) if is_main else {}
+    try:
+        yield
+    finally:
+        _restore(previous)
+
+
 def _handle_with(handler) -> dict[int, object]:
     """Install a handler for all `SIGNALS` that are not ignored. Returns the previous ones."""
     handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

@@ -7,6 +7,7 @@ import signal
 import torch
 from torch import nn
 
+from dd_tools.errors import DataError
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint
 from dd_tools.reporting import Silent
 from dd_tools.training.loop import train
@@ -50,6 +51,20 @@ class Points:
 def run(output, data=None, settings=SETTINGS, checkpoint=None, **options) -> bool:
     task = TrainingTask(Line(), data or Points(), checkpoint or Checkpoint(RENDERER, "line", {"made": "up"}))
     return train(task, settings, output, device=CPU, **options)
+
+
+class Damaged(Points):
+    """Points that cannot be read any more from one batch on."""
+
+    def __init__(self, count: int):
+        super().__init__()
+        self.count = count
+
+    def batch(self, generator, size):
+        batch = super().batch(generator, size)
+        if self.calls > self.count:
+            raise DataError("cannot read 'a.h5': damaged clip file")
+        return batch
 
 
 class Stopping(Silent):

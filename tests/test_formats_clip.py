@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dd_tools.errors import DataError
 from dd_tools.formats.clip import Clip, ClipWriter, Framing, Source, Status, dataset_layout
+from dd_tools.formats.clip_header import ClipHeader
 
 SIZE, FACE_SIZE, LENGTH = 16, 12, 5
 SOURCE = Source("video.mp4", "0" * 64, 64, 48, 25.0)
@@ -69,6 +70,24 @@ def test_written_frames_are_read(tmp_path, monkeypatch, batch_bytes):
         for name in dataset_layout(SIZE, FACE_SIZE):
             np.testing.assert_array_equal(getattr(clip, name)[:], [row[name] for row in rows])
         np.testing.assert_array_equal(clip.usable, np.flatnonzero([row["status"] == Status.OK for row in rows]))
+
+
+def test_a_header_tells_what_the_whole_clip_tells(original):
+    header = ClipHeader(original)
+    with Clip(original) as clip:
+        for name in ("path", "source", "detector", "settings", "history", "size", "framing"):
+            assert getattr(header, name) == getattr(clip, name)
+        assert header.status.tolist() == clip.status.tolist() == [0, 1, 0, 0, 0, 0]
+    assert header.usable.tolist() == [0, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("status", [np.zeros(5, "u1"), np.zeros(0, "u1"), np.zeros(6), np.zeros((6, 1), "u1")])
+def test_a_header_without_a_status_for_every_frame_is_refused(path, status):
+    with h5py.File(path, "r+") as file:
+        del file["status"]
+        file["status"] = status
+    with pytest.raises(DataError, match=rf"cannot read '{path}': damaged clip file \(.*status"):
+        ClipHeader(path)
 
 
 def test_images_have_one_frame_per_chunk(original):

@@ -30,6 +30,15 @@ def contents(path, dataset: str) -> np.ndarray:
         return file[dataset][:]
 
 
+def overwrite(path, dataset: str, chunk: int) -> None:
+    """Damage a chunk of a dataset."""
+    with h5py.File(path) as file:
+        place = file[dataset].id.get_chunk_info(chunk)
+    with open(path, "r+b") as file:
+        file.seek(place.byte_offset + 2)  # behind zlib's header
+        file.write(bytes(min(place.size - 2, 30)))
+
+
 def stored_differently(path):
     """The same clip as another program may write it: several frames a chunk, and masks that are not compressed."""
     with h5py.File(path, "r+") as file:
@@ -96,10 +105,7 @@ def test_without_eyes_face_images_are_made_of_the_frames(tmp_path):
 def test_a_damaged_frame_is_named_with_its_file(tmp_path):
     path = dummy_clip(tmp_path / "a.h5", 3)
     clips = ClipFiles([path], FRAMING)
-    stored = clips._stored[0]["frames"]
-    content = bytearray(path.read_bytes())
-    content[stored.offsets[1] + 10 : stored.offsets[1] + 40] = bytes(30)
-    path.write_bytes(content)
+    overwrite(path, "frames", 1)
     clips.read(FRAMES, [(0, 0), (0, 2)])
     with pytest.raises(DataError, match=r"cannot read '.*a.h5': damaged clip file \(frame 1: "):
         clips.read(FRAMES, [(0, 1)])
@@ -129,3 +135,60 @@ def test_face_images_of_clips_of_another_size_are_as_large_as_their_crops(tmp_pa
         expected = face_images(clip, [1, 0], eyes)
     found = ClipFiles([path], FLEXIBLE, eyes=eyes).read(FACE, [(0, 1), (0, 0)])
     assert found.shape == (2, 48, 48, 3) and np.array_equal(found, expected)
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[str]:
+    """The names of the clips that are read as a whole, in this order."""
+    names = []
+
+    class Noted(Clip):
+        def __init__(self, path):
+            names.append(path.stem)
+            super().__init__(path)
+
+    monkeypatch.setattr("dd_tools.training.clip_files.Clip", Noted)
+    return names
+
+
+def test_a_clip_is_read_when_it_is_first_drawn(tmp_path, opened):
+    clips = ClipFiles([dummy_clip(tmp_path / f"{name}.h5", 3) for name in "abc"], FRAMING)
+    assert [len(usable) for usable in clips.usable] == [3, 3, 3] and opened == []
+    clips.read(FRAMES, [(2, 0), (0, 1)])
+    clips.read(MASK, [(0, 2), (2, 0)])
+    assert opened == ["c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "truncated HDF5 file"),
+        (lambda path: dummy_clip(path, 2, unusable=[0, 1]), "no frame has a usable face"),
+        (lambda path: dummy_clip(path, 2, mask="paper"), "prepared with --size 32 --crop face --mask paper"),
+        (lambda path: overwrite(path, "status", 0), "damaged clip file"),
+    ],
+)
+def test_a_clip_that_cannot_be_used_is_named_at_the_start(tmp_path, opened, change, message):
+    paths = [dummy_clip(tmp_path / f"{name}.h5", 2) for name in "abc"]
+    change(paths[1])
+    with pytest.raises(DataError, match=rf"'{paths[1]}': .*{message}"):
+        ClipFiles(paths, FRAMING)
+    assert opened == []
+
+
+@pytest.mark.parametrize("dataset", ["landmarks", "pts", "crop_to_source"])
+def test_a_clip_that_is_damaged_inside_is_named_when_it_is_drawn(tmp_path, dataset):
+    paths = [dummy_clip(tmp_path / f"{name}.h5", 2) for name in "ab"]
+    overwrite(paths[1], dataset, 0)
+    clips = ClipFiles(paths, FRAMING)
+    clips.read(FRAMES, [(0, 0)])
+    with pytest.raises(DataError, match=rf"cannot read '{paths[1]}': damaged clip file"):
+        clips.read(FRAMES, [(0, 0), (1, 0)])
+
+
+def test_a_clip_that_was_replaced_by_one_of_another_size_is_named_when_it_is_drawn(tmp_path):
+    paths = [dummy_clip(tmp_path / f"{name}.h5", 2) for name in "ab"]
+    clips = ClipFiles(paths, FRAMING)
+    dummy_clip(paths[1], 2, size=48)
+    with pytest.raises(DataError, match=rf"'{paths[1]}': prepared with --size 48"):
+        clips.read(FRAMES, [(1, 0)])

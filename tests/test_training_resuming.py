@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from line import CPU, SETTINGS, Line, Points, Stopping, rows, run
+from line import CPU, SETTINGS, Damaged, Line, Points, Stopping, rows, run
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint, read_checkpoint, read_training_state
@@ -112,6 +112,28 @@ def test_a_resumed_training_ends_as_one_that_was_not_interrupted(tmp_path, dtype
     assert run(cut, settings=settings, dtype=dtype, resume=True)
     assert cut.read_bytes() == whole.read_bytes()
     assert [row | {"seconds": 0} for row in rows(cut)] == [row | {"seconds": 0} for row in rows(whole)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_clip_that_cannot_be_read_ends_the_training_after_its_state_is_saved(tmp_path, workers):
+    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
+    settings = replace(SETTINGS, workers=workers, save_every=1000)
+    run(whole, settings=settings)
+    with pytest.raises(DataError) as caught:
+        run(cut, Damaged(7), settings)
+    assert str(caught.value) == "cannot read 'a.h5': damaged clip file"
+    assert int(read_training_state(state_path(cut)).tensors["step"]) == 7
+    with pytest.raises(DataError, match="damaged clip file"):
+        run(cut, Damaged(0), settings, resume=True)
+    assert int(read_training_state(state_path(cut)).tensors["step"]) == 7
+    assert run(cut, settings=settings, resume=True)
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_a_training_whose_first_batch_cannot_be_read_saves_no_state(tmp_path):
+    with pytest.raises(DataError, match="damaged clip file"):
+        run(tmp_path / "x.safetensors", Damaged(0))
+    assert not state_path(tmp_path / "x.safetensors").exists()
 
 
 def test_the_scale_of_gradients_goes_on_where_it_was(tmp_path):

@@ -1,8 +1,8 @@
-"""Clip files as training data: checked at the start, read frame by frame."""
+"""Clip files as training data: their headers are checked at the start, everything else is read when it is drawn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -11,22 +11,25 @@ from torch.utils.data import get_worker_info
 
 from dd_tools.errors import DataError
 from dd_tools.face.geometry import face_image
-from dd_tools.formats.clip import Clip, Framing
+from dd_tools.formats.clip import Clip, Framing, Status
+from dd_tools.formats.clip_header import ClipHeader
 from dd_tools.formats.stored_rows import StoredRows, damaged
 from dd_tools.training.open_files import OpenFiles
-
-Summary = TypeVar("Summary")
+from dd_tools.training.temporary_rows import TemporaryRows
 
 CACHE_BYTES = 1 << 30  # of decoded frames that a training process keeps, its loader processes together
 FRAMES, MASK, FACE = "frames", "mask", "face"
+LANDMARKS, PTS = "landmarks", "pts"
+_POINTS = np.dtype(("f4", (68, 2)))  # the landmarks of a frame
 
 
 class ClipFiles:
     """The clips at `paths`, by index.
 
-    Raises `DataError` for a clip that does not have the `framing` or the size of the others, or no usable frame.
+    Raises `DataError` for a clip that does not have the `framing` or the size of the others, or no usable frame. This
+    takes two milliseconds per clip. What is damaged further inside is found when the clip is drawn, and named then.
 
-    usable: indices of the usable frames of every clip.
+    size: side of the crops. usable: indices of the usable frames of every clip.
     eyes: whether face images show the band of the eyes. cache_bytes: size of the decoded frames to keep in memory. They
     are kept until there is no more room: the frames that are drawn most often come first.
     """
@@ -34,28 +37,22 @@ class ClipFiles:
     def __init__(self, paths: Sequence[Path], framing: Framing, *, eyes: bool = True, cache_bytes: int = CACHE_BYTES):
         self.paths, self._framing = list(paths), framing
         self._files: OpenFiles[BinaryIO] = OpenFiles(self._open)
+        self._stored: dict[int, dict[str, StoredRows]] = {}
         self._cache, self._room = {}, cache_bytes
-        self.usable, self._stored, sizes = map(list, zip(*self.summarise(_usable_and_stored), strict=True))
-        self._size = sizes[0]
-        self._check_sizes(sizes)
-        self._landmarks = None if eyes else self.summarise(lambda clip: clip.landmarks)
+        self.size = ClipHeader(self.paths[0]).size
+        statuses = [self._checked(ClipHeader(path)).status for path in self.paths]
+        self.usable = [np.flatnonzero(status == Status.OK) for status in statuses]
+        self._landmarks = None if eyes else TemporaryRows(list(map(len, statuses)), _POINTS, self._read_landmarks)
 
-    def summarise(self, function: Callable[[Clip], Summary]) -> list[Summary]:
-        """Call `function` on every clip and return the results."""
-        summaries = []
-        for path in self.paths:
-            with Clip(path) as clip:
-                clip.check_usable(self._framing)
-                summaries.append(function(clip))
-        return summaries
-
-    def _check_sizes(self, sizes: Sequence[int]) -> None:
-        for path, size in zip(self.paths, sizes, strict=True):
-            if size != self._size:
-                raise DataError(
-                    f"cannot train on '{path}' together with '{self.paths[0]}': crops of {size} and {self._size} "
-                    "pixels; prepare all clips with the same --size"
-                )
+    def _checked(self, clip: ClipHeader) -> ClipHeader:
+        """The clip, if it can be trained on together with the others."""
+        clip.check_usable(self._framing)
+        if clip.size != self.size:
+            raise DataError(
+                f"cannot train on '{clip.path}' together with '{self.paths[0]}': crops of {clip.size} and {self.size} "
+                "pixels; prepare all clips with the same --size"
+            )
+        return clip
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -72,6 +69,24 @@ class ClipFiles:
         pixels = {frame: self._cached(dataset, *frame) for frame in dict.fromkeys(frames)}  # each decoded once
         return torch.from_numpy(np.stack([pixels[frame] for frame in frames]))
 
+    def read_whole(self, dataset: str, clip: int) -> np.ndarray:
+        """`LANDMARKS` or `PTS` of all frames of a clip (T, ...). They are not kept. Raises as `read`."""
+        try:
+            return self._places(clip)[dataset].read_all(self._files[clip])
+        except (OSError, ValueError) as error:
+            raise damaged(self.paths[clip], error) from None
+
+    def _read_landmarks(self, clip: int) -> np.ndarray:
+        return self.read_whole(LANDMARKS, clip)
+
+    def _places(self, clip: int) -> dict[str, StoredRows]:
+        """Where everything lies in the file of a clip, which is validated when it is drawn for the first time."""
+        if clip not in self._stored:
+            with Clip(self.paths[clip]) as opened:
+                self._checked(opened)
+                self._stored[clip] = {name: opened.stored[name] for name in (FRAMES, MASK, FACE, LANDMARKS, PTS)}
+        return self._stored[clip]
+
     def _cached(self, dataset: str, clip: int, frame: int) -> np.ndarray:
         key = dataset, clip, frame
         if key in self._cache:
@@ -87,16 +102,11 @@ class ClipFiles:
     def _decode(self, dataset: str, clip: int, frame: int) -> np.ndarray:
         if dataset == FACE and self._landmarks is not None:
             crop, landmarks = self._decode(FRAMES, clip, frame), self._landmarks[clip][frame]
-            return face_image(crop, landmarks, self._size, eyes=False)
+            return face_image(crop, landmarks, self.size, eyes=False)
         try:
-            return self._stored[clip][dataset].read(self._files[clip], frame)
+            return self._places(clip)[dataset].read(self._files[clip], frame)
         except (OSError, ValueError) as error:
             raise damaged(self.paths[clip], error) from None
 
     def _open(self, clip: int) -> BinaryIO:
         return open(self.paths[clip], "rb", buffering=0)
-
-
-def _usable_and_stored(clip: Clip) -> tuple[np.ndarray, dict[str, StoredRows], int]:
-    """Indices of the usable frames, where frames lie in the file, and the side of the crop."""
-    return clip.usable, clip.stored, clip.size

@@ -10,7 +10,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import DataError, UsageError, first_line
+from dd_tools.stopping import fatal_signals
 
 Value = TypeVar("Value")
 
@@ -55,43 +56,48 @@ class Processes:
             distributed.all_reduce(value)
         return value.item() / self.count
 
-    def in_first(self, function: Callable[[], Value]) -> Value | None:
-        """What `function` returns in the first process, the only one that calls it; None in the others.
+    def in_each(self, function: Callable[[], Value]) -> list[Value]:
+        """What `function` returns in each process, by rank: values that are small and of plain types.
 
-        A `DataError` or `UsageError` that it raises is raised in all processes, so that none waits for another.
+        A `DataError` or `UsageError` that one of them raises is raised in all, so that none waits for another.
         """
         value = error = None
-        if self.is_first:
-            try:
-                value = function()
-            except (DataError, UsageError) as raised:
-                error = raised
-        if error := self._share(error):
-            raise error
-        return value
+        try:
+            value = function()
+        except (DataError, UsageError) as raised:
+            error = raised
+        answers = [(value, error)]
+        if self.count > 1:
+            answers *= self.count
+            distributed.all_gather_object(answers, (value, error))
+        for _, error in answers:
+            if error:
+                raise error
+        return [value for value, _ in answers]
 
-    def share_tensors(self, tensors: dict[str, Tensor] | None, device: torch.device) -> dict[str, Tensor]:
-        """The first process's tensors by name, on the CPU in all processes. The others give None.
+    def in_one(self, rank: int, function: Callable[[], Value]) -> Value | None:
+        """What `function` returns in the process of this rank, the only one that calls it; None in the others.
+
+        Its errors are raised in all processes, as by `in_each`.
+        """
+        values = []
+        self.in_each(lambda: values.append(function()) if self.rank == rank else None)
+        return next(iter(values), None)
+
+    def share_tensors(self, tensors: dict[str, Tensor] | None, rank: int, device: torch.device) -> dict[str, Tensor]:
+        """The tensors by name of the process of this rank, on the CPU in all processes. The others give None.
 
         device: on which the processes exchange tensors.
         """
         if self.count == 1:
             return tensors
-        described = self._share(tensors and {name: (one.shape, one.dtype) for name, one in tensors.items()})
+        described = self.in_each(lambda: tensors and {name: (one.shape, one.dtype) for name, one in tensors.items()})
         shared = {}
-        for name, (shape, dtype) in (described or {}).items():
-            tensor = tensors[name].to(device) if self.is_first else torch.empty(shape, dtype=dtype, device=device)
-            distributed.broadcast(tensor, src=0)
+        for name, (shape, dtype) in described[rank].items():
+            tensor = tensors[name].to(device) if self.rank == rank else torch.empty(shape, dtype=dtype, device=device)
+            distributed.broadcast(tensor, src=rank)
             shared[name] = tensor.cpu()
         return shared
-
-    def _share(self, value: Value) -> Value:
-        """The first process's value, small and of plain types, in all processes."""
-        if self.count == 1:
-            return value
-        box = [value]
-        distributed.broadcast_object_list(box, src=0)
-        return box[0]
 
 
 @contextmanager
@@ -110,10 +116,28 @@ def join_processes(device: torch.device) -> Iterator[tuple[Processes, torch.devi
         torch.cuda.set_device(device)
     # Optimisers would import it later. The default arguments of its functions would then hold the group forever.
     importlib.import_module("torch.distributed.nn")
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        with fatal_signals():
+            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    except RuntimeError as error:
+        raise DataError(
+            f"cannot connect to the other processes: {first_line(error)}; name the network interface that leads to "
+            "them in GLOO_SOCKET_IFNAME, or with GPUs in NCCL_SOCKET_IFNAME"
+        ) from None
     try:
         yield Processes(distributed.get_rank(), count), device
         # Otherwise the first process to leave sometimes makes the others wait for ever (torch 2.6, gloo).
         distributed.barrier()
+    except RuntimeError as error:
+        if not _is_lost_connection(error):
+            raise
+        raise DataError(
+            f"lost the connection to another process of this training ({first_line(error)}); continue with --resume"
+        ) from None
     finally:
         distributed.destroy_process_group()
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """Whether the error comes from the exchange between processes. Those of gloo can only be told by their text."""
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)

@@ -59,7 +59,8 @@ def train(
     saved, then the handler that the program had for the signal is called, such as Python's for Ctrl-C; without one, or
     if another process got the signal, False is returned. Only the main thread receives signals; in another thread, the
     training always runs to its end. Raises `DataError` if the state is that of another model or the memory is too
-    small, and `UsageError` if it is that of another training.
+    small, and `UsageError` if it is that of another training. A `DataError` of the data ends the training in all
+    processes after the state is saved, and is raised in all.
     """
     state_file = state_path(output)
     with (
@@ -75,30 +76,36 @@ def train(
             resume_from(state_file, state, checkpoint, processes, device, allow_changes=allow_changes)
         parallel = processes.wrap(objective, device)
         with _log(processes, output, state, tensorboard) as record:
+            start, stop, failure = state.step, False, None
             for step, batch in _steps(task, settings, state, processes, device, report, record):
+                failure = batch if isinstance(batch, DataError) else None
+                if processes.any(stop or failure is not None, device):
+                    break
                 torch.manual_seed(step_seed(settings.seed, step, processes.rank, DROPOUT))
                 rate = settings.learning_rate_at(step)
                 with arithmetic(device, DTYPES[dtype], deterministic=False):
-                    loss = parallel(batch)
+                    loss = parallel(prepared(task.data, batch, device))
                 with arithmetic(device, torch.float32, deterministic=False):
                     norm = state.update(loss, rate, settings.clip)
-                stop = processes.any(bool(stopped.number), device)
                 if state.step % settings.log_every == 0 or state.step == settings.steps:
                     record(state.step, processes.mean(loss), rate, norm.item())
-                if processes.is_first and (state.step % settings.save_every == 0 or stop):
-                    state.seconds = record.seconds
-                    state.save(state_file, _after(state, checkpoint))
-                if stop:
-                    break
+                if processes.is_first and state.step % settings.save_every == 0:
+                    _save(state, state_file, checkpoint, record)
+                stop = bool(stopped.number)
+            finished = state.step >= settings.steps
+            if saved := processes.is_first and start < state.step < settings.steps:
+                _save(state, state_file, checkpoint, record)
         del parallel  # nothing may hold the process group when it is left
-        finished = state.step >= settings.steps
-        if processes.is_first and finished:
-            tensors = state.average.module.state_dict()
-            write_checkpoint(output, replace(_after(state, checkpoint), tensors=tensors))
-            state_file.unlink(missing_ok=True)
+        if finished:
+            weights = replace(_after(state, checkpoint), tensors=state.average.module.state_dict())
+            processes.in_one(0, lambda: write_checkpoint(output, weights))
+            state_file.unlink(missing_ok=True)  # of every process, as on machines without a shared disk
+        failures = processes.in_each(lambda: failure)
     if not finished:
-        if processes.is_first:
+        if saved:
             report.say("the training state is saved, continue with --resume")
+        for error in filter(None, failures):
+            raise error
         stopped.deliver()
     return finished
 
@@ -144,9 +151,13 @@ class _Batches(Dataset):
     def __len__(self) -> int:
         return self.settings.steps
 
-    def __getitem__(self, step: int) -> dict[str, Tensor]:
+    def __getitem__(self, step: int) -> dict[str, Tensor] | DataError:
+        """A batch, or the error that was raised instead: a loader process could only send its traceback as a text."""
         generator = torch.Generator().manual_seed(step_seed(self.settings.seed, step, self.rank))
-        return self.data.batch(generator, self.settings.batch_size)
+        try:
+            return self.data.batch(generator, self.settings.batch_size)
+        except DataError as error:
+            return error
 
 
 @torch.no_grad()
@@ -188,12 +199,11 @@ def _steps(
     device: torch.device,
     report: Reporter,
     record: "_Record",
-) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The numbers of the remaining steps, each with its batch as the objective takes it."""
+) -> Iterator[tuple[int, dict[str, Tensor] | DataError]]:
+    """The numbers of the remaining steps, each with its batch, or the error for which there is none."""
     steps = range(state.step, settings.steps)
     reported = report.training(iter(steps), settings.steps, lambda: f"loss {record.latest:.4f}")
-    for step, batch in zip(reported, loading(task.data, settings, steps, processes.rank, device), strict=False):
-        yield step, prepared(task.data, batch, device)
+    return zip(reported, loading(task.data, settings, steps, processes.rank, device), strict=False)
 
 
 class _Record:
@@ -234,6 +244,11 @@ def _with_notes(task: TrainingTask, settings: TrainingSettings, processes: Proce
     """The task's checkpoint, with all that the result depends on in its training notes."""
     notes = {"settings": asdict(settings), "processes": processes.count, "dtype": dtype}
     return replace(task.checkpoint, training=task.checkpoint.training | notes)
+
+
+def _save(state: TrainingState, path: Path, checkpoint: Checkpoint, record: _Record) -> None:
+    state.seconds = record.seconds
+    state.save(path, _after(state, checkpoint))
 
 
 def _after(state: TrainingState, checkpoint: Checkpoint) -> Checkpoint:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dd_tools.errors import DataError, UsageError, first_line
-from dd_tools.formats.checkpoint import Checkpoint, read_training_state
+from dd_tools.formats.checkpoint import Checkpoint, read_metadata, read_training_state
 from dd_tools.training.distributed import Processes
 from dd_tools.training.state import TrainingState
 
@@ -26,13 +26,19 @@ def resume_from(
     *,
     allow_changes: bool = False,
 ) -> None:
-    """Continue from the training state at `path` in all processes, if it exists. Only the first process reads it.
+    """Continue from the training state at `path` in all processes, if it exists.
+
+    One process reads it for all. On machines without a shared disk, it is the one that finds the state of most steps:
+    the first process, which saves the states, may have been on another machine before.
 
     expected: the model and the training notes of this training. allow_changes: whether the notes may differ. Raises
     `DataError` if it is the state of another model, and `UsageError` if it is that of another training.
     """
-    tensors = processes.in_first(lambda: _read(path, expected, allow_changes) if path.exists() else {})
-    if tensors := processes.share_tensors(tensors, device):
+    steps = processes.in_each(lambda: _steps_done(path) if path.exists() else -1)
+    rank = steps.index(max(steps))
+    if steps[rank] >= 0:
+        tensors = processes.in_one(rank, lambda: _read(path, expected, allow_changes))
+        tensors = processes.share_tensors(tensors, rank, device)
         try:
             state.restore(tensors)
         except (LookupError, RuntimeError, ValueError, TypeError) as error:
@@ -40,6 +46,12 @@ def resume_from(
                 f"cannot resume from '{path}': damaged training state ({first_line(error)}); "
                 "remove it to start from the beginning"
             ) from None
+
+
+def _steps_done(path: Path) -> int:
+    """The number of steps that a saved state has done; 0 if it does not say so."""
+    steps = read_metadata(path)["training"].get(PROGRESS)
+    return max(steps, 0) if isinstance(steps, int) else 0
 
 
 def _read(path: Path, expected: Checkpoint, allow_changes: bool) -> dict[str, Tensor]:

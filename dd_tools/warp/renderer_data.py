@@ -8,16 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
-from dd_tools.formats.clip import Clip
 from dd_tools.nn.images import as_images
 from dd_tools.training.chance import draw_below
-from dd_tools.training.clip_files import FACE, FRAMES, MASK, ClipFiles
+from dd_tools.training.clip_files import FACE, FRAMES, LANDMARKS, MASK, PTS, ClipFiles
 from dd_tools.training.clips import SpeakerBalance
+from dd_tools.training.temporary_rows import TemporaryRows
 from dd_tools.warp.augmentation import augment
 from dd_tools.warp.drawn_changes import draw_changes
 from dd_tools.warp.drawn_references import draw_references
 from dd_tools.warp.network import RendererConfig, shrink, subsample
 from dd_tools.warp.references import ALIGNED_POINTS, comparison_points
+
+TRACK = np.dtype([("pts", "f8"), ("points", "f4", (66, 2))])  # time and `comparison_points` of a frame
 
 
 class RendererData:
@@ -32,7 +34,7 @@ class RendererData:
     ):
         self.config, self.augment = config, augment
         self.clips = ClipFiles(paths, config.framing, eyes=config.eyes)
-        self.pts, self.points = zip(*self.clips.summarise(_times_and_points), strict=True)
+        self.tracks = TemporaryRows(list(map(len, self.clips.usable)), TRACK, self._track)
         self.balance = SpeakerBalance([path.stem for path in paths], speakers)
 
     def batch(self, generator: torch.Generator, size: int) -> dict[str, Tensor]:
@@ -42,10 +44,11 @@ class RendererData:
         augmented.
         """
         clips = self.balance.draw_many(size, generator)
-        targets = draw_below(torch.tensor([len(self.pts[clip]) for clip in clips]), generator).tolist()
+        counts = torch.tensor([len(self.clips.usable[clip]) for clip in clips])
+        targets = draw_below(counts, generator).tolist()
         samples = [self._draw_frames(clip, target, generator) for clip, target in zip(clips, targets, strict=True)]
-        frames = [(clip, int(frame)) for clip, sample in samples for frame in self.clips.usable[clip][sample]]
-        points = np.stack([self.points[clip][sample, ALIGNED_POINTS] for clip, sample in samples])
+        frames = [(clip, int(frame)) for clip, (sample, _) in zip(clips, samples, strict=True) for frame in sample]
+        points = np.stack([points for _, points in samples])
         batch = {
             "frames": self.clips.read(FRAMES, frames).unflatten(0, (size, -1)),
             "faces": self.clips.read(FACE, frames).unflatten(0, (size, -1)),
@@ -71,12 +74,16 @@ class RendererData:
         prepared = {"image": images[:, 0], "references": images[:, 1:], "faces": faces, "points": points, "mask": masks}
         return prepared | {"code_shares": batch["code_shares"]} if self.augment else prepared
 
-    def _draw_frames(self, clip: int, target: int, generator: torch.Generator) -> tuple[int, np.ndarray]:
-        """The clip, and which of its usable frames are the target and its references."""
-        references = draw_references(self.points[clip], self.pts[clip], target, self.config.references, generator)
-        return clip, np.concatenate([[target], references])
+    def _draw_frames(self, clip: int, target: int, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Frames of a clip: the usable one of number `target`, then its references (1 + K,), and their points."""
+        track = self.tracks[clip]
+        references = draw_references(track["points"], track["pts"], target, self.config.references, generator)
+        sample = np.concatenate([[target], references])
+        return self.clips.usable[clip][sample], track["points"][sample, ALIGNED_POINTS]
 
-
-def _times_and_points(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
-    """Times and `comparison_points` of the usable frames."""
-    return clip.pts[clip.usable], comparison_points(clip.landmarks[clip.usable], clip.size)
+    def _track(self, clip: int) -> np.ndarray:
+        """`TRACK` of the usable frames of a clip."""
+        pts, landmarks = (self.clips.read_whole(name, clip)[self.clips.usable[clip]] for name in (PTS, LANDMARKS))
+        track = np.empty(len(pts), TRACK)
+        track["pts"], track["points"] = pts, comparison_points(landmarks, self.clips.size)
+        return track
