@@ -139,6 +139,13 @@ def test_a_list_without_the_columns_is_refused(cluster):
     assert refused.stderr == "no column audio in the first line of 'list.tsv'\n"
 
 
+def test_columns_that_the_stages_do_not_know_are_refused(cluster):
+    (cluster / "list.tsv").write_text(f"{HEADER}\texpression\r\na.mp4\tx.wav\tb.mp4\t1.5\r\n")
+    refused = run(cluster, "submit.sh", "list.tsv", "work", 1)
+    assert refused.returncode == 1 and not lines(cluster, "submitted")
+    assert refused.stderr == "submit.sh: options of one video, such as column expression of 'list.tsv', need dub.sh\n"
+
+
 def test_a_long_video_is_split_at_multiples_of_240_frames_and_joined(cluster):
     done = run(cluster, "split.sh", "c.h5", "m.npy", "v.mp4", "a.wav", "o.mp4", 3)
     assert done.returncode == 0, done.stderr

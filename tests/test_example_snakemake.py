@@ -79,6 +79,13 @@ def test_scores_follow_the_videos(stage):
     assert calls(stage) == {"dd-eval": 1}, "other options"
 
 
+def test_columns_that_the_stages_do_not_know_are_refused(stage):
+    (stage / "sub" / "list.tsv").write_text(f"{ROWS[0]}\texpression\na.mp4\tx.wav\tax.mp4\t1.5\n")
+    refused = snakemake(stage)
+    assert refused.returncode == 1
+    assert "'sub/list.tsv' must have the columns video, audio, output, and no others" in refused.stderr
+
+
 @pytest.mark.parametrize("column", [0, 1])
 def test_names_that_would_be_mixed_up_are_refused(stage, column):
     row = ["b.mp4", "x.wav", "z.mp4"]

@@ -62,8 +62,10 @@ def arrays(folder: Path) -> None:
     settings = models | {"PREP": PREP}
     command = ["sh", EXAMPLES / "slurm" / "submit.sh", "list.tsv", "work", "3", *SBATCH]
     last = subprocess.run(command, cwd=folder, env=environment() | settings, check=True, capture_output=True, text=True)
-    while jobs(folder):
+    while waiting := jobs(folder):
         time.sleep(0.5)
+        for job in waiting:  # Slurm lets a job that is queued again wait for two minutes
+            subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=False, capture_output=True)
     assert last.stdout.strip().isdigit()
 
 

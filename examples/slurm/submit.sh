@@ -26,6 +26,11 @@ export DD_SLURM TASKS
 . "$DD_SLURM/task.sh"
 
 values video audio output > /dev/null
+other=$(head -n 1 "$list" | tr -d '\r' | tr '\t' '\n' | grep -vx -e video -e audio -e output | head -n 1)
+if [ -n "$other" ]; then
+    echo "submit.sh: options of one video, such as column $other of '$list', need dub.sh" >&2
+    exit 1
+fi
 for column in video audio; do
     same=$(values "$column" | sed 's|.*/||; s|\.[^.]*$||' | sort | uniq -d | head -n 1)
     if [ -n "$same" ]; then
