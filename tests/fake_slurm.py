@@ -1,4 +1,8 @@
-"""Stand-ins for Slurm's programs, which run every job at once, in the order of submission."""
+"""Stand-ins for Slurm's programs, which run every job at once, in the order of submission.
+
+sbatch notes scripts in ``submitted``, unusual options in ``options`` and failed tasks in ``failed``; scontrol notes what
+is queued again in ``requeued``; squeue says that a job is running unless there is a file ``cancelled``.
+"""
 
 import os
 import subprocess
@@ -7,19 +11,24 @@ from pathlib import Path
 SCRIPTS = Path(__file__).resolve().parents[1] / "examples" / "slurm"
 PROGRAMS = {
     "sbatch": """#!/bin/sh
-count=0
+array=1
 while :; do
     case $1 in
-        --array=*) tasks=${1#--array=1-} ;;
-        --*) [ "$1" = --parsable ] || case $1 in --output=*) ;; *) echo "$1" >> options ;; esac ;;
+        --array=*) array=${1#--array=} ;;
+        --parsable | --output=*) ;;
+        --*) echo "$1" >> options ;;
         *) break ;;
     esac
     shift
 done
 echo "${1##*/}" >> submitted
 id=$(wc -l < submitted)
-for task in $(seq "${tasks:-1}"); do
-    export SLURM_JOB_ID=$id.$task SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=$tasks
+numbers=$(echo "$array" | tr , '\\n' | while IFS=- read -r first last; do seq "$first" "${last:-$first}"; done)
+export SLURM_ARRAY_TASK_MIN=$(echo "$numbers" | head -n 1) SLURM_ARRAY_TASK_MAX=$(echo "$numbers" | tail -n 1)
+export SLURM_ARRAY_TASK_COUNT=$(echo "$numbers" | wc -l)
+export SLURM_CPUS_PER_TASK=$(sed -n 's/^#SBATCH --cpus-per-task=//p' "$1")
+for task in $numbers; do
+    export SLURM_JOB_ID=$id.$task SLURM_ARRAY_TASK_ID=$task
     sh "$@" >&2 || echo "$SLURM_JOB_ID" >> failed
 done
 echo "$id"
@@ -29,6 +38,7 @@ while case $1 in --*) true ;; *) false ;; esac do shift; done
 exec "$@"
 """,
     "scontrol": '#!/bin/sh\necho "$*" >> requeued\n',
+    "squeue": "#!/bin/sh\n[ -e cancelled ] || echo 1\n",
 }
 
 
@@ -40,10 +50,14 @@ def install(folder: Path, **others: str) -> None:
         (folder / "bin" / name).chmod(0o755)
 
 
-def run(folder: Path, script: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess:
-    """Run a shell script in the folder, where programs are those of ``bin``, else the installed ones."""
+def run(folder: Path, *command: object, **variables: str) -> subprocess.CompletedProcess:
+    """Run a command in the folder, where programs are those of ``bin``, else the installed ones."""
     path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
-    command = ["sh", str(script), *map(str, arguments)]
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     return subprocess.run(
-        command, cwd=folder, env=os.environ | {"PATH": path} | variables, capture_output=True, text=True
+        list(map(str, command)),
+        cwd=folder,
+        env=environment | {"PATH": path} | variables,
+        capture_output=True,
+        text=True,
     )

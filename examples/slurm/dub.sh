@@ -6,15 +6,13 @@
 #SBATCH --signal=USR1@90
 #SBATCH --requeue
 #SBATCH --open-mode=append
-# All stages in one process, with models that are loaded once: sbatch --array=1-20 examples/slurm/dub.sh LIST.tsv WORK
+# All stages in one process, which loads its models once: sbatch --array=1-20 examples/slurm/dub.sh LIST.tsv WORK
 set -eu
 list=$1 work=$2
-. "${DD_SLURM:-examples/slurm}/task.sh"
+: "${DD_EXAMPLES:=examples}"
+. "$DD_EXAMPLES/slurm/task.sh"
 
-values output | while IFS= read -r output; do mkdir -p "$(dirname "$output")"; done
-# A shard has a number from 1, and task N of N may have the number 0 of an array that begins there.
-tasks=${TASKS:-$SLURM_ARRAY_TASK_COUNT}
-shard=$((SLURM_ARRAY_TASK_ID % tasks))
-step dd-dub --batch "$list" --shard "$((shard ? shard : tasks))/$tasks" --log "$work/log.jsonl" --resume \
+mkdir -p -- "$work"
+step dd-dub --batch "$list" --shard "$task/$tasks" --log "$work/log-$task.jsonl" --resume \
     ${RENDERER:+--renderer "$RENDERER"} ${MOTION:+--motion "$MOTION"} ${RENDER:-}
 exit "$failed"

@@ -9,13 +9,16 @@
 # The latents of the videos in a list: sbatch --array=1-20 examples/slurm/encode.sh LIST.tsv WORK
 set -eu
 list=$1 work=$2
-. "${DD_SLURM:-examples/slurm}/task.sh"
+: "${DD_EXAMPLES:=examples}"
+. "$DD_EXAMPLES/slurm/task.sh"
 
+mkdir -p -- "$work/latents"
+videos=$(columns video)
 set --
 while IFS= read -r video; do
     set -- "$@" ${video:+"$work/clips/$(stem "$video").h5"}
 done << END
-$(values video | share)
+$videos
 END
 [ $# = 0 ] || step dd-encode "$@" -o "$work/latents" --resume ${RENDERER:+--renderer "$RENDERER"}
 exit "$failed"

@@ -6,4 +6,4 @@
 #SBATCH --requeue
 # Join the parts of a long video, see split.sh: join.sh CLIP.h5 MOTION.npy VIDEO AUDIO OUTPUT.mp4 FOLDER
 set -eu
-exec python3 "$DD_SLURM/join.py" "$1" "$2" --source "$3" --audio "$4" -o "$5" "$6"/*.mp4
+exec python3 "$DD_EXAMPLES/slurm/join.py" "$1" "$2" --source "$3" --audio "$4" -o "$5" "$6"/*.mp4

@@ -8,13 +8,13 @@
 #SBATCH --open-mode=append
 # A part of FRAMES frames of a long video, see split.sh: part.sh CLIP.h5 MOTION.npy VIDEO FOLDER
 set -eu
-. "${DD_SLURM:-examples/slurm}/task.sh"
 clip=$1 motion=$2 video=$3 folder=$4
+. "$DD_EXAMPLES/slurm/task.sh"
 
-first=$(((SLURM_ARRAY_TASK_ID - 1) * FRAMES))
-last=$((SLURM_ARRAY_TASK_ID < TASKS ? first + FRAMES : -1))
+first=$(((task - 1) * FRAMES)) last=
+[ "$task" = "$tasks" ] || last=$((first + FRAMES))
 part=$folder/$(printf '%08d' "$first").mp4
 is_new "$part" "$clip" "$motion" "$video" ${RENDERER:+"$RENDERER"} ||
-    step dd-render "$clip" --latents "$motion" --source "$video" --frames "$first:${last#-1}" -o "$part" --resume \
+    step dd-render "$clip" --latents "$motion" --source "$video" --frames "$first:$last" -o "$part" --resume \
         ${RENDERER:+--renderer "$RENDERER"} ${RENDER:-}
 exit "$failed"

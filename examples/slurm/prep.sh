@@ -6,16 +6,19 @@
 #SBATCH --signal=USR1@90
 #SBATCH --requeue
 #SBATCH --open-mode=append
-# The clips of the videos in a list: sbatch --array=1-20 examples/slurm/prep.sh LIST.tsv WORK, see submit.sh
+# The clips of the videos in a list: sbatch --array=1-20 examples/slurm/prep.sh LIST.tsv WORK
 set -eu
 list=$1 work=$2
-. "${DD_SLURM:-examples/slurm}/task.sh"
+: "${DD_EXAMPLES:=examples}"
+. "$DD_EXAMPLES/slurm/task.sh"
 
+mkdir -p -- "$work/clips"
+videos=$(columns video)
 set --
 while IFS= read -r video; do
     set -- "$@" ${video:+"$video"}
 done << END
-$(values video | share)
+$videos
 END
 [ $# = 0 ] || step dd-prep "$@" -o "$work/clips" --resume ${PREP:-}
 exit "$failed"

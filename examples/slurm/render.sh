@@ -9,16 +9,18 @@
 # The dubbed videos of a list: sbatch --array=1-20 examples/slurm/render.sh LIST.tsv WORK
 set -eu
 list=$1 work=$2
-. "${DD_SLURM:-examples/slurm}/task.sh"
+: "${DD_EXAMPLES:=examples}"
+. "$DD_EXAMPLES/slurm/task.sh"
 
+rows=$(columns video audio output)
 while IFS=$tab read -r video audio output; do
     [ "$video" ] || continue
-    mkdir -p "$(dirname "$output")"
-    clip=$work/clips/$(stem "$video").h5 motion=$work/motion/$(stem "$video")-$(stem "$audio").npy
+    clip=$work/clips/$(stem "$video").h5 motion=$work/motion/$(stem "$video")/$(stem "$audio").npy
+    mkdir -p -- "${output%/*}" || failed=1
     is_new "$output" "$clip" "$motion" "$video" "$audio" ${RENDERER:+"$RENDERER"} ||
         step dd-render "$clip" --latents "$motion" --source "$video" --audio "$audio" -o "$output" --resume \
             ${RENDERER:+--renderer "$RENDERER"} ${RENDER:-}
 done << END
-$(values video audio output | share)
+$rows
 END
 exit "$failed"

@@ -3,17 +3,19 @@
 #
 #   sh examples/slurm/submit.sh LIST.tsv WORK TASKS [OPTION OF SBATCH]...
 #
-# LIST.tsv has the columns video, audio and output, separated by tabs, with these names in the first line. Its paths are
-# relative to its folder, as in `dd-dub --batch`. Intermediate files go to the folder WORK, messages to WORK/logs. Every
-# array has TASKS tasks, which share the list. A video or audio file that occurs several times is processed once.
+# ../pairs.py says what a list is. Intermediate files go to the folder WORK, messages to WORK/logs. Every array has TASKS
+# tasks, which share the list. A video or audio file that occurs several times is processed once. The commands of dd_tools
+# must be on the PATH.
 #
 # A task that is preempted, or that reaches its time limit, is queued again and continues where it was. A stage passes
-# over what an earlier one could not make. The same command again makes what is missing or out of date.
+# over what an earlier one could not make. The same command again makes what is missing or out of date. To run task 7 of
+# 20 alone: TASKS=20 sbatch --array=7 examples/slurm/prep.sh LIST.tsv WORK
 #
 # RENDERER=FILE and MOTION=FILE are your own weights. PREP and RENDER are options for dd-prep and dd-render, such as
-# PREP="--face speaking". TRUTH=PAIRS.tsv scores the outputs at the end: a list for dd-eval, whose options are in EVAL.
-# The requests for memory and time in the scripts are for videos of up to 1080p; see examples/README.md.
-set -eu
+# PREP="--face speaking". TRUTH=PAIRS.tsv scores the outputs at the end, see eval.sh, with the options EVAL for dd-eval.
+# RENDER_JOB are options of sbatch for the array of dd-render only, such as RENDER_JOB="--gres=gpu:1". ../README.md has
+# the measurements behind the requests for memory and time in the scripts.
+set -euf
 
 if [ $# -lt 3 ]; then
     echo "usage: submit.sh LIST.tsv WORK TASKS [OPTION OF SBATCH]..." >&2
@@ -21,39 +23,28 @@ if [ $# -lt 3 ]; then
 fi
 list=$1 work=$2 TASKS=$3
 shift 3
-DD_SLURM=$(cd "$(dirname "$0")" && pwd)
-export DD_SLURM TASKS
-. "$DD_SLURM/task.sh"
+DD_EXAMPLES=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+export DD_EXAMPLES TASKS
 
-values video audio output > /dev/null
-other=$(head -n 1 "$list" | tr -d '\r' | tr '\t' '\n' | grep -vx -e video -e audio -e output | head -n 1)
-if [ -n "$other" ]; then
-    echo "submit.sh: options of one video, such as column $other of '$list', need dub.sh" >&2
-    exit 1
-fi
-for column in video audio; do
-    same=$(values "$column" | sed 's|.*/||; s|\.[^.]*$||' | sort | uniq -d | head -n 1)
-    if [ -n "$same" ]; then
-        echo "submit.sh: two files in column $column of '$list' are called '$same'; rename one" >&2
-        exit 1
-    fi
-done
-mkdir -p "$work/clips" "$work/latents" "$work/speech" "$work/motion" "$work/scores" "$work/logs"
+python3 "$DD_EXAMPLES/pairs.py" "$list" 1/1 video audio output > /dev/null
+[ -z "${TRUTH:-}" ] || python3 "$DD_EXAMPLES/pairs.py" "$TRUTH" 1/1 generated truth > /dev/null
+mkdir -p -- "$work/logs"
 
-# submit STAGE JOBS [OPTION]...: its array, which begins when the JOBS have ended, even if some of their items failed.
+# submit STAGE JOBS LIST [OPTION]...: its array, which begins when the JOBS have ended, even if items of theirs failed.
 submit() {
-    stage=$1 after=$2
-    shift 2
-    sbatch --parsable --array="1-$TASKS" ${after:+"--dependency=afterany:$after"} \
-        --output="$work/logs/%x-%A_%a.log" "$@" "$DD_SLURM/$stage.sh" "$list" "$work"
+    stage=$1 after=$2 rows=$3
+    shift 3
+    number=$(sbatch --parsable --array="1-$TASKS" ${after:+"--dependency=afterany:$after"} \
+        --output="$work/logs/%x-%A_%a.log" "$@" "$DD_EXAMPLES/slurm/$stage.sh" "$rows" "$work")
+    echo "${number%%;*}" # a federation adds the name of the cluster
 }
 
-prep=$(submit prep "" "$@")
-audio=$(submit audio "" "$@")
-encode=$(submit encode "$prep" "$@")
-generate=$(submit generate "$encode:$audio" "$@")
-last=$(submit render "$generate" "$@")
+prep=$(submit prep "" "$list" "$@")
+audio=$(submit audio "" "$list" "$@")
+encode=$(submit encode "$prep" "$list" "$@")
+generate=$(submit generate "$encode:$audio" "$list" "$@")
+last=$(submit render "$generate" "$list" "$@" ${RENDER_JOB:-})
 if [ -n "${TRUTH:-}" ]; then
-    last=$(list=$TRUTH && submit eval "$last" "$@")
+    last=$(submit eval "$last" "$TRUTH" "$@")
 fi
 echo "$last"

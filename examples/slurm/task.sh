@@ -1,32 +1,35 @@
-# What the array scripts share: they read it with ".".
-failed=0 # 1 once a step has failed
+# What the array scripts share; they read it with "." after they have set `list`, if they have one.
+set -f # options in variables are split into words, and nothing else
 tab=$(printf '\t')
+failed=0 # 1 once a step has failed
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"
 
-# values COLUMN...: the absolute paths in these columns of the list, each row once.
-values() {
-    awk -F '\t' -v names="$*" -v folder="$(cd "$(dirname "$list")" && pwd)/" '
-        { sub(/\r$/, "") }
-        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; count = split(names, wanted, " ") }
-        NR == 1 { for (i = 1; i <= count; i++) if (!at[wanted[i]]) missing = missing " " wanted[i] }
-        missing { print "no column" missing " in the first line of \047" FILENAME "\047" > "/dev/stderr"; exit 1 }
-        NR > 1 && NF {
-            row = ""
-            for (i = 1; i <= count; i++) {
-                path = $at[wanted[i]]
-                row = row (i > 1 ? "\t" : "") (path ~ /^\// ? "" : folder) path
-            }
-            if (!seen[row]++) print row
-        }' "$list"
-}
+# The number of this task, from 1, and of all. TASKS is the latter, if only a part of an array is run again.
+if [ -z "${TASKS:-}" ]; then
+    case $SLURM_ARRAY_TASK_MIN-$((SLURM_ARRAY_TASK_MAX - SLURM_ARRAY_TASK_MIN + 1)) in
+        [01]-"$SLURM_ARRAY_TASK_COUNT") ;;
+        *)
+            echo "this is a part of an array: set TASKS to the number of tasks in the whole array" >&2
+            exit 2
+            ;;
+    esac
+fi
+tasks=${TASKS:-$SLURM_ARRAY_TASK_COUNT}
+task=$((SLURM_ARRAY_TASK_ID % tasks))
+task=$((task ? task : tasks))
 
-# share: those lines of standard input that this task processes. TASKS: of the whole array, if only a part of it runs.
-share() {
-    awk -v task="$SLURM_ARRAY_TASK_ID" -v tasks="${TASKS:-$SLURM_ARRAY_TASK_COUNT}" 'NR % tasks == task % tasks'
+# columns NAME...: these columns of the rows of this task, as in pairs.py.
+columns() {
+    python3 "$DD_EXAMPLES/pairs.py" "$list" "$task/$tasks" "$@"
 }
 
 # stem PATH: the name of a file without its folder and suffix.
 stem() {
-    basename "$1" | sed 's/\.[^.]*$//'
+    name=${1##*/}
+    case $name in
+        ?*.*) printf '%s\n' "${name%.*}" ;;
+        *) printf '%s\n' "$name" ;;
+    esac
 }
 
 # is_new FILE SOURCE...: whether the file exists and no source is newer.
@@ -40,13 +43,16 @@ is_new() {
 }
 
 # step COMMAND...: a command as a job step, as Slurm sends the signal of --signal to steps only. The task is queued again
-# if this signal (status 75, of other programs 138) or a SIGKILL, such as the kernel's when memory runs out, ended it.
+# if this signal (status 75, of other programs 138) ended it, or the SIGTERM of a preemption (143), or, three times, a
+# SIGKILL (137), such as the kernel's when memory runs out. A task that was cancelled is not running any more. Another
+# failure sets `failed`, and the script goes on. `status` is that of the command.
 step() {
     status=0
-    srun --ntasks=1 --quiet "$@" < /dev/null || status=$?
+    srun --ntasks=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --quiet "$@" < /dev/null || status=$?
     case $status in
         0) return ;;
         75 | 138) again=1 ;;
+        143) again=$(squeue -h -j "$SLURM_JOB_ID" -t RUNNING -o 1) ;;
         137) again=$((${SLURM_RESTART_COUNT:-0} < 3)) ;;
         *) again=0 ;;
     esac
