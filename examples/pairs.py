@@ -5,8 +5,8 @@
 prints these columns of the rows of a task, tab-separated and each row once, with absolute paths. Of TASKS tasks, task 1
 has the first row, task 2 the second, and so on.
 
-A list has the columns video, audio and output, separated by tabs, with these names in the first line. Paths are relative
-to its folder. It is the list of `dd-dub --batch`, without columns for options.
+A list has the columns video, audio and output, separated by tabs, with these names in the first line. Paths are
+relative to its folder. It is the list of `dd-dub --batch`, without columns for options.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Stand-ins for Slurm's programs, which run every job at once, in the order of submission.
 
-sbatch notes scripts in ``submitted``, unusual options in ``options`` and failed tasks in ``failed``; scontrol notes what
-is queued again in ``requeued``; squeue says that a job is running unless there is a file ``cancelled``.
+sbatch notes scripts in ``submitted``, unusual options in ``options`` and failed tasks in ``failed``. scontrol notes in
+``requeued`` what is queued again. squeue says that a job is running unless there is a file ``cancelled``.
 """
 
 import os

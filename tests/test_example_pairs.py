@@ -20,7 +20,7 @@ def read(path: Path, content: str | bytes, task: str = "1/1", *columns: str) -> 
     ("content", "task", "columns", "expected"),
     [
         ("output\tvideo\taudio\n1.mp4\ta.mp4\tx.wav\n", "1/1", (), ["D/a.mp4\tD/x.wav\tD/1.mp4"]),
-        ("\ufeffvideo\taudio\toutput\t\r\n/a.mp4\tx y.wav\t1.mp4\t\r\n\t\t\r\n", "1/1", (), ["/a.mp4\tD/x y.wav\tD/1.mp4"]),
+        ("\ufeffvideo\taudio\toutput\t\r\n/a\tx y\t1.mp4\t\r\n\t\t\r\n", "1/1", (), ["/a\tD/x y\tD/1.mp4"]),
         (HEADER + "a\tx\t1\nb\tx\t2\nb\ty\t3\n", "1/1", ("video",), ["D/a", "D/b"]),
         (HEADER + "a\tx\t1\nb\tx\t2\nb\ty\t3\n", "2/2", ("video", "audio"), ["D/b\tD/x"]),
         (HEADER + "a\tx\t1\n", "2/2", (), []),
