@@ -10,6 +10,7 @@ relative to its folder. It is the list of `dd-dub --batch`, without columns for 
 """
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -49,11 +50,11 @@ def check_names(rows: Iterable[tuple[str, str, str]]) -> None:
         for path in inputs:
             if (other := first.setdefault(stem(path), path)) != path:
                 raise ValueError(f"'{other}' and '{path}' have the same name; rename one")
-    for number, output in enumerate(outputs):
-        if output in outputs[:number]:
-            raise ValueError(f"'{output}' is the output of two rows")
-        if output in videos or output in audio:
-            raise ValueError(f"'{output}' is both input and output")
+    if both := set(outputs) & {*videos, *audio}:
+        raise ValueError(f"'{min(both)}' is both input and output")
+    if len(set(outputs)) < len(outputs):
+        output, _ = Counter(outputs).most_common(1)[0]
+        raise ValueError(f"'{output}' is the output of two rows")
 
 
 def stem(path: str) -> str:

@@ -194,11 +194,13 @@ def test_make_leaves_nothing_half_made(stage):
         ({"VOICES": "my voice.wav"}, "no such file: my voice.wav (names with spaces do not work here)"),
         ({"VIDEOS": ""}, "name the videos and the audio files"),
         ({"VIDEOS": "a.mp4 ./a.mp4"}, "two of the VIDEOS have the same name"),
+        ({"VIDEOS": "a.mp4 a-b.mp4", "VOICES": "b-c.wav c.wav"}, "two of the results have the same name"),
         ({"OUT": "my videos"}, "OUT and STAGES must be names without spaces"),
     ],
 )
 def test_make_says_what_it_cannot_do(stage, variables, said):
-    (stage / "my voice.wav").touch()
+    for name in ("my voice.wav", "a-b.mp4", "b-c.wav", "c.wav"):
+        (stage / name).touch()
     refused = make(stage, "-n", **variables)
     assert refused.returncode == 2
     assert said in refused.stderr

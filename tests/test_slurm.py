@@ -1,7 +1,7 @@
 """The examples on a real Slurm: six short videos, jobs killed at random, and the outputs of a run without kills.
 
-Skipped unless `TEST_SLURM` is set, because the jobs go to the cluster of this machine: its partition must be the default
-one, with nothing else to do. `SNAKEMAKE` may name the program of Snakemake, which needs its plugin for Slurm.
+Skipped unless `TEST_SLURM` is set, as the jobs go to the cluster of this machine, which should have nothing else to
+do. `SNAKEMAKE` may name the program of Snakemake, which needs its plugin for Slurm.
 """
 
 import os
