@@ -73,7 +73,7 @@ def train(
         state = new_state(objective, settings, device, dtype)
         checkpoint = _with_notes(task, settings, processes, dtype)
         if resume:
-            resume_from(state_file, state, checkpoint, processes, device, allow_changes=allow_changes)
+            resume_from(state_file, state, checkpoint, processes, device, allow_changes=allow_changes, report=report)
         parallel = processes.wrap(objective, device)
         with _log(processes, output, state, tensorboard) as record:
             start, stop, failure = state.step, False, None
