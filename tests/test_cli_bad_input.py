@@ -50,6 +50,7 @@ CASES = [
     ("dd-prep portrait.png -o out/clip.h5 --size 0", USAGE, "size 0"),
     ("dd-prep portrait.png -o out/clip.h5 --crop nose", USAGE, "nose"),
     ("dd-prep portrait.png -o out/clip.h5 --fps fast", USAGE, "fast"),
+    ("dd-prep portrait.png -o out/clip.h5 --at 10,nan", USAGE, "unknown point '10,nan', expected X,Y in pixels"),
     #
     ("dd-audio missing.wav --model mel -o out/speech.npy", DATA, "missing.wav"),
     ("dd-audio text.wav --model mel -o out/speech.npy", DATA, "text.wav"),

@@ -190,6 +190,8 @@ def test_one_step_of_the_paper_preset_from_an_imported_diff_ae(tmp_path):
         (["--preset", "huge"], "unknown preset 'huge', expected paper, small, tiny, warp, tiny-warp"),
         (["--dtype", "fp8"], "unknown dtype 'fp8'"),
         (["--device", "abacus"], "unknown device 'abacus'"),
+        (["--seed", "-1"], "invalid value for '--seed':"),
+        (["--seed", str(2**63)], "invalid value for '--seed':"),
         (["--data-fraction", "0"], "data fraction"),
         (["--preset", "tiny", "--batch-size", "0"], "batch size must be at least 1"),
         (

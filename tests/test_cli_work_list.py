@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -11,12 +12,15 @@ from pathlib import Path
 import pytest
 from studio import MODELS, call_in
 
+from dd_tools.cli import work_list
+from dd_tools.cli.session import Session
 from dd_tools.cli.work_list import Item, ItemLog, shard_of
-from dd_tools.errors import UsageError
+from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.locking import output_lock
 from dd_tools.pipeline import dub
 from dd_tools.pipeline.dub import DubSettings
 from dd_tools.reporting import SILENT
+from dd_tools.stopping import Stopped
 
 HEADER = "video\taudio\toutput"
 IO_COUNTS = Path("/proc/self/io")
@@ -160,6 +164,48 @@ def test_a_line_of_the_log_is_one_write(tmp_path):
             pass
         assert written_times() == before + 1
     assert [len(entry["output"]) for entry in entries(tmp_path)] == [1, 30_000]
+
+
+@pytest.mark.skipif(not IO_COUNTS.exists(), reason="needs Linux")
+def test_a_line_of_the_log_that_is_written_in_part_is_an_error(tmp_path):
+    log, (soft, hard) = ItemLog(tmp_path / "log.jsonl"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        with pytest.raises(DataError) as caught, log.record(Item(2, Path("v"), Path("a"), Path("o"), DubSettings())):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(caught.value) == f"cannot write '{tmp_path / 'log.jsonl'}': no space left for the end of a line"
+    assert (tmp_path / "log.jsonl").stat().st_size == 20
+
+
+@pytest.mark.parametrize(
+    ("end", "raised", "message"),
+    [
+        (None, DataError, "cannot write '{log}': is a directory"),
+        (DataError("no face"), DataError, "cannot write '{log}': is a directory"),
+        (Stopped(signal.SIGTERM), Stopped, "SIGTERM"),
+        (KeyboardInterrupt("stop"), KeyboardInterrupt, "stop"),
+        (MemoryError("too large"), MemoryError, "too large"),
+    ],
+)
+def test_a_log_that_cannot_be_written_ends_the_list_and_hides_no_stop(tmp_path, end, raised, message):
+    """The first video of a list takes the log away; it is no failure of that video."""
+    log, report, dubbed = tmp_path / "log.jsonl", Session("dd-dub"), []
+
+    class Taking:
+        def dub(self, video, audio, output, settings, **_):
+            dubbed.append(output.name)
+            log.unlink()
+            log.mkdir()
+            if end:
+                raise end
+
+    items = [Item(line, tmp_path / "v", tmp_path / "a", tmp_path / str(line), DubSettings()) for line in (2, 3)]
+    with pytest.raises(raised) as caught:
+        work_list.dub_list(report, items, Taking(), [], log, resume=False)
+    assert type(caught.value) is raised and str(caught.value) == message.format(log=log)
+    assert dubbed == ["2"] and report.failures == isinstance(end, DataError)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import typer
 from commands import options
 from studio import MODELS, call_in
 
@@ -49,7 +50,7 @@ OF_ONE_VIDEO = [
     ("deinterlace", "yes", {"deinterlace": True}),
     ("steps", "1000", {"steps": 1000}),
     ("solver", "unipc", {"solver": "unipc"}),
-    ("seed", "-5", {"seed": -5}),
+    ("seed", "9223372036854775807", {"seed": 2**63 - 1}),
 ]
 OF_THE_OUTPUT = [
     ("loop", "bounce", {"loop": "bounce"}),
@@ -73,6 +74,15 @@ def test_columns_of_the_dubbing(tmp_path, column, text, changed):
 @pytest.mark.parametrize(("column", "text", "changed"), OF_THE_OUTPUT)
 def test_columns_of_the_output(tmp_path, column, text, changed):
     assert only_row(tmp_path, column, text) == DubSettings(output=OutputSettings(**{"metadata": {}} | changed))
+
+
+def test_one_parser_reads_all_rows(tmp_path, monkeypatch):
+    """To build one takes milliseconds, for every row of a long list."""
+    built, original = [], typer.Typer
+    monkeypatch.setattr(typer, "Typer", lambda **options: built.append(options) or original(**options))
+    rows = "".join(f"v\ta\t{number}.mp4\t{number}\n" for number in range(9))
+    items = read(tmp_path, f"{HEADER}\tseed\n{rows}")
+    assert [item.settings.seed for item in items] == list(range(9)) and len(built) <= 1
 
 
 def test_every_option_of_a_command_line_is_a_column_or_holds_for_the_whole_run():
@@ -119,9 +129,13 @@ def test_a_cell_replaces_a_repeated_option(tmp_path, text, expected):
         ("face", "nose"),
         ("face", "all"),
         ("at", "640"),
+        ("at", "640,nan"),
+        ("at", "-inf,360"),
         ("steps", "0"),
         ("steps", "1001"),
         ("seed", "1.5"),
+        ("seed", "-1"),
+        ("seed", "9223372036854775808"),
         ("loop", "swing"),
         ("tail", "wag"),
         ("codec", "h263"),

@@ -1,6 +1,9 @@
 """Clip files of a training."""
 
+import contextlib
 import pickle
+import resource
+from collections.abc import Iterator
 
 import h5py
 import numpy as np
@@ -17,12 +20,14 @@ from dd_tools.training.open_files import OpenFiles
 FRAMING = Framing(32, "face", "steady")
 
 
-def test_open_clips_are_opened_again_in_a_loader_process_that_is_not_forked(tmp_path):
+@pytest.mark.parametrize("eyes", [True, False])
+def test_open_clips_are_opened_again_in_a_loader_process_that_is_not_forked(tmp_path, eyes):
     paths = [dummy_clip(tmp_path / "a.h5", 3), dummy_clip(tmp_path / "b.h5", 5)]
-    clips, all_frames = ClipFiles(paths, FRAMING), [(0, 0), (0, 2), (1, 4), (1, 1)]
-    frames = clips.read(FRAMES, all_frames)
+    clips, all_frames = ClipFiles(paths, FRAMING, eyes=eyes), [(0, 0), (0, 2), (1, 4), (1, 1)]
+    before = {dataset: clips.read(dataset, all_frames) for dataset in (FRAMES, FACE)}
     sent = pickle.loads(pickle.dumps(clips))
-    assert torch.equal(sent.read(FRAMES, all_frames), frames)
+    for dataset, images in before.items():
+        assert torch.equal(sent.read(dataset, all_frames), images)
 
 
 def contents(path, dataset: str) -> np.ndarray:
@@ -192,3 +197,38 @@ def test_a_clip_that_was_replaced_by_one_of_another_size_is_named_when_it_is_dra
     dummy_clip(paths[1], 2, size=48)
     with pytest.raises(DataError, match=rf"'{paths[1]}': prepared with --size 48"):
         clips.read(FRAMES, [(1, 0)])
+
+
+@pytest.mark.parametrize("change", [{"frames": 6}, {"frames": 2}, {"frames": 3, "unusable": [1]}])
+@pytest.mark.parametrize("eyes", [True, False])
+def test_a_clip_whose_frames_have_changed_is_named_and_its_neighbours_stay_as_they_are(tmp_path, eyes, change):
+    paths = [dummy_clip(tmp_path / f"{name}.h5", 3) for name in "abc"]
+    clips, neighbours = ClipFiles(paths, FRAMING, eyes=eyes, cache_bytes=0), [(1, 0), (1, 2)]
+    before = clips.read(FACE, neighbours)
+    dummy_clip(paths[0], **change)
+    for _ in range(2):
+        with pytest.raises(DataError, match=rf"^cannot train on '{paths[0]}': changed while the training ran; .*$"):
+            clips.read(FACE, [(0, 2)])
+    assert torch.equal(clips.read(FACE, neighbours), before)
+
+
+@contextlib.contextmanager
+def no_more_files() -> Iterator[None]:
+    """The process may open no file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_file_that_the_system_does_not_open_is_not_called_damaged(tmp_path):
+    path = dummy_clip(tmp_path / "a.h5", 3)
+    clips = ClipFiles([path], FRAMING, cache_bytes=0)
+    for _ in range(2):  # when it is validated, and when it is opened once more to read a frame
+        with no_more_files(), pytest.raises(DataError) as caught:
+            clips.read(FRAMES, [(0, 0)])
+        assert str(caught.value) == f"cannot read '{path}': too many open files"
+        clips.read(FRAMES, [(0, 0)])
+        clips._files = OpenFiles(clips._open)

@@ -139,7 +139,7 @@ def free_ports(count: int) -> list[int]:
 def test_two_processes_train_one_model_and_write_it_once(clips, tmp_path):
     """The second process of a resumed training knows nothing but what the first one tells it."""
     write_clips(tmp_path)
-    launch_two_processes(tmp_path, trainings=4 * len(TASKS) + 1)
+    launch_two_processes(tmp_path, trainings=4 * len(TASKS) + 2)
     outputs = {f"{name}{ending}" for name in TASKS for ending in ("", " resumed")} | {"kept"}
     written = {f"{output}.{suffix}" for output in outputs for suffix in ("safetensors", "csv", "pt")}
     assert {path.name for path in (tmp_path / "0").iterdir()} == written

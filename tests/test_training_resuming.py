@@ -1,5 +1,7 @@
 """Resuming a training: to the same result, and only with the same options."""
 
+import errno
+import os
 from dataclasses import replace
 
 import pytest
@@ -128,6 +130,25 @@ def test_a_clip_that_cannot_be_read_ends_the_training_after_its_state_is_saved(t
     assert int(read_training_state(state_path(cut)).tensors["step"]) == 7
     assert run(cut, settings=settings, resume=True)
     assert cut.read_bytes() == whole.read_bytes()
+
+
+class Unreadable(Points):
+    """Points on a disk that breaks."""
+
+    def batch(self, generator, size):
+        batch = super().batch(generator, size)
+        if self.calls > 7:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), "a.npy")
+        return batch
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_of_the_system_ends_the_training_after_its_state_is_saved(tmp_path, workers):
+    output = tmp_path / "x.safetensors"
+    with pytest.raises(DataError) as caught:
+        run(output, Unreadable(), replace(SETTINGS, workers=workers, save_every=1000))
+    assert str(caught.value) == "cannot load training data: 'a.npy': input/output error"
+    assert int(read_training_state(state_path(output)).tensors["step"]) == 7
 
 
 def test_a_training_whose_first_batch_cannot_be_read_saves_no_state(tmp_path):

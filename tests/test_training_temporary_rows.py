@@ -1,6 +1,8 @@
 """Rows that are computed once and kept in a temporary file, for all processes that are forked."""
 
+import errno
 import multiprocessing
+import os
 import pickle
 import tempfile
 
@@ -54,6 +56,28 @@ def test_what_a_forked_process_has_computed_is_there_for_the_others():
 def test_a_process_that_is_not_forked_computes_its_own():
     rows = TemporaryRows(COUNTS, PAIR, Noise(PAIR))
     assert rows[0].tobytes() == pickle.loads(pickle.dumps(rows))[0].tobytes()
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_another_number_of_rows_is_refused_before_it_overwrites_those_of_a_neighbour(count):
+    """As from a file that was replaced."""
+    noise = Noise(PAIR)
+    rows = TemporaryRows(COUNTS, PAIR, lambda clip: np.zeros(count, PAIR) if clip == 0 else noise(clip))
+    before = rows[1].tobytes()
+    with pytest.raises(ValueError, match=f"clip 0: {count} rows, expected 3"):
+        rows[0]
+    assert rows[1].tobytes() == before
+
+
+def test_a_disk_that_cannot_be_read_is_named_with_its_folder(monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    rows = TemporaryRows(COUNTS, PAIR, Noise(PAIR))
+    monkeypatch.setattr("os.pread", fail)
+    message = f"^cannot read temporary files in '{tempfile.gettempdir()}': input/output error$"
+    with pytest.raises(DataError, match=message):
+        rows[0]
 
 
 def test_a_full_disk_is_named_with_its_folder(monkeypatch):

@@ -1,10 +1,11 @@
 """What `test_training_objectives` starts under torchrun: two_processes.py FOLDER PORT... trains every task there is.
 
 Each is trained without an interruption, and once more with one. Each process has a folder of its own, as on machines
-without a shared disk, so only the first process finds the state that it saved.
+without a shared disk, so only the first process finds the state that it saved, unless it is brought to the second.
 """
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_tasks import CPU, TASKS, dummy_task
+from training_tasks import CPU, STEPS, TASKS, dummy_task
 
-from dd_tools.errors import UsageError
+from dd_tools.errors import DataError, UsageError
 from dd_tools.reporting import Silent
 from dd_tools.training.loop import train
+from dd_tools.training.state import state_path
 
 LAST = 2  # number of the step before an interruption
 
@@ -29,6 +31,21 @@ class Interruption(Silent):
         for step in steps:
             if step == LAST and rank == "1":
                 os.kill(os.getpid(), signal.SIGTERM)
+            yield step
+
+
+class Noting(Silent):
+    """Keeps the numbers of the steps and the messages."""
+
+    def __init__(self):
+        self.steps, self.messages = [], []
+
+    def say(self, message: str) -> None:
+        self.messages.append(message)
+
+    def training(self, steps: Iterator[int], total: int, describe: object) -> Iterator[int]:
+        for step in steps:
+            self.steps.append(step)
             yield step
 
 
@@ -49,12 +66,38 @@ def run(name: str, output: str, seed: int = 0, kept: dict | None = None, **optio
     return finished
 
 
+def move(state: Path) -> None:
+    """Only the second process has the state."""
+    if rank == "0":
+        shutil.move(state, clips / "1")
+
+
+def truncate(state: Path) -> None:
+    """The second process has the state, the first one a truncated one. As long as only the first has one, both fail."""
+    if rank == "0":
+        shutil.copy(state, folder / "whole")
+        os.truncate(state, state.stat().st_size - 1)
+    with pytest.raises(DataError, match=r"truncated \(.*\), in process 0 on machine '.+'$"):
+        run(TASKS[1], f"{TASKS[1]} resumed", resume=True)
+    if rank == "0":
+        shutil.move(folder / "whole", clips / "1" / state.name)
+
+
+CHANGES = {TASKS[0]: move, TASKS[1]: truncate}  # of the states before they are used
+
 for name in TASKS:
     assert run(name, name)
     assert not run(name, f"{name} resumed", report=Interruption())
     with pytest.raises(UsageError, match="seed was 0 and is 1"):  # in both processes, so that neither waits
         run(name, f"{name} resumed", seed=1, resume=True)
-    assert run(name, f"{name} resumed", resume=True)
+    if change := CHANGES.get(name):
+        change(state_path(folder / f"{name} resumed.safetensors"))
+    noted = Noting()
+    assert run(name, f"{name} resumed", resume=True, report=noted)
+    assert noted.steps == list(range(LAST + 1, STEPS)), noted.steps
+    assert [message[-24:] for message in noted.messages] == (
+        ["the 3 steps of process 1"] if (change, rank) == (truncate, "0") else []
+    )
 run("tiny-warp renderer", "kept", kept={"keep_encoder": True})
 
 left = [thread.joinpath("comm").read_text() for thread in Path("/proc/self/task").glob("*")]

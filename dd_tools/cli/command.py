@@ -88,12 +88,19 @@ def parse_options(arguments: Sequence[str], defaults: Options) -> Options:
 
     Raises `UsageError` for arguments that a command line could not have.
     """
-    group = type(defaults)
-    app = _app("options", lambda **options: group(**options), inspect.signature(group).parameters.values())
+    if not arguments:
+        return defaults
     try:
-        return app(arguments, standalone_mode=False, default_map=dict(vars(defaults)))
+        return _parser(type(defaults))(arguments, standalone_mode=False, default_map=dict(vars(defaults)))
     except _ParsingError as error:
         raise UsageError(_parsing_message(error)) from None
+
+
+@functools.cache
+def _parser(group: type[Options]) -> Callable[..., Options]:
+    """The command whose options are those of a group, and which returns the group. To build it takes milliseconds."""
+    app = _app("options", lambda **options: group(**options), inspect.signature(group).parameters.values())
+    return typer.main.get_command(app)
 
 
 def _app(name: str, command: Callable[..., Any], parameters: Iterable[inspect.Parameter]) -> typer.Typer:

@@ -36,7 +36,8 @@ Dtype = Annotated[
 AudioChannel = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="The only channel of the audio to use.  [default: a mix of all]")
 ]
-Seed = Annotated[int, typer.Option(help="Random seed.")]
+MAX_SEED = 2**63 - 1  # seeds are signed 64-bit integers for torch, and not negative for NumPy
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Random seed.")]
 Expression = Annotated[
     float | None, typer.Option(min=0, max=5, help="Scale of the lip motion.  [default: the motion model's]")
 ]

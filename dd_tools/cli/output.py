@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dd_tools.cli.options import AudioChannel, Device, Dtype
+from dd_tools.cli.options import MAX_SEED, AudioChannel, Device, Dtype
 from dd_tools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ class OutputOptions:
         str | None,
         typer.Option(metavar="ddim|dpm-solver++|unipc", help="Sampler, for diffdub renderers.  [default: ddim]"),
     ] = None
-    seed: Annotated[int | None, typer.Option(help="Seed of the noise x_T, for diffdub renderers.  [default: 0]")] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=MAX_SEED, help="Seed of the noise x_T, for diffdub renderers.  [default: 0]"),
+    ] = None
     loop: Annotated[
         str,
         typer.Option(

@@ -1,5 +1,6 @@
 """dd-prep: videos or images to clips."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -163,13 +164,17 @@ def _list_faces(session: Session, video: Path, sheet: Path, settings: PrepSettin
 
 
 def parse_point(text: str | None) -> tuple[float, float] | None:
-    """The value of ``--at``: x and y in pixels; None stays None. Raises `UsageError` for anything but two numbers."""
+    """The value of ``--at``: x and y in pixels; None stays None. Raises `UsageError` for anything but two finite
+    numbers.
+    """
     if text is None:
         return None
     try:
         x, y = map(float, text.split(","))
     except ValueError:
-        raise UsageError(f"unknown point '{text}', expected X,Y in pixels, such as 640,360") from None
+        x = y = math.nan
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise UsageError(f"unknown point '{text}', expected X,Y in pixels, such as 640,360")
     return x, y
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -138,29 +138,34 @@ class ItemLog:
 
     @contextmanager
     def record(self, item: Item) -> Iterator[dict]:
-        """Time the block and record how it ends. What it puts into the dictionary is recorded, such as a status."""
+        """Time the block and record how it ends. What it puts into the dictionary is recorded, such as a status.
+
+        An exception passes through as it is, also if it cannot be recorded.
+        """
         entry = {"line": item.line, **{name: str(getattr(item, name)) for name in PATHS}, "status": DONE}
         start = time.monotonic()
         try:
             yield entry
-        except (DataError, UsageError, OSError) as error:
-            entry |= {"status": FAILED, "error": message_of(error)}
-            raise
         except BaseException:
-            entry["status"] = STOPPED
+            with suppress(DataError):
+                self._append_entry(entry | {"status": STOPPED}, start)
             raise
-        finally:
-            entry["seconds"] = round(time.monotonic() - start, 3)
-            self._append(json.dumps(entry) + "\n")
+        self._append_entry(entry, start)
+
+    def _append_entry(self, entry: dict, start: float) -> None:
+        self._append(json.dumps(entry | {"seconds": round(time.monotonic() - start, 3)}) + "\n")
 
     def _append(self, text: str) -> None:
         if self._path is None:
             return
+        content = text.encode()
         try:
             with open(self._path, "ab", buffering=0) as stream:  # one call of write(2), which others do not interrupt
-                stream.write(text.encode())
+                written = stream.write(content)
         except OSError as error:
             raise DataError(f"cannot write '{self._path}': {reason(error)}") from None
+        if written != len(content):
+            raise DataError(f"cannot write '{self._path}': no space left for the end of a line")
 
 
 def dub_list(
@@ -168,21 +173,28 @@ def dub_list(
 ) -> None:
     """Dub all items, past those that fail. resume: skip those whose output is newer than its inputs and `weights`.
 
-    Raises `DataError` with the lines of those that failed.
+    Raises `DataError` with the lines of those that failed, and at once if the log cannot be written.
     """
     item_log, failed = ItemLog(log), []
     for item in items:
         session.say(f"line {item.line}: '{item.output}'")
-        try:
-            with item_log.record(item) as entry, as_file(item.audio) as audio:
-                if resume and is_up_to_date(item.output, item.video, item.audio, *weights):
-                    entry["status"] = SKIPPED
-                    session.say(f"'{item.output}' is up to date")
-                else:
-                    dubber.dub(item.video, audio, item.output, item.settings, resume=resume, report=session)
-        except (DataError, UsageError, OSError) as error:
-            failed.append(item.line)
-            session.fail(f"line {item.line}: {message_of(error)}")
+        with item_log.record(item) as entry:
+            try:
+                entry["status"] = _dub_item(session, item, dubber, weights, resume)
+            except (DataError, UsageError, OSError) as error:
+                entry |= {"status": FAILED, "error": message_of(error)}
+                failed.append(item.line)
+                session.fail(f"line {item.line}: {message_of(error)}")
     if failed:
         lines = ", ".join(map(str, failed))
         raise DataError(f"{len(failed)} of {len(items)} videos failed: line{'s' * (len(failed) > 1)} {lines}")
+
+
+def _dub_item(session: Session, item: Item, dubber: Dubber, weights: list[Path], resume: bool) -> str:
+    """Dub a video, unless its output is up to date. Returns what became of it."""
+    with as_file(item.audio) as audio:
+        if resume and is_up_to_date(item.output, item.video, item.audio, *weights):
+            session.say(f"'{item.output}' is up to date")
+            return SKIPPED
+        dubber.dub(item.video, audio, item.output, item.settings, resume=resume, report=session)
+    return DONE

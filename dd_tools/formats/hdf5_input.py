@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, reason
 from dd_tools.formats.hdf5_source import DamagedHdf5, Hdf5Source
 from dd_tools.formats.stored_rows import MAX_RATIO, StoredRows, damaged
 
@@ -46,7 +46,7 @@ def _reason(error: Exception, path: Path, kind: str) -> str:
         return "it is a folder"
     if "truncated" in str(error):
         return "truncated HDF5 file"
-    return "permission denied" if isinstance(error, PermissionError) else f"not a {kind} file"
+    return reason(error) if isinstance(error, OSError) and error.strerror else f"not a {kind} file"
 
 
 def attribute(file: h5py.File, name: str) -> str | int:

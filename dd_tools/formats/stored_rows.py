@@ -13,14 +13,19 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dd_tools.errors import DataError, first_line
+from dd_tools.errors import DataError, first_line, reason
 
 CACHE_BYTES = 1 << 21  # of the rows read last, as a frame is read several times while it is painted
 MAX_RATIO = 1032  # bytes that one byte of a deflate stream can become
 
 
 def damaged(path: Path, error: Exception) -> DataError:
-    """The error to raise for a clip file at `path` in which something is wrong. error: says what."""
+    """The error to raise for a clip file at `path` in which something is wrong. error: says what.
+
+    If it comes from the operating system, such as one for too many open files, it says nothing about the file.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return DataError(f"cannot read '{path}': {reason(error)}")
     return DataError(f"cannot read '{path}': damaged clip file ({first_line(error)})")
 
 

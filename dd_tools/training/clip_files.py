@@ -27,7 +27,8 @@ class ClipFiles:
     """The clips at `paths`, by index.
 
     Raises `DataError` for a clip that does not have the `framing` or the size of the others, or no usable frame. This
-    takes two milliseconds per clip. What is damaged further inside is found when the clip is drawn, and named then.
+    takes two milliseconds per clip. What is damaged further inside is found when the clip is drawn, and named then; so
+    is a clip whose frames have changed in number or status since the start.
 
     size: side of the crops. usable: indices of the usable frames of every clip.
     eyes: whether face images show the band of the eyes. cache_bytes: size of the decoded frames to keep in memory. They
@@ -40,9 +41,10 @@ class ClipFiles:
         self._stored: dict[int, dict[str, StoredRows]] = {}
         self._cache, self._room = {}, cache_bytes
         self.size = ClipHeader(self.paths[0]).size
-        statuses = [self._checked(ClipHeader(path)).status for path in self.paths]
-        self.usable = [np.flatnonzero(status == Status.OK) for status in statuses]
-        self._landmarks = None if eyes else TemporaryRows(list(map(len, statuses)), _POINTS, self._read_landmarks)
+        self._statuses = [self._checked(ClipHeader(path)).status for path in self.paths]
+        self.usable = [np.flatnonzero(status == Status.OK) for status in self._statuses]
+        counts = list(map(len, self._statuses))
+        self._landmarks = None if eyes else TemporaryRows(counts, _POINTS, self._read_landmarks)
 
     def _checked(self, clip: ClipHeader) -> ClipHeader:
         """The clip, if it can be trained on together with the others."""
@@ -84,6 +86,10 @@ class ClipFiles:
         if clip not in self._stored:
             with Clip(self.paths[clip]) as opened:
                 self._checked(opened)
+                if not np.array_equal(opened.status, self._statuses[clip]):
+                    raise DataError(
+                        f"cannot train on '{opened.path}': changed while the training ran; continue with --resume"
+                    )
                 self._stored[clip] = {name: opened.stored[name] for name in (FRAMES, MASK, FACE, LANDMARKS, PTS)}
         return self._stored[clip]
 

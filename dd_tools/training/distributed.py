@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,13 +60,14 @@ class Processes:
     def in_each(self, function: Callable[[], Value]) -> list[Value]:
         """What `function` returns in each process, by rank: values that are small and of plain types.
 
-        A `DataError` or `UsageError` that one of them raises is raised in all, so that none waits for another.
+        A `DataError` or `UsageError` that one of them raises is raised in all, so that none waits for another. If
+        there are several, its message tells in which process and on which machine.
         """
         value = error = None
         try:
             value = function()
         except (DataError, UsageError) as raised:
-            error = raised
+            error = raised if self.count == 1 else type(raised)(f"{raised}, {self._place}")
         answers = [(value, error)]
         if self.count > 1:
             answers *= self.count
@@ -74,6 +76,10 @@ class Processes:
             if error:
                 raise error
         return [value for value, _ in answers]
+
+    @property
+    def _place(self) -> str:
+        return f"in process {self.rank} on machine '{socket.gethostname()}'"
 
     def in_one(self, rank: int, function: Callable[[], Value]) -> Value | None:
         """What `function` returns in the process of this rank, the only one that calls it; None in the others.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
-from dd_tools.errors import DataError
+from dd_tools.errors import DataError, message_of
 from dd_tools.formats.checkpoint import Checkpoint, write_checkpoint
 from dd_tools.formats.companions import companion
 from dd_tools.nn.device import DTYPES, arithmetic, choose_dtype, memory_errors
@@ -73,7 +73,7 @@ def train(
         state = new_state(objective, settings, device, dtype)
         checkpoint = _with_notes(task, settings, processes, dtype)
         if resume:
-            resume_from(state_file, state, checkpoint, processes, device, allow_changes=allow_changes)
+            resume_from(state_file, state, checkpoint, processes, device, allow_changes=allow_changes, report=report)
         parallel = processes.wrap(objective, device)
         with _log(processes, output, state, tensorboard) as record:
             start, stop, failure = state.step, False, None
@@ -158,6 +158,8 @@ class _Batches(Dataset):
             return self.data.batch(generator, self.settings.batch_size)
         except DataError as error:
             return error
+        except OSError as error:
+            return DataError(f"cannot load training data: {message_of(error)}")
 
 
 @torch.no_grad()

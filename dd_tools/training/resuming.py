@@ -9,12 +9,14 @@ from torch import Tensor
 
 from dd_tools.errors import DataError, UsageError, first_line
 from dd_tools.formats.checkpoint import Checkpoint, read_metadata, read_training_state
+from dd_tools.reporting import SILENT, Reporter
 from dd_tools.training.distributed import Processes
 from dd_tools.training.state import TrainingState
 
 PROGRESS = "steps done"  # the training note that changes from step to step
 FREE = ("workers", "save_every", "log_every")  # the settings that change nothing that is learnt
 SHOWN = 3  # of the differences, in a message
+ABSENT, DAMAGED = -2, -1  # instead of the number of steps that a saved state has done
 
 
 def resume_from(
@@ -25,18 +27,22 @@ def resume_from(
     device: torch.device,
     *,
     allow_changes: bool = False,
+    report: Reporter = SILENT,
 ) -> None:
     """Continue from the training state at `path` in all processes, if it exists.
 
     One process reads it for all. On machines without a shared disk, it is the one that finds the state of most steps:
-    the first process, which saves the states, may have been on another machine before.
+    the first process, which saves the states, may have been on another machine before. One that cannot be read is
+    reported, and counts only if there is no other.
 
     expected: the model and the training notes of this training. allow_changes: whether the notes may differ. Raises
-    `DataError` if it is the state of another model, and `UsageError` if it is that of another training.
+    `DataError` if it is damaged or the state of another model, and `UsageError` if it is that of another training.
     """
-    steps = processes.in_each(lambda: _steps_done(path) if path.exists() else -1)
+    steps = processes.in_each(lambda: _steps_done(path))
     rank = steps.index(max(steps))
-    if steps[rank] >= 0:
+    if steps[processes.rank] == DAMAGED and steps[rank] > DAMAGED:
+        report.say(f"cannot read '{path}'; continuing from the {steps[rank]} steps of process {rank}")
+    if steps[rank] > ABSENT:
         tensors = processes.in_one(rank, lambda: _read(path, expected, allow_changes))
         tensors = processes.share_tensors(tensors, rank, device)
         try:
@@ -49,8 +55,13 @@ def resume_from(
 
 
 def _steps_done(path: Path) -> int:
-    """The number of steps that a saved state has done; 0 if it does not say so."""
-    steps = read_metadata(path)["training"].get(PROGRESS)
+    """The number of steps that a saved state has done; 0 if it does not say so, `ABSENT` or `DAMAGED`."""
+    try:
+        if not path.exists():
+            return ABSENT
+        steps = read_metadata(path)["training"].get(PROGRESS)
+    except (DataError, OSError):
+        return DAMAGED
     return max(steps, 0) if isinstance(steps, int) else 0
 
 

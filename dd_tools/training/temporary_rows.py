@@ -16,7 +16,8 @@ class TemporaryRows:
     and the system keeps as much of it in memory as there is room for.
 
     counts: rows of every clip. dtype: of a row. compute: takes the index of a clip and returns its rows (N, ...).
-    Raises `DataError` if the file cannot be written.
+    Raises `DataError` if the file cannot be written or read, and `ValueError` for another number of rows than the
+    clip's count: they would overwrite those of the next clip.
     """
 
     def __init__(self, counts: Sequence[int], dtype: np.dtype, compute: Callable[[int], np.ndarray]):
@@ -28,15 +29,20 @@ class TemporaryRows:
     def __getitem__(self, clip: int) -> np.ndarray:
         """The rows of a clip."""
         start, end = map(int, self._places[clip : clip + 2])
-        if os.pread(self._file.fileno(), 1, clip) == b"\1":
+        if self._read(clip, 1) == b"\1":
             return np.frombuffer(self._read(start, end - start), self._dtype.base).reshape(-1, *self._dtype.shape)
         rows = np.ascontiguousarray(self._compute(clip), self._dtype.base)
+        if rows.nbytes != end - start:
+            raise ValueError(f"clip {clip}: {len(rows)} rows, expected {(end - start) // self._dtype.itemsize}")
         self._write(rows.tobytes(), start)
         self._write(b"\1", clip)
         return rows
 
     def _read(self, place: int, size: int) -> bytes:
-        return os.pread(self._file.fileno(), size, place)
+        try:
+            return os.pread(self._file.fileno(), size, place)
+        except OSError as error:
+            raise DataError(f"cannot read temporary files in '{tempfile.gettempdir()}': {reason(error)}") from None
 
     def _write(self, content: bytes, place: int) -> None:
         folder = tempfile.gettempdir()
