@@ -28,7 +28,17 @@ PREP = "--size 32"  # of the tiny renderer
 SBATCH = ("--time=10", "--mem=1500M")
 # Without accounting, sacct does not answer.
 SNAKEMAKE_OPTIONS = [
-    *("--executor", "slurm", "--slurm-no-account", "--slurm-array-jobs", "all", "--jobs", "6", "--latency-wait", "20"),
+    *(
+        "--executor",
+        "slurm",
+        "--slurm-no-account",
+        "--slurm-array-jobs",
+        "all",
+        "--jobs",
+        "100",
+        "--latency-wait",
+        "20",
+    ),
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5"),
     *("--default-resources", "runtime=10", "mem_mb=1500", "--set-resources", "render:runtime=10", "prep:runtime=10"),
 ]

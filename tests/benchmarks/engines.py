@@ -26,7 +26,7 @@ PLAIN = "for stage in {stages}; do seq {videos} | xargs -P 2 -n 1 $stage; done"
 SNAKEMAKE = "{snakemake} -s {examples}/snakemake/Snakefile --config list=list.tsv"
 ON_SLURM = (
     "--executor slurm --slurm-no-account --slurm-status-command squeue --slurm-init-seconds-before-status-checks 5 "
-    "--slurm-array-jobs all --jobs 100 --default-resources runtime=10 mem_mb=100 --set-resources"
+    "--slurm-array-jobs all --jobs 1000 --default-resources runtime=10 mem_mb=100 --set-resources"
 )
 LIMITS = " ".join(
     f"{stage}:runtime=10 {stage}:mem_mb=100" for stage in ("prep", "audio", "encode", "generate", "render")
