@@ -76,11 +76,12 @@ def arrays(folder: Path) -> None:
 
 
 def workflow(folder: Path) -> None:
-    """Run the Snakefile on Slurm."""
+    """Run the Snakefile on Slurm. A run that was interrupted leaves the folder locked."""
     models = [f"{name}={name}.safetensors" for name in ("renderer", "motion")]
     command = [SNAKEMAKE, "-s", EXAMPLES / "snakemake" / "Snakefile", *SNAKEMAKE_OPTIONS, "--keep-going"]
     command += ["--rerun-incomplete", "--config", "list=list.tsv", *models, f"prep={PREP}"]
-    subprocess.run(command, cwd=folder, env=environment(), capture_output=True)
+    for last in (["--unlock"], []):
+        subprocess.run([*command, *last], cwd=folder, env=environment(), capture_output=True)
 
 
 def environment() -> dict[str, str]:
