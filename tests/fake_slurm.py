@@ -6,6 +6,7 @@ sbatch notes scripts in ``submitted``, unusual options in ``options`` and failed
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "examples" / "slurm"
@@ -52,7 +53,7 @@ def install(folder: Path, **others: str) -> None:
 
 def run(folder: Path, *command: object, **variables: str) -> subprocess.CompletedProcess:
     """Run a command in the folder, where programs are those of ``bin``, else the installed ones."""
-    path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
+    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     return subprocess.run(
         list(map(str, command)),
