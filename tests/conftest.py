@@ -1,10 +1,18 @@
 """Fixtures of several test files."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from media_files import PROGRAMS
+
+
+def pytest_configure() -> None:
+    """Signals do what tests expect, also if the tests run in the background, where nohup and shells ignore some."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+            signal.signal(getattr(signal, name), handler)
 
 
 @pytest.fixture(params=PROGRAMS, ids=lambda program: Path(program).name)
