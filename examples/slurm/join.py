@@ -2,8 +2,9 @@
 
     python3 join.py CLIP.h5 MOTION.npy --source VIDEO --audio AUDIO -o OUTPUT 00000000.mp4 00000480.mp4 ...
 
-The name of a part is the number of its first frame. The output is that of dd-render without --frames. Parts that leave
-frames out, or have some twice, are refused.
+The name of a part is the number of its first frame. The output is that of dd-render without --frames, except that times
+are rounded once more, which may change them by 11 microseconds. Parts that leave frames out, or have some twice, are
+refused.
 """
 
 import argparse
