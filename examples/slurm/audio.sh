@@ -14,11 +14,8 @@ list=$1 work=$2
 
 mkdir -p -- "$work/speech"
 files=$(columns audio)
-set --
-while IFS= read -r audio; do
-    set -- "$@" ${audio:+"$audio"}
-done << END
-$files
-END
+IFS=$newline
+set -- $files
+unset IFS
 [ $# = 0 ] || step dd-audio "$@" -o "$work/speech" --resume ${MOTION:+--weights "$MOTION"}
 exit "$failed"

@@ -14,11 +14,12 @@ list=$1 work=$2
 
 mkdir -p -- "$work/latents"
 videos=$(columns video)
-set --
-while IFS= read -r video; do
-    set -- "$@" ${video:+"$work/clips/$(stem "$video").h5"}
-done << END
-$videos
-END
+IFS=$newline
+set -- $videos
+unset IFS
+for video in "$@"; do
+    shift
+    set -- "$@" "$work/clips/$(stem "$video").h5"
+done
 [ $# = 0 ] || step dd-encode "$@" -o "$work/latents" --resume ${RENDERER:+--renderer "$RENDERER"}
 exit "$failed"

@@ -14,11 +14,8 @@ list=$1 work=$2
 
 mkdir -p -- "$work/clips"
 videos=$(columns video)
-set --
-while IFS= read -r video; do
-    set -- "$@" ${video:+"$video"}
-done << END
-$videos
-END
+IFS=$newline
+set -- $videos
+unset IFS
 [ $# = 0 ] || step dd-prep "$@" -o "$work/clips" --resume ${PREP:-}
 exit "$failed"

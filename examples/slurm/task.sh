@@ -1,6 +1,8 @@
 # What the array scripts share; they read it with "." after they have set `list`, if they have one.
 set -f # options in variables are split into words, and nothing else
 tab=$(printf '\t')
+newline='
+'
 failed=0 # 1 once a step has failed
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"
 
