@@ -11,7 +11,7 @@ from factories import DummyDetector, dummy_lossless_video, dummy_marked_face, du
 from PIL import Image
 
 from dd_tools.cli.eval import repeat_option
-from dd_tools.cli.eval_table import columns_that_fit
+from dd_tools.cli.table import columns_that_fit
 from dd_tools.errors import DataError
 from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.rates import exact_rate

@@ -13,7 +13,7 @@ from commands import call
 from factories import DummyDetector, dummy_lossless_video, dummy_marked_face
 from odd_names import NAMES
 
-from dd_tools.cli.eval_table import print_table
+from dd_tools.cli.table import print_table
 from dd_tools.evaluation.measures.interface import Better, Label
 from dd_tools.evaluation.pairs import VideoPair, match_pairs
 from dd_tools.evaluation.report.contact_sheet import MouthRows, write_contact_sheet

@@ -38,6 +38,30 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
     parameter whose type is a dataclass stands for a group of options, its fields. Every command also gets ``--quiet``,
     ``--debug`` and ``--version``.
     """
+    command, parameters = _reported(name, function)
+    return _script(name, lambda: _app(name, command, parameters))
+
+
+def console_commands(name: str, summary: str, functions: Mapping[str, Callable[..., None]]) -> Callable[[], None]:
+    """The console script of the command `name` with a subcommand for each function, as for `console_command`."""
+
+    commands = {own: _reported(f"{name} {own}", function) for own, function in functions.items()}
+
+    def group(version: Version = False) -> None:
+        pass
+
+    def app() -> typer.Typer:
+        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        app.callback(help=summary)(group)
+        for own, (command, parameters) in commands.items():
+            _add(app, own, command, parameters)
+        return app
+
+    return _script(name, app)
+
+
+def _reported(name: str, function: Callable[..., None]) -> tuple[Callable[..., None], list[inspect.Parameter]]:
+    """`function` as typer calls it, with a session, errors as one line each, and exit statuses; and its options."""
 
     @functools.wraps(function, assigned=("__doc__",), updated=())
     def command(quiet: Quiet = False, debug: Debug = False, version: Version = False, **options: Any) -> None:
@@ -66,13 +90,17 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
         if session.failures:
             raise typer.Exit(EXIT_DATA)
 
-    parameters = _parameters_for_typer(function, command)
+    return command, _parameters_for_typer(function, command)
+
+
+def _script(name: str, app: Callable[[], typer.Typer]) -> Callable[[], None]:
+    """The function that a console script calls. app: builds the parser of the command line."""
 
     def run() -> None:
         # A terminal or pipe that is not Unicode gets escapes, not a traceback after all the work.
         sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            sys.exit(_app(name, command, parameters)(standalone_mode=False))
+            sys.exit(app()(standalone_mode=False))
         except KeyboardInterrupt:  # before the command begins
             typer.echo(f"{name}: interrupted", err=True)
             sys.exit(128 + signal.SIGINT)
@@ -105,13 +133,18 @@ def _parser(group: type[Options]) -> Callable[..., Options]:
 
 def _app(name: str, command: Callable[..., Any], parameters: Iterable[inspect.Parameter]) -> typer.Typer:
     """typer around `command`, which takes any options: those of `parameters`."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    _add(app, name, command, parameters)
+    return app
+
+
+def _add(app: typer.Typer, name: str, command: Callable[..., Any], parameters: Iterable[inspect.Parameter]) -> None:
+    """Add `command`, which takes any options: those of `parameters`."""
     keywords = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
     # typer reads the options from both.
     command.__signature__ = inspect.Signature(keywords)
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(name)(command)
-    return app
 
 
 def _parsing_message(error: Exception) -> str:

@@ -10,7 +10,7 @@ import typer
 from dd_tools.cli.command import console_command
 from dd_tools.cli.options import Device
 from dd_tools.cli.session import Session
-from dd_tools.errors import DataError, UsageError, reason
+from dd_tools.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from dd_tools.evaluation.pairs import VideoPair
@@ -138,7 +138,7 @@ def evaluate(
 def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[VideoPair]") -> None:
     """Raise an error before the work if an output cannot be written or is an input; create the pages' folder."""
     from dd_tools.evaluation.report.clip_media import CLIPS
-    from dd_tools.formats.atomic import check_output_path
+    from dd_tools.formats.atomic import check_output_path, create_output_folder
 
     inputs = {path.resolve() for pair in pairs for path in (pair.generated, pair.truth)}
     for path in filter(None, files):
@@ -146,10 +146,7 @@ def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[Vi
         if path.resolve() in inputs:
             raise UsageError(f"'{path}' is both input and output")
     if folder:
-        try:
-            (folder / CLIPS).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"cannot write to '{folder}': {reason(error)}") from None
+        create_output_folder(folder / CLIPS)
 
 
 def write_reports(
@@ -162,13 +159,14 @@ def write_reports(
     contact_sheet: Path | None,
 ) -> None:
     """Print the table and write the reports that have a path. notes: lines on what could not be measured."""
-    from dd_tools.cli.eval_table import print_table
+    from dd_tools.cli.table import print_table
     from dd_tools.evaluation.report.contact_sheet import write_contact_sheet
     from dd_tools.evaluation.report.export import write_csv, write_json, write_markdown
     from dd_tools.evaluation.report.pages import write_pages
+    from dd_tools.evaluation.report.table import table
 
     report = evaluation.report()
-    print_table(report)
+    print_table(*table(report), after=[f"signature: {report.signature}"])
     for path, write in ((json, write_json), (csv, write_csv), (markdown, write_markdown)):
         if path:
             write(report, path)

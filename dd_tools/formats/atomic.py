@@ -83,6 +83,14 @@ def check_output_path(target: str | Path) -> None:
         raise DataError(f"cannot write '{target}': folder '{target.parent}' is not writable")
 
 
+def create_output_folder(folder: Path) -> None:
+    """Create a folder, and those around it, unless it exists. Raises `DataError` if it cannot be created."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write to '{folder}': {reason(error)}") from None
+
+
 def _mode(target: Path) -> int:
     """What kind of file `target` is, 0 if there is none. Raises `DataError` if there can be none of this name."""
     try:

@@ -18,7 +18,7 @@ from dd_tools.spelling import spelled
 
 INDEX = "index.html"
 
-_TEMPLATES = jinja2.Environment(
+TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader(__package__),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
@@ -39,18 +39,19 @@ def write_pages(report: Report, notes: Sequence[str], media: Mapping[ClipScores,
         previous = clips[number - 1][1].page if number else None
         following = clips[number + 1][1].page if number + 1 < len(clips) else None
         page = _clip_page(clip, own, report.labels, previous, following)
-        _write(folder / CLIPS / own.page, page)
-    _write(folder / INDEX, _index(report, notes, media))
+        write_page(folder / CLIPS / own.page, page)
+    write_page(folder / INDEX, _index(report, notes, media))
 
 
-def _write(path: Path, text: str) -> None:
+def write_page(path: Path, text: str) -> None:
+    """Write the text of a web page."""
     with atomic_output(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def _index(report: Report, notes: Sequence[str], media: Mapping[ClipScores, ClipMedia]) -> str:
     faults = [f"{clip.name}: {fault}" for clip in report.clips for fault in clip.faults]
-    return _TEMPLATES.get_template("index.html").render(
+    return TEMPLATES.get_template("index.html").render(
         videos=sum(not is_baseline(clip) for clip in report.clips),
         version=__version__,
         notes=[*report.failed, *notes, *faults],
@@ -65,7 +66,7 @@ def _clip_page(
     clip: ClipScores, media: ClipMedia, labels: Sequence[Label], previous: str | None, following: str | None
 ) -> str:
     aperture, quality = _curves(media.points)
-    return _TEMPLATES.get_template("clip.html").render(
+    return TEMPLATES.get_template("clip.html").render(
         clip=clip,
         media=media,
         index=INDEX,

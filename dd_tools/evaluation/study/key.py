@@ -20,9 +20,9 @@ FORMAT, VERSION = "dd-study key", 1
 class Item:
     """What a rater answers once.
 
-    role: one of `ROLES`; only the rated and the repeated items are scored. scenario: a key of `SCENARIOS`. clip: "" for
-    a trap. systems: one, or the left and the right one for a preference; none for a trap. answer: what a trap asks for,
-    otherwise None.
+    role: one of `ROLES`; only rated items are scored, a repeat is compared with the rated item that shows the same.
+    scenario: a key of `SCENARIOS`. clip: "" for a trap. systems: one, or the left and the right one for a preference;
+    none for a trap. answer: what a trap asks for, otherwise None.
     """
 
     role: str

@@ -1,25 +1,23 @@
-"""The table of scores that dd-eval prints."""
+"""Tables on standard output."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dd_tools.evaluation.report.report import Report
+    from rich.console import Console
 
 WIDE = 500  # characters; a table in a file or pipe is not split to fit a terminal
 
+Rows = Sequence[list[str]]
 
-def print_table(report: "Report") -> None:
-    """Print the scores and the signature to standard output."""
+
+def print_table(header: list[str], sections: Sequence[Rows], after: Sequence[str] = ()) -> None:
+    """Print rows of cells under a header, and lines of text `after` them. sections: rows that belong together."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    from dd_tools.evaluation.report.table import table
-
-    header, sections = table(report)
-    # Brackets and colons in names are no markup and no emoji.
-    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
+    console = _console()
     for columns in columns_that_fit([header, *(row for section in sections for row in section)], console.width):
         shown = Table(box=box.SIMPLE_HEAD)
         for column in columns:
@@ -30,10 +28,18 @@ def print_table(report: "Report") -> None:
             if len(section) > 1:
                 shown.add_section()
         console.print(shown)
-    console.print(f"signature: {report.signature}", soft_wrap=True)
+    for line in after:
+        console.print(line, soft_wrap=True)
 
 
-def columns_that_fit(rows: list[list[str]], width: int) -> list[list[int]]:
+def _console() -> "Console":
+    from rich.console import Console
+
+    # Brackets and colons in names are no markup and no emoji.
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
+
+
+def columns_that_fit(rows: Rows, width: int) -> list[list[int]]:
     """The columns in groups that each fit into `width` characters; every group starts with the first column."""
     widths = [2 + max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     groups = [[0]]

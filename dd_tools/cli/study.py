@@ -1,0 +1,141 @@
+"""dd-study: opinion studies, from the page that raters see to the table of their scores."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dd_tools.cli.command import console_commands
+from dd_tools.cli.options import Seed
+from dd_tools.cli.session import Session
+from dd_tools.errors import DataError
+
+if TYPE_CHECKING:
+    from dd_tools.evaluation.study.analysis import Analysis, StudyScores
+
+KeyFile = Annotated[
+    Path, typer.Option("--key", metavar="KEY.json", help="Key of the study, which dd-study build wrote.")
+]
+Results = Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="JSON results of raters.")]
+Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write all scores as JSON.")]
+Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every answer as a row of CSV.")]
+Html = Annotated[Path | None, typer.Option(metavar="DIR", help="Write a web page with charts to this folder.")]
+
+
+def score(
+    session: Session, results: Results, key: KeyFile, json: Json = None, csv: Csv = None, html: Html = None
+) -> None:
+    """Score the answers of all raters, with and without those who did not pay attention.
+
+    Prints the paper's Table 3: mean opinion scores with 95 % intervals, or how often each system is preferred. Results
+    that were edited, that are of another study or that contradict each other are left out, and the exit status is 1.
+    """
+    from dd_tools.evaluation.study.analysis import score_study
+    from dd_tools.evaluation.study.export import write_answers, write_scores
+    from dd_tools.evaluation.study.key import read_key
+    from dd_tools.evaluation.study.results import collect
+    from dd_tools.evaluation.study.score_page import write_score_page
+
+    check_outputs(json, csv, html)
+    study = read_key(key)
+    collection = collect(results, study)
+    for line in collection.faults:
+        session.fail(line)
+    for line in collection.repeated:
+        session.say(line)
+    if not collection.results:
+        raise DataError(f"no usable results among {len(results)} files")
+    scores = score_study(collection.results, study)
+    print_scores(scores)
+    if json:
+        write_scores(scores, json)
+    if csv:
+        write_answers(collection.results, scores, csv)
+    if html:
+        write_score_page(scores, collection.faults, html)
+
+
+def check_outputs(json: Path | None, csv: Path | None, folder: Path | None) -> None:
+    """Raise `DataError` before the work if an output cannot be written; create the page's folder."""
+    from dd_tools.formats.atomic import check_output_path, create_output_folder
+
+    for path in filter(None, (json, csv)):
+        check_output_path(path)
+    if folder:
+        create_output_folder(folder)
+
+
+def print_scores(scores: "StudyScores") -> None:
+    """Print the tables of the attentive raters, then who was screened and the scores of all raters."""
+    print_analysis(scores.attentive)
+    if scores.screened:
+        lines = [f"rater {rater}: {'; '.join(reasons)}" for rater, reasons in scores.screened.items()]
+        print("", f"Without {len(lines)} screened raters:", *lines, "", "With them:", sep="\n")
+        print_analysis(scores.all)
+
+
+def print_analysis(analysis: "Analysis") -> None:
+    """Print the tables of one group of raters."""
+    from dd_tools.cli.table import print_table
+    from dd_tools.evaluation.study import tables
+
+    if not analysis.scenarios:
+        print("no raters")
+        return
+    raters = f"{analysis.raters} raters; {tables.scenario_titles(analysis)}"
+    if next(iter(analysis.scenarios.values())).preferences:
+        header, rows = tables.preference_table(analysis)
+        print_table(header, [rows], [f"chance to be preferred to an average system; {raters}"])
+        return
+    header, rows = tables.opinion_table(analysis)
+    print_table(header, [rows], [raters, tables.agreement_line(analysis)])
+    header, rows = tables.comparison_table(analysis)
+    if rows:
+        print_table(header, [rows], [tables.COMPARISON_NOTE])
+
+
+def power(
+    session: Session,
+    difference: Annotated[
+        float, typer.Option(min=0.05, max=4, help="Difference of two systems' mean opinion scores to find, in points.")
+    ],
+    raters: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of raters to try.")] = "6,12,18,24,36,48",
+    clips: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of clips to try.")] = "5,10,15,20,30",
+    target: Annotated[
+        float, typer.Option("--power", min=0.5, max=0.99, help="Share of studies that should find the difference.")
+    ] = 0.8,
+    studies: Annotated[int, typer.Option(min=100, help="Number of studies to simulate for each size.")] = 400,
+    seed: Seed = 0,
+) -> None:
+    """Tell how many raters and clips a study needs to find a difference, before anyone is asked.
+
+    Prints the share of simulated studies whose 95 % interval of the difference does not contain 0.
+    """
+    from dd_tools.cli.table import print_table
+    from dd_tools.evaluation.study.power import power_table
+
+    rater_counts, clip_counts = (counts("--" + name, text) for name, text in (("raters", raters), ("clips", clips)))
+    shares = power_table(difference, rater_counts, clip_counts, studies=studies, seed=seed, reporter=session)
+    rows = [
+        [f"{count} raters", *(f"{share:.0%}" + (" *" if share >= target else "") for share in row)]
+        for count, row in zip(rater_counts, shares, strict=True)
+    ]
+    enough = f"* finds a difference of {difference:g} in {target:.0%} of the studies or more"
+    print_table(["", *(f"{count} clips" for count in clip_counts)], [rows], [enough])
+
+
+def counts(option: str, text: str) -> list[int]:
+    """The numbers in a list such as ``6,12``, from 2 on."""
+    from dd_tools.errors import UsageError
+
+    parts = text.split(",")
+    if not all(part.isdecimal() and 2 <= int(part) <= 10_000 for part in parts):
+        raise UsageError(f"unknown {option} '{text}', expected numbers from 2 on, separated by commas")
+    return [int(part) for part in parts]
+
+
+run = console_commands(
+    "dd-study",
+    "Ask people for their opinion: build the page that raters see, score their answers, plan how many to ask.",
+    {"score": score, "power": power},
+)

@@ -1,0 +1,68 @@
+"""Which systems differ: differences of mean opinion scores, and Wilcoxon's test with Holm's correction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import wilcoxon
+
+from dd_tools.evaluation.study.opinion import Estimate, estimate
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems. difference: of the mean scores, first minus second, with an interval over raters and clips.
+
+    p: of Wilcoxon's signed-rank test over raters, for these clips, after Holm's correction.
+    """
+
+    first: str
+    second: str
+    difference: Estimate
+    p: float
+
+
+def compare(scores: Mapping[str, np.ndarray]) -> list[Comparison]:
+    """All pairs of systems. scores: of each system, (raters, clips), NaN where a rater did not see a clip."""
+    pairs = list(combinations(scores, 2))
+    tests = holm([rank_test(scores[one], scores[other]) for one, other in pairs])
+    return [
+        Comparison(one, other, estimate(differences(scores[one], scores[other])), p)
+        for (one, other), p in zip(pairs, tests, strict=True)
+    ]
+
+
+def differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """A matrix (R, C) whose mean is the difference of the mean scores, each cell with its share in that difference.
+
+    If every rater saw every clip of both, it is `first` minus `second`. Otherwise each score counts for as many cells
+    as there are for each score of its system.
+    """
+    known = ~(np.isnan(first) & np.isnan(second))
+    mean = np.nanmean(first) - np.nanmean(second)
+    shares = [(one - np.nanmean(one)) * known.sum() / np.count_nonzero(~np.isnan(one)) for one in (first, second)]
+    return np.where(known, mean + np.nan_to_num(shares[0]) - np.nan_to_num(shares[1]), np.nan)
+
+
+def rank_test(first: np.ndarray, second: np.ndarray) -> float:
+    """The two-sided p of Wilcoxon's signed-rank test (1945) on the raters' mean scores of two systems, (R, C) each.
+
+    Raters without a difference count as Pratt (1959) has it. 1 if there is no difference at all, NaN without raters.
+    """
+    seen = ~(np.isnan(first).all(1) | np.isnan(second).all(1))
+    if not seen.any():
+        return np.nan
+    difference = np.round(np.nanmean(first[seen], 1) - np.nanmean(second[seen], 1), 9)  # equal ones stay equal
+    return float(wilcoxon(difference, zero_method="pratt").pvalue) if difference.any() else 1.0
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """The p values after Holm's correction for testing all of them (1979), in the same order; NaN stays."""
+    values = np.asarray(values, float)
+    order = np.argsort(values)  # NaN last
+    count = np.count_nonzero(~np.isnan(values))
+    steps = values[order][:count] * np.arange(count, 0, -1)
+    corrected = np.full(len(values), np.nan)
+    corrected[order[:count]] = np.minimum(np.maximum.accumulate(steps), 1)
+    return corrected.tolist()

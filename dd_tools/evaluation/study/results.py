@@ -1,0 +1,113 @@
+"""The results that raters send, checked against the key of the study."""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dd_tools.errors import DataError, reason
+from dd_tools.evaluation.study.key import Key
+from dd_tools.formats.strict_json import parse_object
+
+FORMAT, VERSION = "dd-study result", 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A rater's answer. item: its name in the key. plays: times the video was played. milliseconds: to think."""
+
+    item: str
+    answer: int
+    plays: int
+    milliseconds: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """One rater's answers, in the order of the session. started, finished: times as the browser wrote them."""
+
+    study: str
+    rater: str
+    started: str
+    finished: str
+    answers: tuple[Answer, ...]
+
+    @property
+    def checksum(self) -> str:
+        """CRC-32 of all values, as the page computes it. It shows changes by hand; it does not prevent forgery."""
+        lines = [self.study, self.rater, self.started, self.finished]
+        lines += [f"{one.item} {one.answer} {one.plays} {one.milliseconds}" for one in self.answers]
+        return f"{zlib.crc32(chr(10).join(lines).encode()):08x}"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The usable results of a study, one per rater, and a line for each file that was left out or not needed."""
+
+    results: Sequence[Result]
+    faults: Sequence[str]
+    repeated: Sequence[str]
+
+
+def collect(paths: Sequence[Path], key: Key) -> Collection:
+    """Read results. Files that are unreadable, edited or of another study are faults.
+
+    So are several different results of one rater, as nobody knows which is right; copies of one result count once.
+    """
+    faults, repeated = [], []
+    by_rater: dict[str, list[tuple[Path, Result]]] = defaultdict(list)
+    for path in paths:
+        try:
+            result = read_result(path, key)
+        except DataError as error:
+            faults.append(str(error))
+        else:
+            by_rater[result.rater].append((path, result))
+    kept = []
+    for rater, own in by_rater.items():
+        (first, result), *others = own
+        if any(other != result for _, other in others):
+            names = ", ".join(f"'{path}'" for path, _ in own)
+            faults.append(f"cannot use {names}: different results of rater {rater}")
+            continue
+        kept.append(result)
+        repeated += [f"'{path}' is the same result as '{first}' of rater {rater}" for path, _ in others]
+    return Collection(kept, faults, repeated)
+
+
+def read_result(path: Path, key: Key) -> Result:
+    """Read the JSON file of one rater. Raises `DataError` if it is no result, of another study, or edited."""
+    try:
+        values = parse_object(path.read_bytes())
+        if values.get("format") != FORMAT or values.get("version") != VERSION:
+            raise ValueError(f"expected format '{FORMAT}', version {VERSION}")
+        answers = tuple(Answer(**one) for one in values["answers"])
+        result = Result(*(values[name] for name in ("study", "rater", "started", "finished")), answers)
+        checksum = values["checksum"]
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {reason(error)}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"cannot read '{path}': not the JSON result of a rater ({error})") from None
+    if result.study != key.study:
+        raise DataError(f"cannot use '{path}': result of another study ('{result.study}', the key's is '{key.study}')")
+    for fault in _edits(result, checksum, key):
+        raise DataError(f"cannot use '{path}': it was edited: {fault}")
+    return result
+
+
+def _edits(result: Result, checksum: object, key: Key) -> Iterator[str]:
+    """What the page cannot have written."""
+    if result.rater not in key.sessions:
+        yield f"the study has no rater '{result.rater}'"
+        return
+    if tuple(one.item for one in result.answers) != key.sessions[result.rater]:
+        yield f"its items are not those of rater {result.rater}"
+    for position, one in enumerate(result.answers, start=1):
+        numbers = (one.answer, one.plays, one.milliseconds)
+        if not all(type(number) is int for number in numbers):
+            yield f"answer {position} has values that are not whole numbers"
+        elif one.answer not in key.answers or one.plays < 1 or one.milliseconds < 0:
+            yield f"answer {position} is {one.answer} after {one.plays} plays and {one.milliseconds} ms"
+    if result.checksum != checksum:
+        yield "its checksum is wrong"
