@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from commands import command_names, is_option, options, parameters
+from commands import command_names, is_option, options, parameters, script_names
 
 MAN = Path(__file__).resolve().parents[1] / "man"
 COMMANDS = command_names()
+SCRIPTS = script_names()
 PAGES = sorted(page.name for page in MAN.glob("dd-*.[0-9]"))
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
 
@@ -25,6 +26,16 @@ def section(name: str, title: str) -> str:
     return page(name).split(f"\n.Sh {title}\n")[1].split("\n.Sh ")[0]
 
 
+def text_on(command: str, title: str) -> str:
+    """The text of a section that concerns a command; one with subcommands has a part for each, headed by its name."""
+    script, *subcommand = command.split()
+    text = section(f"{script}.1", title)
+    if not subcommand:
+        return text
+    head = {"SYNOPSIS": f".Nm Cm {subcommand[0]}\n", "DESCRIPTION": f".Ss {command}\n"}[title]
+    return text.split(head)[1].split(f"\n{head[:3]} ")[0].split(f"\n{head[:3]}\n")[0]
+
+
 def flags(line: str) -> list[str]:
     """The options that a line of mdoc names: ``Fl o , Fl -output`` is -o and --output."""
     return [f"-{flag}" for flag in re.findall(r"(?<![\w-])Fl (\S+)", line)]
@@ -34,7 +45,7 @@ def flags(line: str) -> list[str]:
 def items(command: str) -> dict[str, tuple[list[str], str]]:
     """Long option to the option's other names and the text, of the option list of a command's page."""
     found = {}
-    for entry in re.split(r"^\.It ", section(f"{command}.1", "DESCRIPTION"), flags=re.MULTILINE)[1:]:
+    for entry in re.split(r"^\.It ", text_on(command, "DESCRIPTION"), flags=re.MULTILINE)[1:]:
         head, _, text = entry.partition("\n")
         if head.startswith("Fl "):
             *short, long = flags(head)
@@ -52,12 +63,12 @@ def defaults(command: str) -> list[tuple[str, object]]:
 
 
 def test_there_is_a_page_for_every_command_the_formats_and_the_overview_and_no_other():
-    assert sorted([*(f"{command}.1" for command in COMMANDS), "dd-formats.5", "dd-tools.7"]) == PAGES
+    assert sorted([*(f"{script}.1" for script in SCRIPTS), "dd-formats.5", "dd-tools.7"]) == PAGES
 
 
 def test_overview_describes_every_command_and_refers_to_every_page():
     described = re.findall(r"^\.It Xr (dd-\S+) 1$", section("dd-tools.7", "COMMANDS"), re.MULTILINE)
-    assert sorted(described) == sorted(COMMANDS)
+    assert sorted(described) == SCRIPTS
     referred = re.findall(r"^\.Xr (dd-\S+) (\d)", section("dd-tools.7", "SEE ALSO"), re.MULTILINE)
     assert sorted([*(f"{name}.{number}" for name, number in referred), "dd-tools.7"]) == PAGES
 
@@ -88,7 +99,7 @@ def test_page_and_command_have_the_same_short_options(command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_synopsis_names_every_option_and_argument(command):
-    synopsis = section(f"{command}.1", "SYNOPSIS")
+    synopsis = text_on(command, "SYNOPSIS")
     shorts = {opt: name for name, option in options(command).items() for opt in option.opts}
     named = [shorts.get(flag, flag) for flag in flags(synopsis)]
     assert sorted(named) == sorted([*options(command), "--help"])
@@ -119,13 +130,13 @@ def test_every_value_an_option_takes_is_explained(command):
             assert choice.rstrip(".") in items(command)[name][1], f"{name}: {choice} is missing"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_page_has_the_usual_sections_in_order(command):
-    found = re.findall(r"^\.Sh (.*)$", page(f"{command}.1"), re.MULTILINE)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_page_has_the_usual_sections_in_order(script):
+    found = re.findall(r"^\.Sh (.*)$", page(f"{script}.1"), re.MULTILINE)
     assert [title for title in found if title in SECTIONS] == SECTIONS
 
 
-@pytest.mark.parametrize("name", [*(f"{command}.1" for command in COMMANDS), "dd-formats.5", "dd-tools.7"])
+@pytest.mark.parametrize("name", [*(f"{script}.1" for script in SCRIPTS), "dd-formats.5", "dd-tools.7"])
 def test_every_exit_status_is_explained(name):
     listed = re.findall(r"^\.It (.*)$", section(name, "EXIT STATUS"), re.MULTILINE)
     assert sorted(int(status) for line in listed for status in line.split(" , ")) == [0, 1, 2, 75, 129, 130, 143]

@@ -13,6 +13,22 @@ from dd_tools.errors import DataError
 if TYPE_CHECKING:
     from dd_tools.evaluation.study.analysis import Analysis, StudyScores
 
+Plan = Annotated[
+    Path, typer.Argument(metavar="PLAN.tsv", help="List with the columns system, clip, scenario and video.")
+]
+Study = Annotated[Path, typer.Option("-o", "--output", metavar="STUDY", help="New folder for the page and its videos.")]
+NewKey = Annotated[
+    Path | None,
+    typer.Option("--key", metavar="KEY.json", help="File for the key, not for raters.  [default: STUDY.key.json]"),
+]
+Mode = Annotated[
+    str, typer.Option(metavar="rating|preference", help="Rate one video at a time, or choose the better one of two.")
+]
+Raters = Annotated[int, typer.Option(min=1, max=10_000, help="Number of raters, whose orders are balanced.")]
+SystemsPerClip = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="K", help="Systems, or pairs, of each clip that a rater sees.  [default: all]"),
+]
 KeyFile = Annotated[
     Path, typer.Option("--key", metavar="KEY.json", help="Key of the study, which dd-study build wrote.")
 ]
@@ -22,12 +38,35 @@ Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every answ
 Html = Annotated[Path | None, typer.Option(metavar="DIR", help="Write a web page with charts to this folder.")]
 
 
+def build(
+    session: Session,
+    plan: Plan,
+    output: Study,
+    key: NewKey = None,
+    mode: Mode = "rating",
+    raters: Raters = 12,
+    systems_per_clip: SystemsPerClip = None,
+    seed: Seed = 0,
+) -> None:
+    """Build the page that raters see.
+
+    The folder opens from disk in any browser, without a server or a network. Nothing in it tells which system made a
+    video; that is in the key, which is needed to score the answers.
+    """
+    from dd_tools.evaluation.study.build import build_study
+
+    build_study(
+        plan, output, key=key, mode=mode, raters=raters, per_clip=systems_per_clip, seed=seed,
+        reporter=session, fail=session.fail,
+    )  # fmt: skip
+
+
 def score(
     session: Session, results: Results, key: KeyFile, json: Json = None, csv: Csv = None, html: Html = None
 ) -> None:
-    """Score the answers of all raters, with and without those who did not pay attention.
+    """Score the answers of raters.
 
-    Prints the paper's Table 3: mean opinion scores with 95 % intervals, or how often each system is preferred. Results
+    The scores are given with and without the raters who did not pay attention. Prints the paper's Table 3: mean opinion scores with 95 % intervals, or how often each system is preferred. Results
     that were edited, that are of another study or that contradict each other are left out, and the exit status is 1.
     """
     from dd_tools.evaluation.study.analysis import score_study
@@ -107,9 +146,10 @@ def power(
     studies: Annotated[int, typer.Option(min=100, help="Number of studies to simulate for each size.")] = 400,
     seed: Seed = 0,
 ) -> None:
-    """Tell how many raters and clips a study needs to find a difference, before anyone is asked.
+    """Tell how many raters and clips are needed.
 
-    Prints the share of simulated studies whose 95 % interval of the difference does not contain 0.
+    Prints, before anyone is asked, the share of simulated studies whose 95 % interval of the difference does not
+    contain 0.
     """
     from dd_tools.cli.table import print_table
     from dd_tools.evaluation.study.power import power_table
@@ -137,5 +177,5 @@ def counts(option: str, text: str) -> list[int]:
 run = console_commands(
     "dd-study",
     "Ask people for their opinion: build the page that raters see, score their answers, plan how many to ask.",
-    {"score": score, "power": power},
+    {"build": build, "score": score, "power": power},
 )

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from commands import command_names, console_script
+from commands import console_script, script_names
 
 TIME_LIMIT = 60.0  # seconds, of a run that takes less than one on an idle machine
 MEMORY_LIMIT = 2 << 30  # bytes
@@ -55,7 +55,7 @@ def warm_up() -> None:
     importlib.import_module("torch").set_num_threads(1)
     importlib.import_module("cv2").setNumThreads(1)
     ffmpeg_path()  # its result is remembered
-    for name in command_names():
+    for name in script_names():
         console_script(name)
 
 

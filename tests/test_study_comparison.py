@@ -1,0 +1,116 @@
+"""Comparisons of systems: Holm's correction, paired tests, differences of incomplete ratings, Bradley-Terry."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from dd_tools.evaluation.study.comparison import compare, differences, holm, rank_test
+from dd_tools.evaluation.study.preference import PRIOR, bradley_terry, strengths
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.5], [0.5]),
+        ([0.9, 0.8], [1.0, 1.0]),
+        ([np.nan, 0.02, 0.03], [np.nan, 0.04, 0.04]),
+        ([], []),
+    ],
+)
+def test_holm(values, expected):
+    assert holm(values) == pytest.approx(expected, nan_ok=True)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
+def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(values):
+    corrected = holm(values)
+    for one, value in zip(corrected, values, strict=True):
+        assert value <= one <= min(len(values) * value, 1) or one == pytest.approx(max(corrected))
+    assert sorted(range(len(values)), key=lambda i: (values[i], i)) == sorted(
+        range(len(values)), key=lambda i: (corrected[i], values[i], i)
+    )
+
+
+def test_the_rank_test_pairs_each_rater_with_himself():
+    """Eight raters all differ by half a point, however much they differ among each other: p = 2 / 2⁸."""
+    first = np.array([[1.0, 1.5], [5, 4], [2, 2], [3, 3], [4, 4], [1, 2], [5, 5], [2, 3]])
+    assert rank_test(first, first - 0.5) == pytest.approx(2 / 2**8)
+    assert rank_test(first, first) == 1
+    shuffled = first[::-1] - 0.5
+    assert rank_test(first, shuffled) > 0.05
+
+
+def test_the_rank_test_leaves_out_raters_who_did_not_see_one_of_the_systems():
+    first, second = np.full((6, 3), 4.0), np.full((6, 3), 3.0)
+    whole = rank_test(first[:5], second[:5])
+    second[5] = np.nan
+    assert rank_test(first, second) == whole
+    assert np.isnan(rank_test(first * np.nan, second))
+
+
+def test_differences_of_complete_ratings_are_differences():
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(1, 6, (2, 7, 4)).astype(float)
+    assert differences(first, second) == pytest.approx(first - second)
+
+
+def test_differences_of_incomplete_ratings_have_the_difference_of_the_means_as_their_mean():
+    rng = np.random.default_rng(1)
+    first, second = rng.integers(1, 6, (2, 7, 4)).astype(float)
+    first[rng.random(first.shape) < 0.4] = np.nan
+    second[rng.random(first.shape) < 0.6] = np.nan
+    assert np.nanmean(differences(first, second)) == pytest.approx(np.nanmean(first) - np.nanmean(second))
+
+
+def test_all_pairs_are_compared_and_corrected_together():
+    rng = np.random.default_rng(2)
+    base = rng.integers(2, 4, (12, 5)).astype(float)
+    found = compare({"good": base + 2, "fair": base, "same": base})
+    assert [(one.first, one.second) for one in found] == [("good", "fair"), ("good", "same"), ("fair", "same")]
+    assert [one.difference.mean for one in found] == [2, 2, 0]
+    assert found[0].p == pytest.approx(3 * 2 / 2**12) and found[2].p == 1
+    assert found[0].difference.low == found[0].difference.high == 2
+
+
+def likely_strengths(wins: np.ndarray) -> np.ndarray:
+    """Bradley-Terry strengths by maximising the likelihood of the wins (S, S) with a general optimiser."""
+    count = len(wins)
+    wins = wins + PRIOR * (wins + wins.T > 0)
+
+    def cost(strength: np.ndarray) -> float:
+        return sum(
+            wins[i, j] * np.log1p(np.exp(strength[j] - strength[i]))
+            for i in range(count)
+            for j in range(count)
+            if i != j
+        )
+
+    found = minimize(cost, np.zeros(count), method="BFGS", options={"gtol": 1e-8}).x
+    return found - found.mean()
+
+
+@given(st.integers(0, 10_000), st.integers(2, 5))
+def test_strengths_are_the_most_likely_ones(seed, count):
+    wins = np.random.default_rng(seed).integers(0, 8, (count, count)).astype(float)
+    np.fill_diagonal(wins, 0)
+    if (np.linalg.matrix_power((wins + wins.T > 0) + np.eye(count), count) == 0).any():
+        return  # some systems were never compared, not even through others
+    assert bradley_terry(wins[None])[0] == pytest.approx(likely_strengths(wins), abs=1e-3)
+
+
+def test_a_system_that_always_wins_is_strong_but_not_infinitely():
+    wins = np.zeros((10, 4, 2, 2))
+    wins[..., 0, 1] = 1
+    best, worst = strengths(wins, ["best", "worst"])
+    assert best.wins == 1 and 0.85 < best.chance < 1
+    assert best.low <= best.chance <= best.high <= 1
+    assert worst.chance == pytest.approx(1 - best.chance)
+
+
+def test_equal_systems_are_equally_strong():
+    wins = np.random.default_rng(3).integers(0, 2, (40, 6, 3, 3)).astype(float)
+    for one in strengths(wins, ["a", "b", "c"]):
+        assert one.low < 0.5 < one.high
