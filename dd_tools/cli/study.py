@@ -66,8 +66,9 @@ def score(
 ) -> None:
     """Score the answers of raters.
 
-    The scores are given with and without the raters who did not pay attention. Prints the paper's Table 3: mean opinion scores with 95 % intervals, or how often each system is preferred. Results
-    that were edited, that are of another study or that contradict each other are left out, and the exit status is 1.
+    Prints the paper's Table 3, with and without the raters who did not pay attention: mean opinion scores with 95 %
+    intervals, or how often each system is preferred. Results that were edited, that are of another study or that
+    contradict each other are left out, and the exit status is 1.
     """
     from dd_tools.evaluation.study.analysis import score_study
     from dd_tools.evaluation.study.export import write_answers, write_scores
@@ -157,10 +158,10 @@ def power(
     rater_counts, clip_counts = (counts("--" + name, text) for name, text in (("raters", raters), ("clips", clips)))
     shares = power_table(difference, rater_counts, clip_counts, studies=studies, seed=seed, reporter=session)
     rows = [
-        [f"{count} raters", *(f"{share:.0%}" + (" *" if share >= target else "") for share in row)]
+        [f"{count} raters", *(f"{100 * share:.0f} %" + (" *" if share >= target else "") for share in row)]
         for count, row in zip(rater_counts, shares, strict=True)
     ]
-    enough = f"* finds a difference of {difference:g} in {target:.0%} of the studies or more"
+    enough = f"* finds a difference of {difference:g} in {100 * target:.0f} % of the studies or more"
     print_table(["", *(f"{count} clips" for count in clip_counts)], [rows], [enough])
 
 
