@@ -43,7 +43,8 @@ class Player {
   forget(item) { this.ready.delete(item); }
 
   async play() {
-    if (this.isPlaying || document.hidden) return;
+    if (this.isPlaying) return;
+    if (document.hidden) return this.on.interrupted();
     this.isPlaying = true;
     this.progress = {time: performance.now(), at: -1};
     const videos = this.videos;

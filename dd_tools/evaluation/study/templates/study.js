@@ -3,6 +3,7 @@
 
 const byId = id => document.getElementById(id);
 const SCREENS = ["start", "guide", "part", "item", "end"];
+const WATCH = "Watch to the end.";
 const CHOOSE = STUDY.mode === "rating" ? "Choose from 1 to 5, then confirm." : "Choose left or right, then confirm.";
 const KEPT_IN_VIEW = 300;  // pixels of the window's height that the question and the answers need below a video
 
@@ -84,8 +85,8 @@ function showItem() {
   Object.assign(byId("progress"), {max: session.order.length, value: place});
   byId("trouble").hidden = true;
   show("item");
-  update("Watch to the end.");
   player.show(item, session.order[place + 1] ?? null);
+  if (player.isPlaying) update(WATCH);
 }
 
 function update(hint) {
@@ -122,7 +123,9 @@ function confirm() {
 }
 
 function again() {
-  if (byId("trouble").hidden && !player.isPlaying) { player.play(); update(firstEnd === null ? "Watch to the end." : CHOOSE); }
+  if (player.isPlaying || !byId("trouble").hidden) return;
+  player.play();
+  if (player.isPlaying) update(firstEnd === null ? WATCH : CHOOSE);
 }
 
 function retry() { player.forget(item); showItem(); }
@@ -222,6 +225,7 @@ byId("skip").onclick = leaveOut;
 byId("json").onclick = () => save("json", "application/json");
 byId("csv").onclick = () => save("csv", "text/csv");
 document.addEventListener("keydown", press);
+document.addEventListener("keyup", event => { if (screen === "item" && event.key === " ") event.preventDefault(); });
 addEventListener("resize", () => { if (screen === "item") checkSize(); });
 addEventListener("hashchange", () => location.reload());
 // Another tab with the same rater has answered: go on where it is.
