@@ -1,4 +1,4 @@
-"""The page of a study in a browser, opened from disk: rated with the keyboard alone, interrupted, resumed, and saved."""
+"""The page of a study in a browser, opened from disk: rated with the keyboard, interrupted, resumed, and saved."""
 
 import csv
 import json
