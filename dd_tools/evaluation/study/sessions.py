@@ -15,7 +15,7 @@ from dd_tools.evaluation.study.scenarios import SCALE, SIDES
 
 REPEATS, TRAPS = 6, 4  # in a session
 _RATED_PER_REPEAT, _RATED_PER_TRAP = 4, 4  # items; short sessions have fewer repeats and traps
-_NEAR = 4  # a repeat comes so many items after the first showing, if it can
+_DISTANCES = (6, 2)  # items from the first showing to its repeat: at least, if there is room, otherwise
 _NAME_BYTES = 4
 
 
@@ -118,28 +118,27 @@ def _training(section: Section, mode: str, rng: random.Random) -> list[Item]:
     ]
 
 
-def _with_repeats(items: list[Item], count: int, rng: random.Random) -> list[Item]:
+def _with_repeats(rated: list[Item], count: int, rng: random.Random) -> list[Item]:
     """The items of a section and `count` repeats, or as many as there is room for, with the sides of a pair swapped."""
-    several_clips = len({item.clip for item in items}) > 1
-    items = list(items)
-    for item in rng.sample(items, len(items)):
-        if not count:
-            break
-        if places := _places(items, item, several_clips):
-            items.insert(rng.choice(places), replace(item, role=REPEAT, systems=item.systems[::-1]))
-            count -= 1
+    several_clips = len({item.clip for item in rated}) > 1
+    items = list(rated)
+    for distance in _DISTANCES:
+        for item in rng.sample(rated, len(rated)):
+            repeat = replace(item, role=REPEAT, systems=item.systems[::-1])
+            if len(items) == len(rated) + count or repeat in items:
+                continue
+            if places := _places(items, item, distance, several_clips):
+                items.insert(rng.choice(places), repeat)
     return items
 
 
-def _places(items: Sequence[Item], item: Item, several_clips: bool) -> list[int]:
-    """Where a repeat of `item` can be inserted, far from it if possible, never next to it or to its clip."""
-    first = items.index(item)
-    places = [
+def _places(items: Sequence[Item], item: Item, distance: int, several_clips: bool) -> list[int]:
+    """Where a repeat of `item` can be inserted, at least `distance` after it and not next to its clip."""
+    return [
         place
-        for place in range(first + 2, len(items) + 1)
+        for place in range(items.index(item) + distance, len(items) + 1)
         if not several_clips or item.clip not in [other.clip for other in items[place - 1 : place + 1]]
     ]
-    return [place for place in places if place >= first + _NEAR] or places
 
 
 def _with_traps(items: list[Item], start: int, count: int, mode: str, rng: random.Random) -> list[Item]:

@@ -25,6 +25,7 @@ _PLAYED = {"h264": ("yuv420p", "yuvj420p"), "vp9": ("yuv420p",), "av1": ("yuv420
 _HEARD = ("aac", "mp3", "opus")
 _QUALITY = 12  # constant rate factor: raters should not see that a video was encoded again
 _AUDIO = {"c:a": "aac", "b:a": "256k"}
+_EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"  # as 4:2:0 needs
 # No tags, chapters or names of programs, and the same bytes on every run; the index in front.
 _ANONYMOUS = {
     "map_metadata": -1,
@@ -72,9 +73,11 @@ class Source:
             is_h264 = self.info.codec == "h264"
             return {"c:v": "copy"} | ({"bsf:v": "filter_units=remove_types=6"} if is_h264 else {})
         if is_rgb(self.info.pixel_format):
-            return Encoding(quality=_QUALITY).options() | {"fps_mode": "passthrough"}
-        even = "pad=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p"
-        return {"c:v": "libx264", "crf": _QUALITY, "vf": even, "fps_mode": "passthrough"}
+            options = Encoding(quality=_QUALITY).options()
+            return options | {"vf": f"{_EVEN},{options['vf']}", "fps_mode": "passthrough"}
+        # First the finest chroma, as the filter rounds down where it is coarser.
+        filters = f"format=yuv444p,{_EVEN},format=yuv420p"
+        return {"c:v": "libx264", "crf": _QUALITY, "vf": filters, "fps_mode": "passthrough"}
 
 
 def inspect(path: Path) -> Source:

@@ -4,7 +4,7 @@
 const PATIENCE = 15000;  // milliseconds without progress after which a video counts as broken
 const WATCHED = 0.9;  // share of a video that must have been played
 const FAR = 0.25;  // seconds between two videos at which one jumps; below, its speed is adapted
-const MAX_ADAPTATION = 0.1;  // of the speed
+const ADAPTATION = 4, MAX_ADAPTATION = 0.2;  // of the speed: per second of distance, and at most
 
 class Player {
   // on: the functions ended(), blocked() if the browser wants a key first, interrupted(), failed(file), sized().
@@ -43,7 +43,8 @@ class Player {
   forget(item) { this.ready.delete(item); }
 
   async play() {
-    if (this.isPlaying || document.hidden) return;
+    if (this.isPlaying) return;
+    if (document.hidden) return this.on.interrupted();
     this.isPlaying = true;
     this.progress = {time: performance.now(), at: -1};
     const videos = this.videos;
@@ -99,7 +100,7 @@ class Player {
     const ahead = follower.currentTime - leader.currentTime;
     if (leader.ended || follower.ended || Math.abs(ahead) < STUDY.frame / 8) follower.playbackRate = 1;
     else if (Math.abs(ahead) > FAR) follower.currentTime = leader.currentTime;
-    else follower.playbackRate = 1 - Math.max(-MAX_ADAPTATION, Math.min(MAX_ADAPTATION, 2 * ahead));
+    else follower.playbackRate = 1 - Math.max(-MAX_ADAPTATION, Math.min(MAX_ADAPTATION, ADAPTATION * ahead));
     requestAnimationFrame(() => this.keepInStep(leader, follower));
   }
 }

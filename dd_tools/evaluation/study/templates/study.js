@@ -3,8 +3,10 @@
 
 const byId = id => document.getElementById(id);
 const SCREENS = ["start", "guide", "part", "item", "end"];
+const WATCH = "Watch to the end.";
 const CHOOSE = STUDY.mode === "rating" ? "Choose from 1 to 5, then confirm." : "Choose left or right, then confirm.";
-const KEPT_IN_VIEW = 300;  // pixels of the window's height that the question and the answers need below a video
+// In pixels, as in style.css: between videos, beside the page, and the height of all but the video.
+const GAP = 16, MARGIN = 24, USUAL_WIDTH = 760, ROOM_BELOW = 320;
 
 let session = null, screen = "start", item = null, part = null;
 let plays = 0, firstEnd = null, chosen = null;  // of the current item
@@ -15,8 +17,7 @@ const player = new Player(byId("stage"), {
   interrupted() { update("The video was interrupted. Press space to play it from the beginning."); },
   failed(file) {
     byId("trouble-text").textContent = `This browser cannot play the file ${file}.`;
-    byId("trouble").hidden = false;
-    update("");
+    showTrouble(true);
     byId("retry").focus();
   },
   sized: checkSize,
@@ -82,10 +83,15 @@ function showItem() {
   byId("practice").hidden = !training;
   byId("count").textContent = `${place + 1} of ${session.order.length}`;
   Object.assign(byId("progress"), {max: session.order.length, value: place});
-  byId("trouble").hidden = true;
+  showTrouble(false);
   show("item");
-  update("Watch to the end.");
   player.show(item, session.order[place + 1] ?? null);
+  if (player.isPlaying) update(WATCH);
+}
+
+function showTrouble(isThere) {
+  byId("trouble").hidden = !isThere;
+  for (const one of ["stage", "question", "answers", "buttons"]) byId(one).hidden = isThere;
 }
 
 function update(hint) {
@@ -122,7 +128,9 @@ function confirm() {
 }
 
 function again() {
-  if (byId("trouble").hidden && !player.isPlaying) { player.play(); update(firstEnd === null ? "Watch to the end." : CHOOSE); }
+  if (player.isPlaying || !byId("trouble").hidden) return;
+  player.play();
+  if (player.isPlaying) update(firstEnd === null ? WATCH : CHOOSE);
 }
 
 function retry() { player.forget(item); showItem(); }
@@ -131,13 +139,13 @@ function leaveOut() { session.leaveOut(item); proceed(); }
 
 // Videos have their own size, as a scaled mouth looks different.
 function checkSize() {
-  const gap = 16, padding = 80;
-  const width = player.videos.reduce((sum, video) => sum + video.videoWidth + gap, padding - gap);
-  const height = Math.max(...player.videos.map(video => video.videoHeight)) + KEPT_IN_VIEW;
-  const isSmall = width > innerWidth || height > innerHeight;
+  const width = player.videos.reduce((sum, video) => sum + video.videoWidth, GAP * (player.videos.length + 1));
+  const height = Math.max(...player.videos.map(video => video.videoHeight)) + ROOM_BELOW;
+  const isSmall = width + 2 * MARGIN > innerWidth || height > innerHeight;
+  byId("item").style.maxWidth = `${Math.max(width, USUAL_WIDTH)}px`;
   byId("small").hidden = !isSmall;
   if (isSmall) byId("small").textContent = `The window is too small for the video: it has ${innerWidth} × ${innerHeight} `
-    + `pixels, and needs ${width} × ${height}. Enlarge it (F11 fills the screen), or zoom out with Ctrl and −.`;
+    + `pixels and needs ${width + 2 * MARGIN} × ${height}. Enlarge it (F11 fills the screen), or zoom out with Ctrl and −.`;
 }
 
 // The end: files to hand in.
@@ -222,6 +230,7 @@ byId("skip").onclick = leaveOut;
 byId("json").onclick = () => save("json", "application/json");
 byId("csv").onclick = () => save("csv", "text/csv");
 document.addEventListener("keydown", press);
+document.addEventListener("keyup", event => { if (screen === "item" && event.key === " ") event.preventDefault(); });
 addEventListener("resize", () => { if (screen === "item") checkSize(); });
 addEventListener("hashchange", () => location.reload());
 // Another tab with the same rater has answered: go on where it is.
