@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
 from dd_tools.evaluation.study.design import Design, williams_row
-from dd_tools.evaluation.study.key import ANCHOR, RATED, RATING, REPEAT, TRAINING, TRAP, TRUTH, Item, Key
+from dd_tools.evaluation.study.key import ANCHOR, PREFERENCE, RATED, RATING, REPEAT, TRAINING, TRAP, TRUTH, Item, Key
 from dd_tools.evaluation.study.scenarios import SCALE, SIDES
 
-REPEATS, TRAPS = 6, 4  # in a session
-_RATED_PER_REPEAT, _RATED_PER_TRAP = 4, 4  # items; short sessions have fewer repeats and traps
+REPEATS = 6  # in a session
+# In a session. Who clicks at random and is forgiven one trap passes them in 3 of 100 and in 4 of 100 sessions.
+TRAPS = {RATING: 4, PREFERENCE: 8}
+_RATED_PER_REPEAT, _RATED_PER_TRAP = 4, 2  # items; short sessions have fewer repeats and traps
 _DISTANCES = (6, 2)  # items from the first showing to its repeat: at least, if there is room, otherwise
 _NAME_BYTES = 4
 
@@ -81,7 +83,7 @@ def _session(designs: Mapping[Section, Design], mode: str, rater: int, rng: rand
     for place, section in enumerate(sections):
         own = _rated_items(section, mode, rater, designs[section], items[-1].clip)
         items += _with_repeats(own, repeats // number + (place < repeats % number), rng)
-    return _with_traps(items, start, min(TRAPS, total // _RATED_PER_TRAP), mode, rng)
+    return _with_traps(items, start, min(TRAPS[mode], total // _RATED_PER_TRAP), mode, rng)
 
 
 def _ordered(sections: Sequence[Section], rater: int) -> list[Section]:
