@@ -91,6 +91,7 @@ def answers_of(key: Key, rater: str) -> list[int]:
     return [item.answer if item.role == TRAP else 1 + place % 5 for place, item in enumerate(items)]
 
 
+@pytest.mark.slow
 def test_a_session_by_keyboard_through_a_closed_tab_to_the_files(browser, study):
     folder, key = study
     names, answers = key.sessions["2"], answers_of(key, "2")
