@@ -22,7 +22,7 @@ from dd_tools.evaluation.study.key import (
     Item,
     Key,
 )
-from dd_tools.evaluation.study.sessions import REPEATS, TRAPS, Section, make_key
+from dd_tools.evaluation.study.sessions import REPEATS, Section, make_key
 
 SYSTEMS = ("a", "b", "c", "d", "e", TRUTH)
 
@@ -144,7 +144,7 @@ def test_the_paper_s_study_has_repeats_traps_training_truth_and_anchor():
     for items in sessions(study):
         assert len(shown(items, RATED)) == 3 * 5 * 7 + 5 * 6
         assert len(shown(items, REPEAT)) == REPEATS
-        assert len({item.answer for item in shown(items, TRAP)}) == TRAPS
+        assert len({item.answer for item in shown(items, TRAP)}) == 4
         assert [item.role for item in items[:2]] == [TRAINING] * 2
         assert items[1].systems == (ANCHOR,) and items[0].clip != items[1].clip
         assert items[0].systems == ((TRUTH,) if items[0].scenario != "CL" else items[0].systems)
@@ -161,7 +161,7 @@ def test_preferences_are_balanced_between_left_and_right():
     assert len(sides) == 30 and set(sides.values()) == {5 * 30 // 2}
     for items in sessions(study):
         assert len(shown(items, RATED)) == 5 * 15
-        assert Counter(item.answer for item in shown(items, TRAP)) == {1: 2, 2: 2}
+        assert Counter(item.answer for item in shown(items, TRAP)) == {1: 4, 2: 4}
         for item in shown(items, REPEAT):
             assert Item(RATED, item.scenario, item.clip, item.systems[::-1]) in items
         assert not [item for item in items if ANCHOR in item.systems]
