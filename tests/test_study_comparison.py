@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from scipy.stats import PermutationMethod, wilcoxon
 
-from dd_tools.evaluation.study.comparison import compare, differences, holm, rank_test
+from dd_tools.evaluation.study.comparison import compare, differences, holm, rank_test, signed_rank_test
 from dd_tools.evaluation.study.preference import PRIOR, bradley_terry, strengths
 
 
@@ -41,6 +42,20 @@ def test_the_rank_test_pairs_each_rater_with_himself():
     assert rank_test(first, first) == 1
     shuffled = first[::-1] - 0.5
     assert rank_test(first, shuffled) > 0.05
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("count", [2, 5, 8, 25])
+def test_the_signed_rank_test_is_scipys(count, seed):
+    """Without ties the exact one, with ties and zeros the one that tries all signs."""
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(count)
+    assert signed_rank_test(values) == pytest.approx(wilcoxon(values, method="exact").pvalue)
+    if count <= 8:
+        values = rng.integers(-2, 3, count) / 3
+        values[0] = 1 / 3
+        every = wilcoxon(values, zero_method="pratt", method=PermutationMethod(n_resamples=np.inf))
+        assert signed_rank_test(values) == pytest.approx(every.pvalue)
 
 
 def test_the_rank_test_leaves_out_raters_who_did_not_see_one_of_the_systems():

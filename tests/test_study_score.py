@@ -193,7 +193,7 @@ def test_screened_raters_are_named_with_reasons_and_all_scores_are_printed_too(s
     save(folder / "results", [result_of(key, "12", [4] * len(key.sessions["12"]))])
     outcome = score(folder, "--html", "page")
     assert outcome.status == 0
-    said = outcome.output.partition("Without 1 screened raters:\n")[2].splitlines()[0]
+    said = outcome.output.partition("Without the screened raters:\n")[2].splitlines()[0]
     assert re.fullmatch(r"rater 12: failed [34] of 4 attention traps; gave the same answer, 4, to 40 of 40 items", said)
     assert outcome.output.index("11 raters") < outcome.output.index("12 raters")
     assert "rater 12 is screened" in Path("page/index.html").read_text()

@@ -110,7 +110,7 @@ def print_scores(scores: "StudyScores") -> None:
     print_analysis(scores.attentive)
     if scores.screened:
         lines = [f"rater {rater}: {'; '.join(reasons)}" for rater, reasons in scores.screened.items()]
-        print("", f"Without {len(lines)} screened raters:", *lines, "", "With them:", sep="\n")
+        print("", "Without the screened raters:", *lines, "", "With them:", sep="\n")
         print_analysis(scores.all)
 
 

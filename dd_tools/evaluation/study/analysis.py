@@ -1,13 +1,13 @@
 """What the answers of a group of raters say about the systems of a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import krippendorff
 import numpy as np
 
 from dd_tools.evaluation.study.comparison import Comparison, compare
-from dd_tools.evaluation.study.key import RATED, RATING, Item, Key
+from dd_tools.evaluation.study.key import ANCHOR, RATED, RATING, TRUTH, Item, Key
 from dd_tools.evaluation.study.opinion import Estimate, estimate
 from dd_tools.evaluation.study.preference import Strength, strengths
 from dd_tools.evaluation.study.results import Result
@@ -91,7 +91,7 @@ def rating_matrices(results: Sequence[Result], key: Key, scenario: str) -> dict[
     """Each system's ratings in a scenario, float (raters, clips), NaN where a rater did not see a clip."""
     items = {name: item for name, item in _rated(key).items() if item.scenario == scenario}
     clips = sorted({item.clip for item in items.values()})
-    systems = dict.fromkeys(item.systems[0] for item in items.values())
+    systems = _sorted({item.systems[0] for item in items.values()})
     matrices = {system: np.full((len(results), len(clips)), np.nan) for system in systems}
     for row, result in enumerate(results):
         for one in result.answers:
@@ -105,7 +105,7 @@ def preference_counts(results: Sequence[Result], key: Key, scenario: str) -> tup
     """How often each rater preferred system s to t in each clip, (raters, clips, systems, systems), and the systems."""
     items = {name: item for name, item in _rated(key).items() if item.scenario == scenario}
     clips = sorted({item.clip for item in items.values()})
-    systems = list(dict.fromkeys(system for item in items.values() for system in item.systems))
+    systems = _sorted({system for item in items.values() for system in item.systems})
     wins = np.zeros((len(results), len(clips), len(systems), len(systems)))
     for row, result in enumerate(results):
         for one in result.answers:
@@ -114,6 +114,11 @@ def preference_counts(results: Sequence[Result], key: Key, scenario: str) -> tup
                 pair = [systems.index(system) for system in item.systems]
                 wins[row, clips.index(item.clip), pair[one.answer - 1], pair[2 - one.answer]] += 1
     return wins, systems
+
+
+def _sorted(systems: Iterable[str]) -> list[str]:
+    """The systems in alphabetical order, then the truth and the anchor."""
+    return sorted(systems, key=lambda system: (system == ANCHOR, system == TRUTH, system))
 
 
 def agreement(ratings: np.ndarray) -> float:

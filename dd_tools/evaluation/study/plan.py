@@ -63,7 +63,8 @@ def read_plan(path: Path, mode: str, fail: Callable[[str], None]) -> Plan:
             _add_line(table, number, columns, line.split("\t"))
     plan = Plan(path, table.videos)
     faults = [fault if line == 0 else f"line {line}: {fault}" for line, fault in table.faults]
-    faults += _missing(plan) + _too_different(plan) + (_pairless(plan) if mode == PREFERENCE else [])
+    if not faults:  # a video that cannot be used is missing everywhere else too
+        faults = _missing(plan) + _too_different(plan) + (_pairless(plan) if mode == PREFERENCE else [])
     if not plan.videos and not faults:
         faults = ["no videos"]
     if faults:
