@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dd_tools.evaluation.report.report import Report
 
-WIDE = 500  # characters; a table in a file or pipe is not split to fit a terminal
+WIDE = 1000  # characters; a table in a file or pipe is not split to fit a terminal
 
 
 def print_table(report: "Report") -> None:
@@ -34,11 +34,14 @@ def print_table(report: "Report") -> None:
 
 
 def columns_that_fit(rows: list[list[str]], width: int) -> list[list[int]]:
-    """The columns in groups that each fit into `width` characters; every group starts with the first column."""
-    widths = [2 + max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    """The columns in groups that each fit into `width` characters; every group starts with the first column.
+
+    A column has a space on either side, and between columns and at both edges of the table there is one more.
+    """
+    widths = [3 + max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     groups = [[0]]
     for column in range(1, len(widths)):
-        if len(groups[-1]) > 1 and 2 + sum(widths[one] for one in groups[-1]) + widths[column] > width:
+        if len(groups[-1]) > 1 and 1 + sum(widths[one] for one in groups[-1]) + widths[column] > width:
             groups.append([0])
         groups[-1].append(column)
     return groups

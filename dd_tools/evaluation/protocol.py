@@ -17,13 +17,17 @@ from dd_tools.evaluation.measures.lip_colour import LIP_COLOUR, lip_colour, mean
 from dd_tools.evaluation.measures.lmd import ALIGNED, LMD_KINDS, aligned_lmd, lmd_label, raw_lmd
 from dd_tools.evaluation.measures.lpips import LpipsMean, lpips_label
 from dd_tools.evaluation.measures.mouth import MatchedMouths
+from dd_tools.evaluation.measures.mouth_sharpness import MOUTH_SHARPNESS, mouth_gradient
 from dd_tools.evaluation.measures.outside import OUTSIDE, outside_error
 from dd_tools.evaluation.measures.psnr import PSNR, psnr
+from dd_tools.evaluation.measures.sharpness import ratio_of_means
+from dd_tools.evaluation.measures.speech_lips import SpeechLips
 from dd_tools.evaluation.measures.ssim import SSIM, ssim
 from dd_tools.evaluation.measures.sync import lse
 from dd_tools.evaluation.measures.sync.crops import CROPS
-from dd_tools.evaluation.measures.teeth import TEETH_SHARPNESS, inner_gradient, ratio_of_means
+from dd_tools.evaluation.measures.teeth import TEETH_SHARPNESS, inner_gradient
 from dd_tools.evaluation.measures.unavailable import Unavailable
+from dd_tools.evaluation.measures.warped_lmd import WarpedLmd
 from dd_tools.face.detectors.protocol import Detector
 from dd_tools.face.geometry import HEAD_SIDE
 from dd_tools.reporting import SILENT
@@ -70,18 +74,21 @@ class EvaluationProtocol:
     def measures(self, audio: Path | None = None, say: Callable[[str], None] = SILENT.say) -> list[Measure]:
         """New measures for one clip, in the order of the table.
 
-        audio: the file whose audio track LSE uses. say: called with one line if part of it cannot be decoded.
+        audio: the file whose audio track is heard. say: called with one line if part of it cannot be decoded.
         """
         return [
             FrameMean(PSNR, psnr),
             FrameMean(SSIM, ssim),
             LpipsMean(self.lpips) if self.lpips else Unavailable(lpips_label(None)),
             FrameMean(lmd_label(self.lmd), aligned_lmd if self.lmd == ALIGNED else raw_lmd),
+            WarpedLmd(self.lmd),
             self._lip_sync(audio, say),
             LipAperture(),
             Closures(),
+            SpeechLips(lse.audio_of(audio, SILENT.say if self.expert else say)),
             Jitter(),
             MatchedMouths(LIP_COLOUR, lip_colour, mean_delta_e),
+            MatchedMouths(MOUTH_SHARPNESS, mouth_gradient, ratio_of_means),
             MatchedMouths(TEETH_SHARPNESS, inner_gradient, ratio_of_means),
             FrameMean(OUTSIDE, outside_error),
         ]
