@@ -11,9 +11,12 @@ from dd_tools.evaluation import frames, registration, scores
 from dd_tools.evaluation.measures.aperture import LipAperture
 from dd_tools.evaluation.measures.closures import Closures
 from dd_tools.evaluation.measures.frame_mean import FrameMean
+from dd_tools.evaluation.measures.identity import Identity
+from dd_tools.evaluation.measures.image_quality import ImageQuality
 from dd_tools.evaluation.measures.interface import Label, Measure
 from dd_tools.evaluation.measures.jitter import Jitter
 from dd_tools.evaluation.measures.lip_colour import LIP_COLOUR, lip_colour, mean_delta_e
+from dd_tools.evaluation.measures.lip_score import LipScore
 from dd_tools.evaluation.measures.lmd import ALIGNED, LMD_KINDS, aligned_lmd, lmd_label, raw_lmd
 from dd_tools.evaluation.measures.lpips import LpipsMean, lpips_label
 from dd_tools.evaluation.measures.mouth import MatchedMouths
@@ -33,6 +36,7 @@ from dd_tools.face.geometry import HEAD_SIDE
 from dd_tools.reporting import SILENT
 
 if TYPE_CHECKING:
+    from dd_tools.evaluation.given_network import GivenNetwork
     from dd_tools.evaluation.measures.sync.syncnet import SyncExpert
     from dd_tools.nn.lpips import Lpips
 
@@ -46,14 +50,23 @@ _REGION_SETTINGS = {
 
 
 @dataclass(frozen=True)
+class GivenNetworks:
+    """Networks that the user has given; None leaves a measure out."""
+
+    identity: "GivenNetwork | None" = None
+    lip_reader: "GivenNetwork | None" = None
+    image_quality: "GivenNetwork | None" = None
+
+
+@dataclass(frozen=True)
 class EvaluationProtocol:
     """How pairs are compared. The defaults are the paper's protocol.
 
-    region: what PSNR, SSIM, LPIPS and FID compare, one of `frames.REGIONS`. lmd: mouth positions for LMD, aligned or
-    raw, one of `LMD_KINDS`. align: whether videos of different lengths are refused or cut to the shorter one, one of
+    region: what PSNR, SSIM, LPIPS, FID and FVD compare, one of `frames.REGIONS`. lmd: mouth positions for LMD, one of
+    `LMD_KINDS`. align: whether videos of different lengths are refused or cut to the shorter one, one of
     `ALIGNMENTS`. register: whether videos with another framing are registered or refused. lpips, expert: the networks
-    of LPIPS and LSE; None leaves these measures out. sync_crop: SyncNet's input, one of `CROPS`. Raises `UsageError`
-    for other values.
+    of LPIPS and LSE; None leaves these measures out. sync_crop: SyncNet's input, one of `CROPS`. given: the networks of
+    other measures. Raises `UsageError` for other values.
     """
 
     region: str = frames.LOWER_FACE
@@ -63,6 +76,7 @@ class EvaluationProtocol:
     lpips: "Lpips | None" = None
     expert: "SyncExpert | None" = None
     sync_crop: str = "real"
+    given: GivenNetworks = GivenNetworks()
 
     def __post_init__(self):
         choices = {"region": frames.REGIONS, "lmd": LMD_KINDS, "align": ALIGNMENTS, "sync_crop": tuple(CROPS)}
@@ -91,7 +105,14 @@ class EvaluationProtocol:
             MatchedMouths(MOUTH_SHARPNESS, mouth_gradient, ratio_of_means),
             MatchedMouths(TEETH_SHARPNESS, inner_gradient, ratio_of_means),
             FrameMean(OUTSIDE, outside_error),
+            *self._given_measures(),
         ]
+
+    def _given_measures(self) -> list[Measure]:
+        """The measures whose networks the user has given; the table has no columns for the others."""
+        given = self.given
+        kinds = ((given.identity, Identity), (given.lip_reader, LipScore), (given.image_quality, ImageQuality))
+        return [measure(network) for network, measure in kinds if network]
 
     def _lip_sync(self, audio: Path | None, say: Callable[[str], None]) -> Measure:
         if self.expert is None:
