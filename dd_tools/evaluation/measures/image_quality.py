@@ -1,6 +1,6 @@
 """Image quality of the face without a reference, as TOPIQ measures it (Chen et al., arXiv 2308.03060), in both videos.
 
-THEval (arXiv 2511.04520) measures faces so. A network of another kind that takes and returns the same works, too.
+THEval (arXiv 2511.04520) measures faces by TOPIQ, too. Other networks that take and return the same work as well.
 """
 
 import math

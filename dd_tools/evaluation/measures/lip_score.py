@@ -1,7 +1,7 @@
-"""LipScore: whether a lip reader sees the same in both videos (KeySync, Bigata et al., arXiv 2505.00497).
+"""LipScore: whether a lip reader sees the same in both videos, as Bigata et al. measure (KeySync, arXiv 2505.00497).
 
-The frames are prepared as for the lip readers of Ma et al. (auto-AVSR, 2023). Networks differ, so values can only be
-compared with those of the same file.
+The definition is this project's after that idea. The frames are prepared as for the lip readers of Ma et al.
+(auto-AVSR, 2023). Networks differ, so values can only be compared with those of the same file.
 """
 
 import math
@@ -17,7 +17,7 @@ from dd_tools.face.geometry import fit_poses, scale_of
 from dd_tools.face.landmarks import MOUTH
 
 SIZE = 88  # pixels
-SIDE = 1.15  # interocular distances: about what those lip readers were trained on
+SIDE = 1.15  # interocular distances, from the nose to the chin
 SEGMENT = 250  # frames that the network sees at once, 10 s
 MEAN, STD = 0.421, 0.165  # of grey levels from 0 to 1
 INPUT = Contract("--lipscore", (1, "T", 1, SIZE, SIZE))
