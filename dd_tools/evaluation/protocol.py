@@ -90,6 +90,7 @@ class EvaluationProtocol:
 
         audio: the file whose audio track is heard. say: called with one line if part of it cannot be decoded.
         """
+        say_once = SILENT.say if self.expert else say  # LSE reads the same audio
         return [
             FrameMean(PSNR, psnr),
             FrameMean(SSIM, ssim),
@@ -99,7 +100,7 @@ class EvaluationProtocol:
             self._lip_sync(audio, say),
             LipAperture(),
             Closures(),
-            SpeechLips(lse.audio_of(audio, SILENT.say if self.expert else say)),
+            SpeechLips(lse.audio_of(audio, say_once)),
             Jitter(),
             MatchedMouths(LIP_COLOUR, lip_colour, mean_delta_e),
             MatchedMouths(MOUTH_SHARPNESS, mouth_gradient, ratio_of_means),

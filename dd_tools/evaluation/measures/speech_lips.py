@@ -58,7 +58,7 @@ class SpeechLips(Measure):
     def add(self, frame: FramePair) -> None:
         """See `Observer.add`."""
         if frame.landmarks is not None:
-            self._pts.append(frame.truth.pts)
+            self._pts.append(frame.generated.pts)
             for landmarks in reversed(frame.landmarks):
                 relative = landmarks / scale_of(fit_poses(landmarks[None]))[0]
                 self._faces.extend(chain([lip_aperture(relative)], relative[MOUTH].flat))
@@ -79,7 +79,7 @@ class _Heard:
 
     def __init__(self, power: np.ndarray, pts: np.ndarray):
         first = np.rint(pts * SPEECH_RATE).astype(int)
-        self.known = first + 1 < len(power)
+        self.known = (first >= 0) & (first + 1 < len(power))
         halves = first[self.known, None] + (0, 1)
         self.speech = is_speech(power)[halves].any(1)
         self.loudness = np.sqrt(power[halves].mean(1))
