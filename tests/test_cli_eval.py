@@ -93,6 +93,7 @@ def test_identical_videos_print_well(folders):
         "1.000",
         "–",
         "0.00",
+        "0.00",
         "–",
         "–",
         "–",
@@ -102,8 +103,15 @@ def test_identical_videos_print_well(folders):
         "–",
         "–",
         "–",
+        "11.7",
+        "11.7",
+        "–",
+        "–",
+        "–",
+        "–",
         "1.00",
         "0.7",
+        "1.00",
         "1.00",
         "0.00",
     ]
@@ -132,10 +140,19 @@ def test_repeat_option(given, parsed):
 
 @pytest.mark.parametrize(
     ("width", "groups"),
-    [(80, [[0, 1, 2, 3]]), (26, [[0, 1, 2], [0, 3]]), (25, [[0, 1], [0, 2, 3]]), (1, [[0, 1], [0, 2], [0, 3]])],
+    [(80, [[0, 1, 2, 3]]), (28, [[0, 1, 2], [0, 3]]), (27, [[0, 1], [0, 2, 3]]), (1, [[0, 1], [0, 2], [0, 3]])],
 )
 def test_a_table_too_wide_continues_below(width, groups):
     assert columns_that_fit([["name", "a" * 6, "b" * 6, "c" * 4], ["longer", "1", "2", "3"]], width) == groups
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 133, 1000])
+def test_no_heading_is_cut(folders, monkeypatch, width):
+    monkeypatch.setattr("dd_tools.cli.eval_table.WIDE", width)
+    _, out, _ = dd_eval("ours", "--truth", "gt", "-q")
+    assert "…" not in out
+    for heading in ("PSNR ↑ dB", "silent lips →truth %", "silent lips of truth %", "outside ↓ grey levels"):
+        assert heading in out
 
 
 def test_a_missing_partner_is_named_counted_and_the_rest_scored(folders):

@@ -105,6 +105,21 @@ def test_every_link_leads_to_a_file_in_the_folder(folder):
     assert not list(folder.glob("**/.*"))
 
 
+def test_the_value_nearest_to_the_truths_is_the_best(tmp_path):
+    """The truth's own value, in the next column, is neither good nor bad."""
+    labels = Label("lips", "lips", "%", Better.NEAR_TRUTH, 1, ""), Label("true", "true", "%", Better.REFERENCE, 1, "")
+    values = {"a": (0.0, 2.0), "b": (2.9, 2.0), "c": (1.2, 2.0), "d": (math.nan, 2.0)}
+    clips = [
+        ClipScores(name, "x", f"{name}.mp4", "x.mp4", 6, 0, 0, 0, dict(zip(("lips", "true"), pair, strict=True)))
+        for name, pair in values.items()
+    ]
+    (tmp_path / "clips").mkdir()
+    write_pages(Report(labels, clips, [], "v:1"), [], {}, tmp_path)
+    text = (tmp_path / "index.html").read_text()
+    assert set(re.findall(r'class="best">([^<]*)', text)) == {"1.2"}
+    assert "lips →truth" in text
+
+
 def test_the_index_names_everything_and_marks_the_best_printed_values(folder):
     text = (folder / "index.html").read_text(encoding="utf-8")
     assert "ours/a&lt;b" in text

@@ -9,7 +9,8 @@ from factories import dummy_face_landmarks
 
 from dd_tools.evaluation.frames import FaceFrame, FramePair
 from dd_tools.evaluation.measures.mouth import MatchedMouths, Mouth
-from dd_tools.evaluation.measures.teeth import TEETH_SHARPNESS, inner_gradient, ratio_of_means
+from dd_tools.evaluation.measures.sharpness import ratio_of_means
+from dd_tools.evaluation.measures.teeth import TEETH_SHARPNESS, inner_gradient
 from dd_tools.face.landmarks import INNER_LIPS
 
 SIZE = 480

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dd_tools.cli.command import console_command
+from dd_tools.cli.eval_networks import NO_NETWORKS, NetworkOptions
 from dd_tools.cli.options import Device
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError
@@ -36,7 +37,7 @@ ContactSheet = Annotated[
     Path | None, typer.Option(metavar="PNG", help="Write an image with mouths of each video below those of its truth.")
 ]
 Region = Annotated[
-    str, typer.Option(metavar="lower-face|mask|full", help="Region that PSNR, SSIM, LPIPS and FID compare.")
+    str, typer.Option(metavar="lower-face|mask|full", help="Region that PSNR, SSIM, LPIPS, FID and FVD compare.")
 ]
 Lmd = Annotated[str, typer.Option(metavar="aligned|raw", help="Mouth positions for LMD: centroids aligned, or raw.")]
 Align = Annotated[
@@ -45,22 +46,6 @@ Align = Annotated[
 ]
 Register = Annotated[
     bool, typer.Option("--register", help="Register videos framed differently from their truth instead of refusing.")
-]
-LpipsNet = Annotated[
-    str | None,
-    typer.Option("--lpips", metavar="alex|vgg", help="Trunk of LPIPS; downloaded if torchvision has not cached it."),
-]
-LpipsTrunk = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Weights of the LPIPS trunk (.pth, .safetensors, .npz).")
-]
-SyncNetFile = Annotated[
-    Path | None, typer.Option("--syncnet", metavar="FILE", help="Weights of SyncNet; needed for LSE.")
-]
-SyncCrop = Annotated[
-    str, typer.Option(metavar="real|lrs", help="Input of SyncNet: a square around the face, or the whole frame.")
-]
-Fid = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Weights of torchvision's Inception v3; needed for FID.")
 ]
 Baseline = Annotated[
     bool, typer.Option("--baseline", help="Also score the truth's first frame repeated, and the truth itself.")
@@ -87,11 +72,7 @@ def evaluate(
     lmd: Lmd = "aligned",
     align: Align = "strict",
     register: Register = False,
-    lpips: LpipsNet = None,
-    lpips_trunk: LpipsTrunk = None,
-    syncnet: SyncNetFile = None,
-    sync_crop: SyncCrop = "real",
-    fid: Fid = None,
+    network: NetworkOptions = NO_NETWORKS,
     baseline: Baseline = False,
     fail_if: FailIf = None,
     detector: DetectorName = "mediapipe",
@@ -110,17 +91,15 @@ def evaluate(
     from dd_tools.face.detectors.registry import open_detector
     from dd_tools.nn.device import open_device
 
-    protocol = EvaluationProtocol(region, lmd, align, register, sync_crop=sync_crop)
+    protocol = EvaluationProtocol(region, lmd, align, register, sync_crop=network.sync_crop)
     matching = match_pairs(generated, truth or [])
     check_outputs([json, csv, markdown, contact_sheet], html, matching.pairs)
-    networks = open_networks(
-        lpips=lpips, lpips_trunk=lpips_trunk, syncnet=syncnet, inception=fid, device=device, say=session.say
-    )
-    protocol = replace(protocol, lpips=networks.lpips, expert=networks.expert)
+    networks = open_networks(network.files(), device, session.say)
+    protocol = replace(protocol, lpips=networks.lpips, expert=networks.expert, given=networks.given)
     evaluation = Evaluation(
         protocol,
         open_detector(detector, device=str(open_device(device)), report=session),
-        fid=networks.fid,
+        pooled=networks.pooled,
         baseline=baseline,
         pages=html,
         conditions=parse_conditions(fail_if or [], protocol.measured),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDE = 500  # characters; a table in a file or pipe is not split to fit a terminal
+WIDE = 1000  # characters; a table in a file or pipe is not split to fit a terminal
 
 Rows = Sequence[list[str]]
 
@@ -40,11 +40,14 @@ def _console() -> "Console":
 
 
 def columns_that_fit(rows: Rows, width: int) -> list[list[int]]:
-    """The columns in groups that each fit into `width` characters; every group starts with the first column."""
-    widths = [2 + max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    """The columns in groups that each fit into `width` characters; every group starts with the first column.
+
+    A column has a space on either side, and between columns and at both edges of the table there is one more.
+    """
+    widths = [3 + max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     groups = [[0]]
     for column in range(1, len(widths)):
-        if len(groups[-1]) > 1 and 2 + sum(widths[one] for one in groups[-1]) + widths[column] > width:
+        if len(groups[-1]) > 1 and 1 + sum(widths[one] for one in groups[-1]) + widths[column] > width:
             groups.append([0])
         groups[-1].append(column)
     return groups

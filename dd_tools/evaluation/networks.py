@@ -1,38 +1,58 @@
-"""Opens the pretrained networks that LPIPS, LSE and FID need."""
+"""Opens the networks that some measures need."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from dd_tools.evaluation.given_network import Contract, GivenNetwork
+from dd_tools.evaluation.measures import fvd, identity, image_quality, lip_score
 from dd_tools.evaluation.measures.fid import Inception, SystemFid
 from dd_tools.evaluation.measures.sync.syncnet import PUBLIC_URL, SyncExpert
+from dd_tools.evaluation.protocol import GivenNetworks
 from dd_tools.nn.device import open_device
 from dd_tools.nn.lpips import Lpips, open_lpips
 
 
 @dataclass(frozen=True)
+class NetworkFiles:
+    """Where the networks are; None leaves a measure out.
+
+    lpips, lpips_trunk: see `open_lpips`. syncnet, fid: files with weights of SyncNet and Inception v3. The others are
+    ONNX files, see the `INPUT` of each measure.
+    """
+
+    lpips: str | None = None
+    lpips_trunk: Path | None = None
+    syncnet: Path | None = None
+    fid: Path | None = None
+    identity: Path | None = None
+    lipscore: Path | None = None
+    fvd: Path | None = None
+    topiq: Path | None = None
+
+
+@dataclass(frozen=True)
 class Networks:
-    """The networks that are available; None for the others. notes: one line for each measure left out or limited."""
+    """The networks that are available; None for the others.
+
+    given: those that the user has given as ONNX files. pooled: of measures over all frames of a system. notes: one line
+    for each measure left out or limited.
+    """
 
     lpips: Lpips | None
     expert: SyncExpert | None
-    fid: SystemFid | None
+    given: GivenNetworks
+    pooled: list[SystemFid]
     notes: list[str]
 
 
-def open_networks(
-    *,
-    lpips: str | None,
-    lpips_trunk: Path | None,
-    syncnet: Path | None,
-    inception: Path | None,
-    device: str,
-    say: Callable[[str], None],
-) -> Networks:
+def open_networks(files: NetworkFiles, device: str, say: Callable[[str], None]) -> Networks:
     """Open the networks whose weights are given or cached.
 
-    lpips, lpips_trunk: see `open_lpips`. syncnet, inception: files with weights, or None. device: see `open_device`.
-    say: called with every note as it arises. Raises `DataError` and `UsageError` as those functions do.
+    device: see `open_device`; ONNX files are computed on the CPU. say: called with every note as it arises, and with
+    the SHA-256 of every ONNX file. Raises `DataError` and `UsageError` as the functions that open the networks do.
     """
     notes: list[str] = []
 
@@ -40,11 +60,34 @@ def open_networks(
         notes.append(line)
         say(line)
 
+    def given(path: Path | None, contract: Contract) -> GivenNetwork | None:
+        return _open_given(path, contract, say) if path else None
+
     where = open_device(device)
-    perceptual = open_lpips(lpips, lpips_trunk, where, note)
-    expert = SyncExpert(syncnet, where) if syncnet else None
-    if expert is None:
+    perceptual = open_lpips(files.lpips, files.lpips_trunk, where, note)
+    expert = _open_expert(files.syncnet, where, note)
+    pooled = [SystemFid(Inception(files.fid, where))] if files.fid else []
+    if video := given(files.fvd, fvd.INPUT):
+        pooled.append(fvd.SystemFvd(fvd.VideoNetwork(video)))
+    onnx = GivenNetworks(
+        given(files.identity, identity.INPUT),
+        given(files.lipscore, lip_score.INPUT),
+        given(files.topiq, image_quality.INPUT),
+    )
+    return Networks(perceptual, expert, onnx, pooled, notes)
+
+
+def _open_expert(path: Path | None, device: torch.device, note: Callable[[str], None]) -> SyncExpert | None:
+    if path is None:
         note(f"LSE skipped: download SyncNet's weights ({PUBLIC_URL}) and pass them with --syncnet")
-    elif not expert.is_public:
-        note(f"'{syncnet}' does not hold SyncNet's public weights: its LSE cannot be compared with published values")
-    return Networks(perceptual, expert, SystemFid(Inception(inception, where)) if inception else None, notes)
+        return None
+    expert = SyncExpert(path, device)
+    if not expert.is_public:
+        note(f"'{path}' does not hold SyncNet's public weights: its LSE cannot be compared with published values")
+    return expert
+
+
+def _open_given(path: Path, contract: Contract, say: Callable[[str], None]) -> GivenNetwork:
+    network = GivenNetwork(path, contract)
+    say(f"{contract.option} uses '{path}' (SHA-256 {network.fingerprint}…)")
+    return network

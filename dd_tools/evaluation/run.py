@@ -31,7 +31,7 @@ LONGEST_PART = 80  # characters of either name in the file name of a page, which
 class Evaluation:
     """Scores pairs one after another.
 
-    fid: computes FID; None leaves it out. baseline: whether to score the baselines, once for every truth. pages: folder
+    pooled: compute FID and FVD. baseline: whether to score the baselines, once for every truth. pages: folder
     of the web pages, into which the clips' videos are written; None for no pages. The results so far: `clips`, `mouths`
     (for the contact sheet), `media` (for the pages), `failed` (a line for every video that was not scored).
     """
@@ -41,14 +41,14 @@ class Evaluation:
         protocol: EvaluationProtocol,
         detector: Detector,
         *,
-        fid: "SystemFid | None" = None,
+        pooled: Sequence["SystemFid"] = (),
         baseline: bool = False,
         pages: Path | None = None,
         conditions: Sequence[Condition] = (),
         reporter: Reporter = SILENT,
     ):
         self._protocol, self._detector, self._reporter = protocol, detector, reporter
-        self._fid, self._baseline, self._pages, self._conditions = fid, baseline, pages, conditions
+        self._pooled, self._baseline, self._pages, self._conditions = pooled, baseline, pages, conditions
         self.clips: list[ClipScores] = []
         self.mouths: dict[VideoPair, MouthRows] = {}
         self.media: dict[ClipScores, ClipMedia] = {}
@@ -56,16 +56,16 @@ class Evaluation:
 
     def score(self, pair: VideoPair) -> ClipScores:
         """Score a pair and return the generated video's scores. Errors as for `score_pair`, noted in `failed`."""
-        mouths, features = MouthRows(), self._fid.observer() if self._fid else None
+        mouths, features = MouthRows(), [distance.observer() for distance in self._pooled]
         try:
             with self._media(pair) as media:
-                scores = self._scores(pair, [observer for observer in (mouths, media, features) if observer])
+                scores = self._scores(pair, [mouths, *features, *filter(None, [media])])
         except DataError as error:
             self.failed.append(str(error))
             raise
         scores[0] = replace(scores[0], rejected=tuple(reasons(self._conditions, scores[0])))
-        if features:
-            self._fid.keep(pair.system, features)
+        for distance, collected in zip(self._pooled, features, strict=True):
+            distance.keep(pair.system, collected)
         if media:
             self.media[scores[0]] = media
         self.clips += scores
@@ -93,9 +93,8 @@ class Evaluation:
 
     def report(self) -> Report:
         """The results so far."""
-        labels, pooled = self._protocol.labels, {}
-        if self._fid:
-            labels, pooled = [*labels, self._fid.label], {self._fid.label: self._fid.values()}
+        pooled = {distance.label: distance.values() for distance in self._pooled}
+        labels = [*self._protocol.labels, *pooled]
         return Report(labels, self.clips, self.failed, self._protocol.signature(self._detector, labels), pooled)
 
 

@@ -47,12 +47,12 @@ class LipAperture(Measure):
     def results(self) -> tuple[float, ...]:
         """See `Measure.results`."""
         truth, generated = self.apertures
-        correlation = _correlation(truth, generated)
-        if math.isnan(correlation):
+        r = correlation(truth, generated)
+        if math.isnan(r):
             return (math.nan,) * len(self.labels)
         known = ~np.isnan(truth)
         ratio = float(generated[known].std() / truth[known].std())
-        return correlation, ratio, *lip_delay(truth, generated)
+        return r, ratio, *lip_delay(truth, generated)
 
 
 def lip_delay(truth: np.ndarray, generated: np.ndarray) -> tuple[float, float]:
@@ -63,10 +63,10 @@ def lip_delay(truth: np.ndarray, generated: np.ndarray) -> tuple[float, float]:
     apertures, or if either aperture is constant.
     """
     count = np.count_nonzero(~(np.isnan(truth) | np.isnan(generated)))
-    if count < MIN_FRAMES or math.isnan(_correlation(truth, generated)):
+    if count < MIN_FRAMES or math.isnan(correlation(truth, generated)):
         return math.nan, math.nan
     delays = np.arange(-MAX_DELAY, MAX_DELAY + 1)
-    correlations = [_correlation(*_overlap(truth, generated, delay)) for delay in delays]
+    correlations = [correlation(*_overlap(truth, generated, delay)) for delay in delays]
     best = int(np.nanargmax(correlations))
     return float(delays[best]), correlations[best]
 
@@ -78,7 +78,7 @@ def _overlap(truth: np.ndarray, generated: np.ndarray, delay: int) -> tuple[np.n
     return truth[: len(truth) - delay], generated[delay:]
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Pearson's r over the items (N,) that both have; NaN if either is constant there."""
     known = ~(np.isnan(one) | np.isnan(other))
     if not known.any() or min(np.ptp(one[known]), np.ptp(other[known])) == 0:

@@ -6,6 +6,7 @@ compared with each other. FID is biased upwards, above all if there are fewer fr
 
 import math
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,6 +19,15 @@ from dd_tools.formats.external_weights import fingerprint, load_into, read_weigh
 INPUT_SIZE = 299  # pixels
 BATCH = 16  # frames
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+
+
+class FeatureNetwork(Protocol):
+    """A network whose features are compared. fingerprint: hexadecimal digits that identify the weights."""
+
+    fingerprint: str
+
+    def features(self, frames: np.ndarray) -> np.ndarray:
+        """Features float64 (N,D) of frames uint8 (B,H,W,3) RGB."""
 
 
 class Inception:
@@ -87,7 +97,7 @@ def frechet_distance(one: FeatureMoments, other: FeatureMoments) -> float:
 class RegionFeatures:
     """An observer that collects the feature moments of both regions of a clip, truth first."""
 
-    def __init__(self, network: Inception):
+    def __init__(self, network: FeatureNetwork):
         self._network = network
         self._batch: list[ArrayPair] = []
         self._moments = FeatureMoments(), FeatureMoments()
@@ -118,15 +128,22 @@ class SystemFid:
     Call `observer` for each clip, `keep` if the clip was scored, and `values` at the end.
     """
 
-    def __init__(self, network: Inception):
-        settings = f"torchvision-inception-v3-{network.fingerprint},not-the-tensorflow-port,pooled-over-frames"
-        self.label = Label("fid", "FID", "", Better.LOWER, 2, settings)
+    features: type[RegionFeatures] = RegionFeatures
+
+    def __init__(self, network: FeatureNetwork):
+        self.label = self.label_of(network)
         self._network = network
         self._systems: dict[str, tuple[FeatureMoments, FeatureMoments]] = {}
 
+    @staticmethod
+    def label_of(network: FeatureNetwork) -> Label:
+        """The label of the distance as measured with `network`."""
+        settings = f"torchvision-inception-v3-{network.fingerprint},not-the-tensorflow-port,pooled-over-frames"
+        return Label("fid", "FID", "", Better.LOWER, 2, settings)
+
     def observer(self) -> RegionFeatures:
         """A new observer for one clip."""
-        return RegionFeatures(self._network)
+        return self.features(self._network)
 
     def keep(self, system: str, features: RegionFeatures) -> None:
         """Add a clip's features to those of its system."""
@@ -135,5 +152,5 @@ class SystemFid:
             all_clips.merge(one_clip)
 
     def values(self) -> dict[str, float]:
-        """FID by system."""
+        """The distance by system."""
         return {system: frechet_distance(*moments) for system, moments in self._systems.items()}

@@ -9,18 +9,29 @@ from dd_tools.evaluation.frames import FramePair
 
 
 class Better(str, Enum):
-    """The direction of good values, as the arrow that tables print."""
+    """The direction of good values, as the arrow that tables print.
+
+    A measure of the generated video alone that should be `NEAR_TRUTH` is followed by the truth's own value, which is
+    neither good nor bad: a `REFERENCE`.
+    """
 
     HIGHER = "↑"
     LOWER = "↓"
     NEAR_ONE = "→1"
     NEAR_ZERO = "→0"
+    NEAR_TRUTH = "→truth"
+    REFERENCE = ""
 
     def cost(self, value: float) -> float:
-        """The cost of a value, by which values are ranked; the best value has the lowest."""
-        targets = {Better.NEAR_ONE: 1.0, Better.NEAR_ZERO: 0.0}
+        """The cost of a value, by which values are ranked; the best value has the lowest.
+
+        value: for `NEAR_TRUTH`, its difference from the truth's.
+        """
+        targets = {Better.NEAR_ONE: 1.0, Better.NEAR_ZERO: 0.0, Better.NEAR_TRUTH: 0.0}
         if self in targets:
             return abs(value - targets[self])
+        if self is Better.REFERENCE:
+            return 0.0
         return value if self is Better.LOWER else -value
 
 

@@ -1,4 +1,8 @@
-"""Temporal noise of the lower face, compared with the truth's."""
+"""Flicker: temporal noise of the lower face, compared with the truth's.
+
+VBench (Huang et al., arXiv 2311.17982) measures flicker by first differences, in videos of still scenes. Faces move;
+therefore second differences are used here, and compared with those of a video that moves as much.
+"""
 
 import math
 

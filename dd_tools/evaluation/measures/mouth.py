@@ -45,8 +45,11 @@ class Mouth:
 
     def inside(self, outline: slice) -> np.ndarray:
         """The `pixels` whose centres lie within the polygon of the landmarks `outline`, bool (256,256)."""
-        points = self._frame.landmarks_in(self._frame.lower_face)[outline]
-        return polygon2mask((SIZE, SIZE), points[:, ::-1])
+        return polygon2mask((SIZE, SIZE), self.outline(outline)[:, ::-1])
+
+    def outline(self, part: slice) -> np.ndarray:
+        """The landmarks (N,2) of a part of the face in `pixels`."""
+        return self._frame.landmarks_in(self._frame.lower_face)[part]
 
 
 class MatchedMouths(Measure):

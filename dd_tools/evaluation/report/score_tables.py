@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dd_tools.evaluation.measures.interface import Label
+from dd_tools.evaluation.measures.interface import Better, Label
 from dd_tools.evaluation.report.clip_media import ClipMedia
 from dd_tools.evaluation.report.report import Report
 from dd_tools.evaluation.scores import ClipScores
@@ -114,9 +114,15 @@ def _cells(
     ]
     if mark_best:
         for column, label in enumerate(labels):
-            for row in _best_rows([row[column][0] for row in rows], label):
+            for row in _best_rows([_ranked(row, column, label) for row in rows], label):
                 cells[row][column] = replace(cells[row][column], is_best=True)
     return cells
+
+
+def _ranked(row: Sequence[tuple[float, str]], column: int, label: Label) -> float:
+    """The number by which a row is ranked in a column, see `Better.cost`."""
+    value = row[column][0]
+    return value - row[column + 1][0] if label.better is Better.NEAR_TRUTH else value
 
 
 def _best_rows(values: Sequence[float], label: Label) -> list[int]:
