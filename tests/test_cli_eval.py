@@ -148,7 +148,7 @@ def test_a_table_too_wide_continues_below(width, groups):
 
 @pytest.mark.parametrize("width", [60, 80, 100, 133, 1000])
 def test_no_heading_is_cut(folders, monkeypatch, width):
-    monkeypatch.setattr("dd_tools.cli.eval_table.WIDE", width)
+    monkeypatch.setattr("dd_tools.cli.table.WIDE", width)
     _, out, _ = dd_eval("ours", "--truth", "gt", "-q")
     assert "…" not in out
     for heading in ("PSNR ↑ dB", "silent lips →truth %", "silent lips of truth %", "outside ↓ grey levels"):

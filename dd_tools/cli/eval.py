@@ -125,6 +125,7 @@ def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[Vi
         if path.resolve() in inputs:
             raise UsageError(f"'{path}' is both input and output")
     if folder:
+        create_output_folder(folder)
         create_output_folder(folder / CLIPS)
 
 
