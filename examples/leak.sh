@@ -15,10 +15,10 @@
 #   mismatched  r 0, amplitude 1: lips that move as much, but with the other speech
 #   matched     r 1, amplitude 1
 #
-# To dub with silence is the idea of LipLeak (A. Bigata et al.: KeySync, arXiv 2505.00497, 2025), which is the share of
-# frames in which the mouth is open nevertheless, by its aspect ratio. dd-eval has no such share: r, amplitude and the
-# other two kinds of audio are this project's, and their values are not those of LipLeak. A mouth that is open and still
-# does not count here. Speech that is shorter than the video is followed by silence.
+# To dub with silence is the idea of LipLeak (A. Bigata et al.: KeySync, arXiv 2505.00497, 2025): the share of frames in
+# which the mouth is open nevertheless, by its aspect ratio. dd-eval has no such share. r, amplitude and the other two
+# kinds of audio are this project's, and are not to be compared with values of LipLeak: a mouth that is open and still
+# counts there and not here. Speech that is shorter than the video is followed by silence.
 set -eu
 
 if [ $# -eq 0 ]; then

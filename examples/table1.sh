@@ -11,7 +11,7 @@
 # whose weights SMALL_RENDERER=FILE and SMALL_MOTION=FILE name (dd_tools small). As in the paper, references of the
 # speaker are frames of the same video. The renderer that ships also paints from such frames, none of them within a second
 # of the painted one if the video is long enough (dd_tools/warp/references.py). dd_tools/weights/README.md names the videos
-# that it was trained on, which say little here. Videos in RESULTS that are up to date are not made again.
+# that they were trained on, which prove little. Videos in RESULTS that are up to date are not made again.
 #
 # Below the table the paper's methods stand in their order here and in the paper.
 set -eu

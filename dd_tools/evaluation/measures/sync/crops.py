@@ -52,6 +52,17 @@ class FaceCrop(Crop):
 
     Boxes are smoothed by a median over 13 frames. If none of these has a face, the last box is used; before the first
     box it is the whole frame.
+
+    The published code (run_pipeline.py of SyncNet's authors) uses the box of the face detector S3FD: its centre and
+    half of its longer side. How far a `face_box` is from it was estimated with another detector that, like S3FD, was
+    trained on the boxes of WIDER FACE, which enclose forehead, chin and cheeks: MTCNN, on 712 frames of 50 clips.
+    Medians of clips, in sides of MTCNN's box:
+
+    - side: 0.99 on average; in nine of ten clips within 11 %, at most 27 % larger;
+    - centre: 1 % to the right and 2.5 % below on average; in 19 of 20 clips within 7.5 %, at most 10 % away.
+
+    The assumption is that S3FD's boxes are no farther from MTCNN's than that. The published code also re-encodes the
+    frames with loss, bridges gaps of up to 25 frames by interpolation, and takes zeros beyond the ends into the median.
     """
 
     settings = f"real-landmark-box-scale-{SCALE}"
