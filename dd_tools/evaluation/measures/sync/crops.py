@@ -54,15 +54,15 @@ class FaceCrop(Crop):
     box it is the whole frame.
 
     The published code (run_pipeline.py of SyncNet's authors) uses the box of the face detector S3FD: its centre and
-    half of its longer side. How far a `face_box` is from it was estimated with another detector that, like S3FD, was
-    trained on the boxes of WIDER FACE, which enclose forehead, chin and cheeks: MTCNN, on 712 frames of 50 clips.
-    Medians of clips, in sides of MTCNN's box:
+    half of its longer side. S3FD's weights were not at hand to measure how far a `face_box` is from that. Compared with
+    the boxes of MTCNN, which like S3FD was trained on WIDER FACE, whose boxes enclose forehead, chin and cheeks, it is
+    (medians of 63 clips of some 50 people, in sides of MTCNN's box; ``tests/benchmarks/sync_box.py``)
 
-    - side: 0.99 on average; in nine of ten clips within 11 %, at most 27 % larger;
-    - centre: 1 % to the right and 2.5 % below on average; in 19 of 20 clips within 7.5 %, at most 10 % away.
+    - as large on average, within 12 % in nine of ten clips, and 27 % larger at most;
+    - 1 % to the right and 2.5 % below on average, within 7.5 % in 19 of 20 clips, and 10 % away at most.
 
-    The assumption is that S3FD's boxes are no farther from MTCNN's than that. The published code also re-encodes the
-    frames with loss, bridges gaps of up to 25 frames by interpolation, and takes zeros beyond the ends into the median.
+    For S3FD the same is assumed. The published code also re-encodes the frames with loss, bridges gaps of up to 25
+    frames by interpolation, and takes zeros beyond the ends into the median.
     """
 
     settings = f"real-landmark-box-scale-{SCALE}"
