@@ -20,6 +20,7 @@ from dd_tools.formats.clip import Clip
 from dd_tools.formats.history import sha256_of
 from dd_tools.formats.parts import is_finished, mark_finished
 from dd_tools.formats.snapshot import Snapshot
+from dd_tools.media.ahead import ahead
 from dd_tools.media.ai_label import append_xmp, label_tags
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.containers import check_container
@@ -223,15 +224,26 @@ def _frames(
     batch_size: int,
     high_bit_depth: bool = False,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """The finished frames (H, W, 3) of `spans` with their times in seconds, uint8 or, with `high_bit_depth`, uint16."""
+    """The finished frames (H, W, 3) of `spans` with their times in seconds, uint8 or, with `high_bit_depth`, uint16.
+
+    The next two batches are painted in another thread.
+    """
+    with closing(ahead(_painted(speakers, spans, batch_size), 2 * batch_size)) as painted:
+        yield from _finished(painted, speakers, source, high_bit_depth)
+
+
+def _finished(
+    painted: Iterable[tuple[PaintedFrame, ...]], speakers: Sequence[Speaker], source: Path | None, high_bit_depth: bool
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Painted crops, pasted into the frames of `source`; without it, the crops of the only speaker."""
     if source is None:
-        for crops in _painted(speakers, spans, batch_size):
+        for crops in painted:
             yield crops[0].crop, crops[0].pts
         return
     made = speakers[0].clip.settings
     reading = {"fps": made.get("fps"), "deinterlace": made.get("deinterlace", False), "high_bit_depth": high_bit_depth}
     with IndexedFrames(source, **reading) as frames:
-        for crops in _painted(speakers, spans, batch_size):
+        for crops in painted:
             image = frames.at(crops[0].index)
             for crop, speaker in zip(crops, speakers, strict=True):
                 placement = speaker.clip.crop_to_source[crop.index]
