@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,10 +32,12 @@ from dd_tools.media.indexed_frames import IndexedFrames
 from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.probe import probe
 from dd_tools.media.rates import exact_rate
-from dd_tools.pipeline.painting import PaintedFrame, Speaker
 from dd_tools.pipeline.rehearsal import rehearse
 from dd_tools.pipeline.timing import SILENCE, STOP, check_timing
 from dd_tools.reporting import SILENT, Reporter
+
+if TYPE_CHECKING:  # which imports torch
+    from dd_tools.pipeline.painting import PaintedFrame, Speaker
 
 PART = 240  # frames
 _CROP_SIZE = (64, 64)  # pixels: crops of any size are encoded alike
@@ -147,7 +150,7 @@ def plan_output(
 
 
 def write_video(
-    speakers: Sequence[Speaker],
+    speakers: Sequence["Speaker"],
     output: Path,
     settings: OutputSettings,
     folder: Path,
@@ -197,7 +200,7 @@ def write_video(
         inputs.check()
 
 
-def _check_together(speakers: Sequence[Speaker], source: Path | None) -> None:
+def _check_together(speakers: Sequence["Speaker"], source: Path | None) -> None:
     """Raise `UsageError` unless all speakers can be painted into the same frames."""
     clips = [speaker.clip for speaker in speakers]
     if len(clips) > 1 and source is None:
@@ -218,7 +221,7 @@ def _parts(count: int, frames: slice) -> Iterator[slice]:
 
 
 def _frames(
-    speakers: Sequence[Speaker],
+    speakers: Sequence["Speaker"],
     spans: Iterable[slice],
     source: Path | None,
     batch_size: int,
@@ -233,7 +236,10 @@ def _frames(
 
 
 def _finished(
-    painted: Iterable[tuple[PaintedFrame, ...]], speakers: Sequence[Speaker], source: Path | None, high_bit_depth: bool
+    painted: Iterable["tuple[PaintedFrame, ...]"],
+    speakers: Sequence["Speaker"],
+    source: Path | None,
+    high_bit_depth: bool,
 ) -> Iterator[tuple[np.ndarray, float]]:
     """Painted crops, pasted into the frames of `source`; without it, the crops of the only speaker."""
     if source is None:
@@ -252,8 +258,8 @@ def _finished(
 
 
 def _painted(
-    speakers: Sequence[Speaker], spans: Iterable[slice], batch_size: int
-) -> Iterator[tuple[PaintedFrame, ...]]:
+    speakers: Sequence["Speaker"], spans: Iterable[slice], batch_size: int
+) -> Iterator["tuple[PaintedFrame, ...]"]:
     """The crops of all speakers, one output frame after another. No batch crosses the border of a part."""
     for span in spans:
         yield from zip(*(speaker.paint(span, batch_size) for speaker in speakers), strict=True)
