@@ -8,7 +8,7 @@ from opinion_raters import Opinions, attentive, made_up_key, result_of
 from scipy.stats import t
 
 from dd_tools.evaluation.study.analysis import agreement, rating_matrices, score_study
-from dd_tools.evaluation.study.opinion import crossed_variance, estimate, resampled_means
+from dd_tools.evaluation.study.opinion import _interaction, crossed_variance, estimate, resampled_means
 
 QUALITY = {"ours": 4.2, "wav2lip": 3.0, "iplap": 3.5, "anchor": 2.0}
 
@@ -74,11 +74,24 @@ def test_small_studies(scores, expected):
 
 
 @given(st.integers(0, 1000), st.integers(2, 6), st.integers(2, 6))
-def test_who_rates_first_does_not_matter_much(seed, raters, clips):
+def test_the_order_of_raters_and_clips_does_not_change_mean_and_variance(seed, raters, clips):
     scores, rng = ratings(raters, clips, seed), np.random.default_rng(seed)
     shuffled = rng.permutation(rng.permutation(scores), axis=1)
     assert crossed_variance(shuffled) == pytest.approx(crossed_variance(scores))
     assert estimate(shuffled).mean == pytest.approx(estimate(scores).mean)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3, 0.6])
+def test_what_raters_and_clips_do_not_explain_is_that_of_least_squares(missing):
+    rng = np.random.default_rng(4)
+    scores = ratings(9, 7)
+    known = rng.random(scores.shape) >= missing
+    known[np.arange(9), np.arange(9) % 7] = True
+    errors = np.where(known, scores - scores[known].mean(), 0.0)
+    row, column = np.nonzero(known)
+    design = np.concatenate([np.eye(9)[row], np.eye(7)[column]], axis=1)
+    rest = errors[known] - design @ np.linalg.lstsq(design, errors[known], rcond=None)[0]
+    assert _interaction(errors, known)[known] == pytest.approx(rest, abs=1e-6)
 
 
 def test_raters_and_clips_without_scores_do_not_count():

@@ -14,6 +14,7 @@ from study_plans import dummy_plan, write_plan
 
 from dd_tools.evaluation.study.analysis import preference_counts
 from dd_tools.evaluation.study.key import PREFERENCE, RATED, REPEAT, TRAP, write_key
+from dd_tools.evaluation.study.power import MIDDLE, TYPICAL, latent_difference, simulate
 from dd_tools.evaluation.study.results import Answer, Result
 from dd_tools.evaluation.study.screening import reasons_to_screen
 
@@ -96,7 +97,17 @@ BAD = {
     "text": (lambda one: "hello", "not the JSON result of a rater"),
     "list": (lambda one: [], "not an object"),
     "other format": (lambda one: edited(one, format="x"), "expected format 'dd-study result'"),
-    "no answers": (lambda one: edited(one, answers=None), "not the JSON result of a rater"),
+    "no answers": (lambda one: edited(one, answers=None), "'answers' is no list of objects"),
+    "no scored answers": (lambda one: document(replace(one, answers=())), "rater 1 answered no item that is scored"),
+    "a list for the rater": (lambda one: edited(one, rater=[]), "'rater' is no text"),
+    "a number for a time": (lambda one: edited(one, started=3), "'started' is no text"),
+    "half a character": (lambda one: edited(one, finished="\ud800"), "not the JSON result of a rater"),
+    "a text for an answer": (lambda one: edited(one, answers=["x"]), "'answers' is no list of objects"),
+    "no checksum": (lambda one: edited(one, checksum=None), "'checksum' is no text"),
+    "a huge number": (
+        lambda one: document(replace(one, answers=(replace(one.answers[0], plays=2**60), *one.answers[1:]))),
+        "'plays' is no whole number from 0 to 2^53",
+    ),
     "other study": (lambda one: document(replace(one, study="z")), "result of another study ('z'"),
     "edited score": (lambda one: edited(one, answers=document(another(one))["answers"]), "its checksum is wrong"),
     "other rater": (lambda one: document(replace(one, rater="2")), "its items are not those of rater 2"),
@@ -113,7 +124,7 @@ BAD = {
     ),
     "a fraction": (
         lambda one: document(replace(one, answers=(replace(one.answers[0], answer=2.5), *one.answers[1:]))),
-        "answer 1 has values that are not whole numbers",
+        "'answer' is no whole number from 0 to 2^53",
     ),
 }
 
@@ -126,7 +137,8 @@ def test_a_bad_result_is_named_and_the_others_are_scored(study, name):
     (folder / "results" / "rater-1.json").write_text(changed if isinstance(changed, str) else json.dumps(changed))
     outcome = score(folder)
     assert outcome.status == 1
-    [line] = outcome.errors.splitlines()
+    line, count = outcome.errors.splitlines()
+    assert count == "dd-study score: results of 11 of 12 raters; 1 left out"
     assert line.startswith("dd-study score: cannot ") and "results/rater-1.json'" in line and message in line
     assert "11 raters" in outcome.output
 
@@ -135,8 +147,30 @@ def test_items_whose_videos_did_not_play_are_missing(study):
     folder, _, results = study
     save(folder / "results", [replace(results[0], answers=results[0].answers[:9] + results[0].answers[12:])])
     outcome = score(folder)
-    assert (outcome.status, outcome.errors) == (0, "")
+    assert outcome.status == 0
+    assert outcome.errors == "dd-study score: rater 1 left out 3 items, whose videos did not play\n"
     assert "12 raters" in outcome.output
+
+
+def test_a_repeat_whose_first_showing_did_not_play_tells_nothing(study):
+    _, key, results = study
+    shown = {name: key.items[name] for name in key.sessions["1"]}
+    repeats = {(item.scenario, item.clip, item.systems) for item in shown.values() if item.role == REPEAT}
+    kept = [
+        one for one in results[0].answers
+        if (item := shown[one.item]).role != RATED or (item.scenario, item.clip, item.systems) not in repeats
+    ]  # fmt: skip
+    assert reasons_to_screen(replace(results[0], answers=tuple(kept)), key) == []
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_the_key_and_the_results_are_not_overwritten(study, option):
+    folder, *_ = study
+    for name in ("study.key.json", "results/rater-2.json"):
+        before = Path(name).read_text()
+        outcome = score(folder, option, name)
+        assert outcome.status == 2 and f"'{name}' is both input and output" in outcome.errors
+        assert Path(name).read_text() == before
 
 
 def test_different_results_of_one_rater_are_left_out_and_copies_count_once(study):
@@ -145,7 +179,7 @@ def test_different_results_of_one_rater_are_left_out_and_copies_count_once(study
     (folder / "results" / "copy.json").write_text((folder / "results" / "rater-5.json").read_text())
     outcome = score(folder)
     assert outcome.status == 1
-    different, copy = outcome.errors.splitlines()
+    different, copy, _ = outcome.errors.splitlines()
     assert "again.json" in different and "rater-4.json" in different and "different results of rater 4" in different
     assert "copy.json" in copy and "of rater 5" in copy
     assert "11 raters" in outcome.output
@@ -159,18 +193,35 @@ def test_without_any_usable_result(study):
     assert not (folder / "s.json").exists()
 
 
+def key_text(**changes: object) -> str:
+    """A key with one item, changed."""
+    item = {"role": "rated", "scenario": "MF", "clip": "c", "systems": ["a"], "answer": None} | changes
+    head = {"format": "dd-study key", "version": 1, "study": "s", "mode": "rating"}
+    return json.dumps(head | {"items": {"i": item}, "sessions": {"1": ["i"]}})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{}", "not the key of a study"),
         ('{"format": "dd-study key", "version": 2}', "version 2"),
         ('{"format": "dd-study key", "version": 1, "study": "s", "mode": "rating", "items": {"a": 1}}', "not the key"),
+        (key_text(), ""),
+        (key_text(systems="ab"), "must be lists of names"),
+        (key_text(systems={"a": 1}), "must be lists of names"),
+        (key_text(answer=2), "wrong answer"),
+        (key_text(role="trap", systems=[], answer=True), "wrong answer"),
+        (key_text(scenario="X"), "unknown role or scenario"),
+        (key_text(extra=1), "not the key"),
     ],
 )
 def test_a_bad_key(study, text, message):
     Path("study.key.json").write_text(text)
     outcome = score(study[0])
     assert outcome.status in (1, 2) and outcome.output == ""
+    if not message:  # this key is fine, but the results are of another study
+        assert "result of another study" in outcome.errors
+        return
     assert "'study.key.json'" in outcome.errors and message in outcome.errors
 
 
@@ -185,8 +236,11 @@ def test_screened_raters_are_named_with_reasons_and_all_scores_are_printed_too(s
     save(folder / "results", [result_of(key, "12", [4] * len(key.sessions["12"]))])
     outcome = score(folder, "--html", "page")
     assert outcome.status == 0
-    said = outcome.output.partition("Without the screened raters:\n")[2].splitlines()[0]
-    assert re.fullmatch(r"rater 12: failed [34] of 4 attention traps; gave the same answer, 4, to 40 of 40 items", said)
+    said, _, heading = outcome.output.splitlines()[:3]
+    assert heading == "Without the screened raters:"
+    assert re.fullmatch(
+        r"screened: rater 12: failed [34] of 4 attention traps; gave the same answer, 4, to 40 of 40 items", said
+    )
     assert outcome.output.index("11 raters") < outcome.output.index("12 raters")
     assert "rater 12 is screened" in Path("page/index.html").read_text()
 
@@ -281,7 +335,17 @@ def test_power_grows_with_raters_clips_and_the_difference():
     assert grids[0][1, 1] > grids[0].min() and (grids[1] >= grids[0]).all() and grids[1][1, 1] > 95
 
 
-@pytest.mark.parametrize("text", ["1", "a", "3,,4", "-2", ""])
+def test_the_difference_is_that_of_the_scores_not_of_latent_opinions():
+    for difference in (0.3, 1.0, 2.0):
+        latent = latent_difference(difference, TYPICAL)
+        quality = MIDDLE + np.array([latent, -latent]) / 2
+        scores = simulate(quality, 400, 400, TYPICAL, np.random.default_rng(0)).mean((1, 2))
+        assert scores[0] - scores[1] == pytest.approx(difference, abs=0.06)
+        assert latent > difference
+    assert "is too large" in call("dd-study power", "--difference", 3.9).errors
+
+
+@pytest.mark.parametrize("text", ["1", "a", "3,,4", "-2", "", "1001"])
 def test_power_refuses_impossible_numbers(text):
     outcome = call("dd-study power", "--difference", 0.5, "--raters", text)
     assert outcome.status == 2 and "--raters" in outcome.errors

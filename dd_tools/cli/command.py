@@ -39,7 +39,7 @@ def console_command(name: str, function: Callable[..., None]) -> Callable[[], No
     ``--debug`` and ``--version``.
     """
     command, parameters = _reported(name, function)
-    return _script(name, lambda: _app(name, command, parameters))
+    return _script(lambda: name, lambda: _app(name, command, parameters))
 
 
 def console_commands(name: str, summary: str, functions: Mapping[str, Callable[..., None]]) -> Callable[[], None]:
@@ -57,7 +57,10 @@ def console_commands(name: str, summary: str, functions: Mapping[str, Callable[.
             _add(app, own, command, parameters)
         return app
 
-    return _script(name, app)
+    def named() -> str:
+        return f"{name} {sys.argv[1]}" if sys.argv[1:2] and sys.argv[1] in functions else name
+
+    return _script(named, app)
 
 
 def _reported(name: str, function: Callable[..., None]) -> tuple[Callable[..., None], list[inspect.Parameter]]:
@@ -93,8 +96,8 @@ def _reported(name: str, function: Callable[..., None]) -> tuple[Callable[..., N
     return command, _parameters_for_typer(function, command)
 
 
-def _script(name: str, app: Callable[[], typer.Typer]) -> Callable[[], None]:
-    """The function that a console script calls. app: builds the parser of the command line."""
+def _script(name: Callable[[], str], app: Callable[[], typer.Typer]) -> Callable[[], None]:
+    """The function that a console script calls. name: for messages. app: builds the parser of the command line."""
 
     def run() -> None:
         # A terminal or pipe that is not Unicode gets escapes, not a traceback after all the work.
@@ -102,10 +105,10 @@ def _script(name: str, app: Callable[[], typer.Typer]) -> Callable[[], None]:
         try:
             sys.exit(app()(standalone_mode=False))
         except KeyboardInterrupt:  # before the command begins
-            typer.echo(f"{name}: interrupted", err=True)
+            typer.echo(f"{name()}: interrupted", err=True)
             sys.exit(128 + signal.SIGINT)
         except _ParsingError as error:
-            typer.echo(f"{name}: {spelled(_parsing_message(error))}; see {name} --help", err=True)
+            typer.echo(f"{name()}: {spelled(_parsing_message(error))}; see {name()} --help", err=True)
             sys.exit(EXIT_USAGE)
 
     return run

@@ -24,7 +24,7 @@ NewKey = Annotated[
 Mode = Annotated[
     str, typer.Option(metavar="rating|preference", help="Rate one video at a time, or choose the better one of two.")
 ]
-Raters = Annotated[int, typer.Option(min=1, max=10_000, help="Number of raters, whose orders are balanced.")]
+Raters = Annotated[int, typer.Option(min=1, max=1000, help="Number of raters, whose orders are balanced.")]
 SystemsPerClip = Annotated[
     int | None,
     typer.Option(min=1, metavar="K", help="Systems, or pairs, of each clip that a rater sees.  [default: all]"),
@@ -66,9 +66,9 @@ def score(
 ) -> None:
     """Score the answers of raters.
 
-    Prints the paper's Table 3, with and without the raters who did not pay attention: mean opinion scores with 95 %
-    intervals, or how often each system is preferred. Results that were edited, that are of another study or that
-    contradict each other are left out, and the exit status is 1.
+    Prints a table laid out as the paper's Table 3, with and without the raters who did not pay attention: mean opinion
+    scores with 95 % intervals, or the chance of each system to be preferred to an average one. Results that were
+    edited, that are of another study or that contradict each other are left out, and the exit status is 1.
     """
     from dd_tools.evaluation.study.analysis import score_study
     from dd_tools.evaluation.study.export import write_answers, write_scores
@@ -76,41 +76,48 @@ def score(
     from dd_tools.evaluation.study.results import collect
     from dd_tools.evaluation.study.score_page import write_score_page
 
-    check_outputs(json, csv, html)
+    check_outputs(json, csv, html, [key, *results])
     study = read_key(key)
     collection = collect(results, study)
     for line in collection.faults:
         session.fail(line)
-    for line in collection.repeated:
+    for line in collection.remarks:
         session.say(line)
-    if not collection.results:
+    used, expected = len(collection.results), len(study.sessions)
+    if not used:
         raise DataError(f"no usable results among {len(results)} files")
+    if used < expected:
+        session.say(f"results of {used} of {expected} raters; {len(collection.faults)} left out")
     scores = score_study(collection.results, study)
     print_scores(scores)
     if json:
-        write_scores(scores, json)
+        write_scores(scores, collection.faults, json)
     if csv:
         write_answers(collection.results, scores, csv)
     if html:
         write_score_page(scores, collection.faults, html)
 
 
-def check_outputs(json: Path | None, csv: Path | None, folder: Path | None) -> None:
-    """Raise `DataError` before the work if an output cannot be written; create the page's folder."""
+def check_outputs(json: Path | None, csv: Path | None, folder: Path | None, inputs: list[Path]) -> None:
+    """Raise an error before the work if an output cannot be written or is an input; create the page's folder."""
+    from dd_tools.cli.files import check_not_input
     from dd_tools.formats.atomic import check_output_path, create_output_folder
 
     for path in filter(None, (json, csv)):
         check_output_path(path)
+        check_not_input(path, *inputs)
     if folder:
         create_output_folder(folder)
 
 
 def print_scores(scores: "StudyScores") -> None:
-    """Print the tables of the attentive raters, then who was screened and the scores of all raters."""
+    """Print the tables; if raters were screened, who and why, then those without them, then those with them."""
+    if scores.screened:
+        lines = [f"screened: rater {rater}: {'; '.join(reasons)}" for rater, reasons in scores.screened.items()]
+        print(*lines, "", "Without the screened raters:", sep="\n")
     print_analysis(scores.attentive)
     if scores.screened:
-        lines = [f"rater {rater}: {'; '.join(reasons)}" for rater, reasons in scores.screened.items()]
-        print("", "Without the screened raters:", *lines, "", "With them:", sep="\n")
+        print("", "With them:", sep="\n")
         print_analysis(scores.all)
 
 
@@ -122,7 +129,7 @@ def print_analysis(analysis: "Analysis") -> None:
     if not analysis.scenarios:
         print("no raters")
         return
-    raters = f"{analysis.raters} raters; {tables.scenario_titles(analysis)}"
+    raters = f"{tables.raters_text(analysis.raters)}; {tables.scenario_titles(analysis)}"
     if next(iter(analysis.scenarios.values())).preferences:
         header, rows = tables.preference_table(analysis)
         print_table(header, [rows], [f"chance to be preferred to an average system; {raters}"])
@@ -137,14 +144,16 @@ def print_analysis(analysis: "Analysis") -> None:
 def power(
     session: Session,
     difference: Annotated[
-        float, typer.Option(min=0.05, max=4, help="Difference of two systems' mean opinion scores to find, in points.")
+        float, typer.Option(min=0.05, help="Difference of two systems' mean opinion scores to find, in points.")
     ],
     raters: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of raters to try.")] = "6,12,18,24,36,48",
     clips: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of clips to try.")] = "5,10,15,20,30",
     target: Annotated[
         float, typer.Option("--power", min=0.5, max=0.99, help="Share of studies that should find the difference.")
     ] = 0.8,
-    studies: Annotated[int, typer.Option(min=100, help="Number of studies to simulate for each size.")] = 400,
+    studies: Annotated[
+        int, typer.Option(min=100, max=100_000, help="Number of studies to simulate for each size.")
+    ] = 400,
     seed: Seed = 0,
 ) -> None:
     """Tell how many raters and clips are needed.
@@ -155,7 +164,7 @@ def power(
     from dd_tools.cli.table import print_table
     from dd_tools.evaluation.study.power import power_table
 
-    rater_counts, clip_counts = (counts("--" + name, text) for name, text in (("raters", raters), ("clips", clips)))
+    rater_counts, clip_counts = counts("--raters", raters, 1000), counts("--clips", clips, 200)
     shares = power_table(difference, rater_counts, clip_counts, studies=studies, seed=seed, reporter=session)
     rows = [
         [f"{count} raters", *(f"{100 * share:.0f} %" + (" *" if share >= target else "") for share in row)]
@@ -165,13 +174,13 @@ def power(
     print_table(["", *(f"{count} clips" for count in clip_counts)], [rows], [enough])
 
 
-def counts(option: str, text: str) -> list[int]:
-    """The numbers in a list such as ``6,12``, from 2 on."""
+def counts(option: str, text: str, most: int) -> list[int]:
+    """The numbers in a list such as ``6,12``, from 2 to `most`."""
     from dd_tools.errors import UsageError
 
     parts = text.split(",")
-    if not all(part.isdecimal() and 2 <= int(part) <= 10_000 for part in parts):
-        raise UsageError(f"unknown {option} '{text}', expected numbers from 2 on, separated by commas")
+    if not all(part.isdecimal() and len(part) < 9 and 2 <= int(part) <= most for part in parts):
+        raise UsageError(f"unknown {option} '{text}', expected numbers from 2 to {most}, separated by commas")
     return [int(part) for part in parts]
 
 

@@ -15,6 +15,7 @@ from dd_tools.evaluation.study.scenarios import SCALE, SCENARIOS
 from dd_tools.evaluation.study.screening import reasons_to_screen
 
 SCALE_ENDS = min(SCALE), max(SCALE)
+DIFFERENCES = SCALE_ENDS[0] - SCALE_ENDS[1], SCALE_ENDS[1] - SCALE_ENDS[0]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _score_ratings(results: Sequence[Result], key: Key, scenario: str) -> Scenar
     scores = rating_matrices(results, key, scenario)
     return ScenarioScores(
         {system: estimate(own, SCALE_ENDS) for system, own in scores.items()},
-        compare(scores),
+        compare(scores, DIFFERENCES),
         agreement(np.concatenate(list(scores.values()), axis=1)),
         [],
     )

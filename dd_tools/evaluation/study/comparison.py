@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import rankdata, wilcoxon
 
 from dd_tools.evaluation.study.opinion import Estimate, estimate
+
+MIN_RATERS = 6  # with fewer, no p is below 0.05
+LARGEST_EXACT = 200  # differences
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,15 @@ class Comparison:
     p: float
 
 
-def compare(scores: Mapping[str, np.ndarray]) -> list[Comparison]:
-    """All pairs of systems. scores: of each system, (raters, clips), NaN where a rater did not see a clip."""
+def compare(scores: Mapping[str, np.ndarray], bounds: tuple[float, float]) -> list[Comparison]:
+    """All pairs of systems.
+
+    scores: of each system, (raters, clips), NaN where a rater did not see a clip. bounds: least and largest difference.
+    """
     pairs = list(combinations(scores, 2))
     tests = holm([rank_test(scores[one], scores[other]) for one, other in pairs])
     return [
-        Comparison(one, other, estimate(differences(scores[one], scores[other])), p)
+        Comparison(one, other, estimate(differences(scores[one], scores[other]), bounds), p)
         for (one, other), p in zip(pairs, tests, strict=True)
     ]
 
@@ -40,18 +46,20 @@ def differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     as there are for each score of its system.
     """
     known = ~(np.isnan(first) & np.isnan(second))
+    if np.isnan(first).all() or np.isnan(second).all():
+        return np.full(first.shape, np.nan)
     mean = np.nanmean(first) - np.nanmean(second)
     shares = [(one - np.nanmean(one)) * known.sum() / np.count_nonzero(~np.isnan(one)) for one in (first, second)]
     return np.where(known, mean + np.nan_to_num(shares[0]) - np.nan_to_num(shares[1]), np.nan)
 
 
 def rank_test(first: np.ndarray, second: np.ndarray) -> float:
-    """The p of Wilcoxon's signed-rank test on the raters' mean scores of two systems, (R, C) each; NaN without raters.
+    """The p of Wilcoxon's signed-rank test on the raters' mean scores of two systems, (R, C) each.
 
-    Raters who did not see both systems are left out.
+    Raters who did not see both systems are left out. NaN for fewer than `MIN_RATERS`.
     """
     seen = ~(np.isnan(first).all(1) | np.isnan(second).all(1))
-    if not seen.any():
+    if np.count_nonzero(seen) < MIN_RATERS:
         return np.nan
     return signed_rank_test(np.nanmean(first[seen], 1) - np.nanmean(second[seen], 1))
 
@@ -60,9 +68,12 @@ def signed_rank_test(differences: np.ndarray) -> float:
     """The exact two-sided p of Wilcoxon's signed-rank test (1945) of differences (N,), also with ties.
 
     Differences of zero are ranked and then left out (Pratt 1959). SciPy enumerates the 2^N signs if there are ties,
-    which takes a second for 12 raters, and approximates the p of more.
+    which takes a second for 12 raters, and approximates the p of more. Here p is
+    exact up to `LARGEST_EXACT` differences.
     """
     differences = np.round(differences, 9)  # so that equal ones are ties
+    if len(differences) > LARGEST_EXACT:
+        return float(wilcoxon(differences, zero_method="pratt", method="approx").pvalue) if differences.any() else 1.0
     ranks = np.rint(2 * rankdata(np.abs(differences))).astype(int)  # doubled, as ties share half ranks
     chances = np.ones(1)  # of each sum of the ranks of positive differences
     for rank in ranks[differences != 0]:

@@ -19,28 +19,36 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def write_scores(scores: StudyScores, path: Path) -> None:
-    """Write one object: version, study, mode, screened, attentive, all. NaN is null."""
+def write_scores(scores: StudyScores, left_out: Sequence[str], path: Path) -> None:
+    """Write one object: version, study, mode, raters, left_out, screened, attentive, all. NaN is null.
+
+    left_out: a line for each result that was not used.
+    """
     document = {
         "dd_study": __version__,
         "study": scores.key.study,
         "mode": scores.key.mode,
+        "raters": len(scores.key.sessions),
+        "left_out": list(left_out),
         "screened": scores.screened,
         "attentive": _analysis(scores.attentive),
         "all": _analysis(scores.all),
     }
-    _write(path, json.dumps(_without_nan(document), ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+    _write(path, json.dumps(_for_json(document), ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
 def _analysis(analysis: Analysis) -> dict:
     return {"raters": analysis.raters, **{name: asdict(one) for name, one in analysis.scenarios.items()}}
 
 
-def _without_nan(value: object) -> object:
+def _for_json(value: object) -> object:
+    """The value with null for NaN and names spelled as in messages."""
     if isinstance(value, Mapping):
-        return {key: _without_nan(inner) for key, inner in value.items()}
+        return {spelled(key): _for_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
+        return [_for_json(inner) for inner in value]
+    if isinstance(value, str):
+        return spelled(value)
     return None if value != value else value
 
 

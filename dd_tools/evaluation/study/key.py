@@ -14,6 +14,7 @@ RATING, PREFERENCE = MODES = ("rating", "preference")
 RATED, TRAINING, REPEAT, TRAP = ROLES = ("rated", "training", "repeat", "trap")
 TRUTH, ANCHOR = "truth", "anchor"  # systems: the hidden reference, and the reference with its audio shifted
 FORMAT, VERSION = "dd-study key", 1
+_TYPES = {"study": str, "mode": str, "items": dict, "sessions": dict}
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,16 @@ def read_key(path: Path) -> Key:
 
 
 def _checked(values: dict) -> Key:
+    if not all(isinstance(values[name], kind) for name, kind in _TYPES.items()):
+        raise ValueError(f"expected {', '.join(_TYPES)}")
+    lists = [*values["sessions"].values(), *(item["systems"] for item in values["items"].values())]
+    if not all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in lists):
+        raise ValueError("systems and sessions must be lists of names")
     items = {name: Item(**{**item, "systems": tuple(item["systems"])}) for name, item in values["items"].items()}
     sessions = {rater: tuple(names) for rater, names in values["sessions"].items()}
     key = Key(values["study"], values["mode"], items, sessions)
-    if key.mode not in MODES or not isinstance(key.study, str):
-        raise ValueError("unknown mode or study")
+    if key.mode not in MODES:
+        raise ValueError(f"unknown mode '{key.mode}'")
     for name, item in items.items():
         _check_item(key, name, item)
     for rater, names in sessions.items():
@@ -97,7 +103,6 @@ def _check_item(key: Key, name: str, item: Item) -> None:
     videos = 0 if item.role == TRAP else 1 if key.mode == RATING else 2
     if item.role not in ROLES or item.scenario not in SCENARIOS or len(item.systems) != videos:
         raise ValueError(f"unknown role or scenario, or a wrong number of systems, of item '{name}'")
-    if (item.role == TRAP) != (item.answer in key.answers):
-        raise ValueError(f"wrong answer of item '{name}'")
-    if not all(isinstance(text, str) for text in (item.clip, *item.systems)):
-        raise ValueError(f"wrong names in item '{name}'")
+    is_right = type(item.answer) is int and item.answer in key.answers if item.role == TRAP else item.answer is None
+    if not is_right or not isinstance(item.clip, str):
+        raise ValueError(f"wrong answer or clip of item '{name}'")

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL, RESAMPLES, SEED = 0.95, 2000, 0
+TOLERANCE, MAX_ROUNDS = 1e-9, 1000  # of effects of raters and clips
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,19 @@ def crossed_variance(scores: np.ndarray) -> tuple[float, float]:
 
 
 def _interaction(errors: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """What is left of the `known` errors (R, C) after the best sum of an effect of the rater and one of the clip."""
-    row, column = np.nonzero(known)
-    design = np.concatenate([np.eye(known.shape[0])[row], np.eye(known.shape[1])[column]], axis=1)
-    values = errors[known]
-    return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    """What is left of the `known` errors (R, C) after the best sum of an effect of the rater and one of the clip.
+
+    Both effects are the means of what the other leaves, in turn until they stay; at once if nothing is missing.
+    """
+    left = errors
+    for _ in range(MAX_ROUNDS):
+        before = left
+        for axis in (0, 1):
+            mean = left.sum(axis, keepdims=True) / known.sum(axis, keepdims=True)
+            left = np.where(known, left - mean, 0.0)
+        if np.abs(left - before).max() < TOLERANCE:
+            break
+    return left
 
 
 def resampled_means(scores: np.ndarray) -> np.ndarray:

@@ -1,16 +1,21 @@
 """How many raters and clips a study needs: simulated studies of two systems whose difference is known."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import norm
 
+from dd_tools.errors import UsageError
 from dd_tools.evaluation.study.comparison import differences
 from dd_tools.evaluation.study.opinion import estimate
 from dd_tools.evaluation.study.scenarios import SCALE
 from dd_tools.reporting import SILENT, Reporter
 
-MIDDLE = 3.5  # mean of the latent scores of the two systems
+MIDDLE = 3.5  # mean of the latent qualities of the two systems
+MAX_LATENT = 6.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,30 @@ def simulate(quality: np.ndarray, raters: int, clips: int, spread: Spread, rng: 
     return np.clip(np.rint(opinions), min(SCALE), max(SCALE))
 
 
+def expected_score(quality: float, spread: Spread) -> float:
+    """The mean of the ratings, from 1 to 5, of a system with this latent quality."""
+    total = math.sqrt(sum(one**2 for one in vars(spread).values()))
+    limits = np.arange(min(SCALE), max(SCALE)) + 0.5
+    return min(SCALE) + float(norm.sf((limits - quality) / total).sum())
+
+
+def latent_difference(difference: float, spread: Spread) -> float:
+    """How far apart the latent qualities of two systems are whose mean opinion scores differ by `difference`.
+
+    That is more than the scores, as the scale ends. Raises `UsageError` for a difference that is too large.
+    """
+
+    def excess(latent: float) -> float:
+        high, low = (expected_score(MIDDLE + side * latent / 2, spread) for side in (1, -1))
+        return high - low - difference
+
+    if excess(MAX_LATENT) < 0:
+        raise UsageError(
+            f"difference {difference:g} is too large, expected up to {difference + excess(MAX_LATENT):.1f}"
+        )
+    return float(brentq(excess, 0, MAX_LATENT))
+
+
 def power_table(
     difference: float,
     raters: Sequence[int],
@@ -65,9 +94,13 @@ def power_table(
 
 
 def power(difference: float, raters: int, clips: int, spread: Spread, *, studies: int, seed: int) -> float:
-    """The share of `studies` in which the interval of the difference, over raters and clips, does not contain 0."""
+    """The share of `studies` in which the interval of the difference, over raters and clips, does not contain 0.
+
+    difference: of the mean opinion scores.
+    """
     rng = np.random.default_rng(seed)
-    quality = MIDDLE + np.array([difference, -difference]) / 2
+    latent = latent_difference(difference, spread)
+    quality = MIDDLE + np.array([latent, -latent]) / 2
     found = 0
     for _ in range(studies):
         first, second = simulate(quality, raters, clips, spread, rng)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dd_tools.errors import DataError, reason
-from dd_tools.evaluation.study.key import Key
+from dd_tools.evaluation.study.key import RATED, Key
 from dd_tools.formats.strict_json import parse_object
 
 FORMAT, VERSION = "dd-study result", 1
+LARGEST = 2**53  # up to which JavaScript counts
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Collection:
-    """The usable results of a study, one per rater, and a line for each file that was left out or not needed."""
+    """The usable results of a study, one per rater.
+
+    faults: a line for each file, or each rater, that was left out. remarks: a line for each copy of a result, and for
+    each rater who could not answer everything, because videos did not play.
+    """
 
     results: Sequence[Result]
     faults: Sequence[str]
-    repeated: Sequence[str]
+    remarks: Sequence[str]
 
 
 def collect(paths: Sequence[Path], key: Key) -> Collection:
@@ -58,7 +63,7 @@ def collect(paths: Sequence[Path], key: Key) -> Collection:
 
     So are several different results of one rater, as nobody knows which is right; copies of one result count once.
     """
-    faults, repeated = [], []
+    faults, remarks = [], []
     by_rater: dict[str, list[tuple[Path, Result]]] = defaultdict(list)
     for path in paths:
         try:
@@ -75,8 +80,10 @@ def collect(paths: Sequence[Path], key: Key) -> Collection:
             faults.append(f"cannot use {names}: different results of rater {rater}")
             continue
         kept.append(result)
-        repeated += [f"'{path}' is the same result as '{first}' of rater {rater}" for path, _ in others]
-    return Collection(kept, faults, repeated)
+        if missing := len(key.sessions[rater]) - len(result.answers):
+            remarks.append(f"rater {rater} left out {missing} items, whose videos did not play")
+        remarks += [f"'{path}' is the same result as '{first}' of rater {rater}" for path, _ in others]
+    return Collection(kept, faults, remarks)
 
 
 def read_result(path: Path, key: Key) -> Result:
@@ -85,22 +92,55 @@ def read_result(path: Path, key: Key) -> Result:
         values = parse_object(path.read_bytes())
         if values.get("format") != FORMAT or values.get("version") != VERSION:
             raise ValueError(f"expected format '{FORMAT}', version {VERSION}")
-        answers = tuple(Answer(**one) for one in values["answers"])
-        result = Result(*(values[name] for name in ("study", "rater", "started", "finished")), answers)
-        checksum = values["checksum"]
+        result, checksum = _parsed(values), _text(values, "checksum")
+        computed = result.checksum
     except OSError as error:
         raise DataError(f"cannot read '{path}': {reason(error)}") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"cannot read '{path}': not the JSON result of a rater ({error})") from None
+    except ValueError as error:
+        raise DataError(
+            f"cannot read '{path}': not the JSON result of a rater ({error}); ask the rater to save it again"
+        ) from None
     if result.study != key.study:
         raise DataError(f"cannot use '{path}': result of another study ('{result.study}', the key's is '{key.study}')")
-    for fault in _edits(result, checksum, key):
+    for fault in _edits(result, key):
         raise DataError(f"cannot use '{path}': it was edited: {fault}")
+    if checksum != computed:
+        raise DataError(f"cannot use '{path}': it was edited: its checksum is wrong")
+    if not any(key.items[one.item].role == RATED for one in result.answers):
+        raise DataError(f"cannot use '{path}': rater {result.rater} answered no item that is scored")
     return result
 
 
-def _edits(result: Result, checksum: object, key: Key) -> Iterator[str]:
-    """What the page cannot have written."""
+def _parsed(values: dict) -> Result:
+    """The result in a JSON object. Raises `ValueError`."""
+    answers = values.get("answers")
+    if not isinstance(answers, list) or not all(isinstance(one, dict) for one in answers):
+        raise ValueError("'answers' is no list of objects")
+    return Result(
+        *(_text(values, name) for name in ("study", "rater", "started", "finished")),
+        tuple(
+            Answer(_text(one, "item"), *(_number(one, name) for name in ("answer", "plays", "milliseconds")))
+            for one in answers
+        ),
+    )
+
+
+def _text(values: dict, name: str) -> str:
+    value = values.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"'{name}' is no text")
+    return value
+
+
+def _number(values: dict, name: str) -> int:
+    value = values.get(name)
+    if type(value) is not int or not 0 <= value <= LARGEST:
+        raise ValueError(f"'{name}' is no whole number from 0 to 2^53")
+    return value
+
+
+def _edits(result: Result, key: Key) -> Iterator[str]:
+    """What the page cannot have written, apart from the checksum."""
     if result.rater not in key.sessions:
         yield f"the study has no rater '{result.rater}'"
         return
@@ -108,10 +148,5 @@ def _edits(result: Result, checksum: object, key: Key) -> Iterator[str]:
     if not all(one.item in session for one in result.answers):  # each further on than the one before
         yield f"its items are not those of rater {result.rater}"
     for position, one in enumerate(result.answers, start=1):
-        numbers = (one.answer, one.plays, one.milliseconds)
-        if not all(type(number) is int for number in numbers):
-            yield f"answer {position} has values that are not whole numbers"
-        elif one.answer not in key.answers or one.plays < 1 or one.milliseconds < 0:
-            yield f"answer {position} is {one.answer} after {one.plays} plays and {one.milliseconds} ms"
-    if result.checksum != checksum:
-        yield "its checksum is wrong"
+        if one.answer not in key.answers or one.plays < 1:
+            yield f"answer {position} is {one.answer} after {one.plays} plays"

@@ -44,7 +44,8 @@ def _straight_lining(answers: Answers) -> Iterator[str]:
 def _contradictions(answers: Answers, key: Key) -> Iterator[str]:
     """Answers to items that show the same as an earlier one; a repeated pair has its sides swapped."""
     first = {_shown(item): (item, answer) for item, answer in answers if item.role == RATED}
-    repeats = [(item, answer, *first[_shown(item)]) for item, answer in answers if item.role == REPEAT]
+    repeated = [(item, answer, first.get(_shown(item))) for item, answer in answers if item.role == REPEAT]
+    repeats = [(item, answer, *before) for item, answer, before in repeated if before]  # whose first showing played
     if len(repeats) < MIN_REPEATS:
         return
     if key.mode == RATING:

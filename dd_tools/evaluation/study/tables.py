@@ -16,8 +16,8 @@ from dd_tools.spelling import spelled
 MISSING = "–"
 SIGNIFICANT = 0.05
 COMPARISON_NOTE = (
-    f"differences of the mean scores with 95 % intervals over raters and clips; * p < {SIGNIFICANT} of Wilcoxon's test "
-    "over raters, for these clips, after Holm's correction"
+    "differences of the mean scores with 95 % intervals over raters and clips; p of Wilcoxon's test over raters, for "
+    f"these clips, after Holm's correction; * the interval does not contain 0, and p < {SIGNIFICANT}"
 )
 
 Table = tuple[list[str], list[list[str]]]
@@ -54,8 +54,12 @@ def _comparison_text(scores: ScenarioScores, pair: tuple[str, str]) -> str:
 
 def comparison_text(one: Comparison) -> str:
     """For example ``+0.42 [0.13, 0.71] p 0.012 *``."""
-    star = " *" if one.p < SIGNIFICANT else ""
-    return f"{one.difference.mean:+.2f} {_interval(one.difference)} p {one.p:.3f}{star}"
+    difference = one.difference
+    if np.isnan(difference.mean):
+        return MISSING
+    is_sure = one.p < SIGNIFICANT and (difference.low > 0 or difference.high < 0)
+    p = MISSING if np.isnan(one.p) else f"{one.p:.3f}"
+    return " ".join(filter(None, (f"{difference.mean:+.2f}", _interval(difference), f"p {p}", "*" * is_sure)))
 
 
 def preference_table(analysis: Analysis) -> Table:
@@ -74,7 +78,8 @@ def preference_text(scores: ScenarioScores, system: str) -> str:
 
 
 def _strength_text(one: Strength) -> str:
-    return f"{one.chance:.0%} [{100 * one.low:.0f}, {100 * one.high:.0f}], wins {one.wins:.0%}".replace("%", " %")
+    interval = "" if np.isnan(one.low) else f" [{100 * one.low:.0f}, {100 * one.high:.0f}]"
+    return f"{100 * one.chance:.0f} %{interval}, wins {100 * one.wins:.0f} %"
 
 
 def ordered_systems(analysis: Analysis) -> list[str]:
@@ -108,6 +113,11 @@ def _interval(value: Estimate) -> str:
 
 def _number(value: float | None) -> str:
     return MISSING if value is None or np.isnan(value) else f"{value:.2f}"
+
+
+def raters_text(count: int) -> str:
+    """For example ``12 raters``."""
+    return f"{count} rater{'s' * (count != 1)}"
 
 
 def scenario_titles(analysis: Analysis) -> str:
