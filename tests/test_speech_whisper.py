@@ -19,6 +19,7 @@ from dd_tools.speech.windows import Window, frame_count
 from dd_tools.weights import shipped_file
 
 SPEECH = Path(__file__).parents[1] / "examples" / "kennedy.flac"
+GOLDEN = Path(__file__).parent / "golden" / "whisper.npz"
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,14 @@ def test_a_click_in_speech_changes_the_frames_around_it_evenly(shipped, speech):
         distances.append((change.argmax(1) + 0.5) / 50 - time)
     assert np.abs(distances).max() <= 0.025
     assert np.abs(np.mean(distances, axis=0)).max() < 0.006
+
+
+def test_the_shipped_model_computes_what_it_did_in_transformers(shipped, speech):
+    """Up to the rounding to float16, half of a 2048th."""
+    with np.load(GOLDEN) as golden:
+        expected = golden["features"]
+    found = shipped.features(speech)[:, ::10, ::5].astype(np.float32)
+    np.testing.assert_allclose(found, expected, rtol=2**-11, atol=2e-4)
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
