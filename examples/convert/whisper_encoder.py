@@ -151,15 +151,13 @@ class Converter(OnnxGraph):
 
 
 def encoder_variables(variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of the encoder, by their names in it. Exits if they are quantised, or if it takes less than 3 s."""
-    arrays = {
-        name.removeprefix("encoder/"): values
-        for name, values in variables.items()
-        if name.startswith("encoder/") and values.ndim
-    }
-    for name, values in arrays.items():
-        if values.dtype.kind != "f":
-            raise SystemExit(f"{name}: {values.dtype} values, expected a model in float16 or float32")
+    """The arrays of the encoder, by their names in it. Exits if they are no floats, or if it takes less than 3 s."""
+    arrays = {}
+    for name, values in variables.items():
+        if name.startswith("encoder/") and values.ndim:
+            if values.dtype.kind != "f":
+                raise SystemExit(f"{name}: {values.dtype} values, expected a model in float16 or float32")
+            arrays[name.removeprefix("encoder/")] = values
     positions = len(arrays["position_encodings/encodings"])
     if positions < WINDOW:
         raise SystemExit(f"the encoder takes {positions} frames, expected at least {WINDOW}")
