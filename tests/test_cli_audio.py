@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,8 +18,8 @@ from dd_tools.diffdub.motion_network import MotionNetwork
 from dd_tools.diffdub.motion_training import PRESETS
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, write_checkpoint
 from dd_tools.media.audio import read_audio
+from dd_tools.speech.features import SpeechModel
 from dd_tools.speech.registry import open_speech_model
-from dd_tools.speech.whisper import Whisper
 
 
 def dummy_sound(path, samples: int, rate: int = 16000, amplitude: float = 0.1):
@@ -100,6 +102,21 @@ def test_weights_for_another_speech_model_are_an_error(folder):
         assert outcome == (1, "", f"dd-audio: {message}\n")
 
 
+def test_the_models_that_ship_need_no_torch():
+    """It takes a second to import."""
+    program = """if True:
+        import sys
+        from commands import call
+        for model in (), ("--model", "mel"):
+            assert call("dd-audio", "voice.wav", "-o", "speech.npy", *model).status == 0
+        print(*{"torch", "transformers", "scipy", "h5py"} & set(sys.modules))
+    """
+    path = os.pathsep.join(map(str, (Path(__file__).parent, Path(__file__).parents[1])))
+    environment = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr) == ("\n", "")
+
+
 def test_silence_is_an_error():
     dummy_sound("still.wav", 16000, amplitude=0)
     outcome = call("dd-audio", "still.wav", "-o", "speech.npy", "--model", "mel")
@@ -149,6 +166,11 @@ def test_a_bad_file_does_not_stop_the_others(folder):
         (["voice.wav", "-o", "no/speech.npy"], 1, "cannot write 'no/speech.npy': folder 'no' does not exist"),
         (["voice.wav", "-o", "voice.wav"], 2, "'voice.wav' is both input and output"),
         (["voice.wav", "mute.mp4", "-o", "-"], 2, "'-' is not an existing folder, which 2 inputs need"),
+        (
+            ["voice.wav", "-o", "speech.npy", "--device", "gpu"],
+            2,
+            "unknown device 'gpu', expected auto, cpu, cuda, mps or cuda:N",
+        ),
         (["voice.wav", "-o", "speech.npy", "--model", "./no"], 1, "cannot open speech model './no': no such folder"),
         (
             ["voice.wav", "-o", "speech.npy", "--weights", "no.safetensors"],
@@ -165,11 +187,12 @@ def test_bad_input_is_a_one_line_error_and_leaves_no_file(folder, arguments, sta
     assert sorted(os.listdir()) == before
 
 
-def test_a_gpu_that_is_too_small_is_one_line(monkeypatch):
+def test_a_gpu_that_is_too_small_is_one_line(folder, monkeypatch):
     def fail(*arguments, **options):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(Whisper, "stream", fail)
-    outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--device", "cpu")
+    monkeypatch.setattr(SpeechModel, "stream", fail)
+    hubert = dummy_hubert(folder / "hubert")
+    outcome = call("dd-audio", "voice.wav", "-o", "speech.npy", "--model", hubert, "--device", "cpu")
     assert outcome == (1, "", "dd-audio: out of memory on device 'cpu'; use --device cpu\n")
     assert not Path("speech.npy").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from both_kinds import fitting_latents, noisy_latents, of_both_kinds, tiny_motion_model, tiny_renderer
-from factories import dummy_clip, dummy_speech
+from factories import dummy_clip, dummy_hubert, dummy_speech, dummy_whisper
 from reporters import RecordingReporter
 from training_tasks import CPU, TASKS, dummy_task, write_clips
 
@@ -121,9 +121,11 @@ def test_a_batch_that_does_not_fit_is_halved():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_speech_features_are_those_of_the_cpu():
+@pytest.mark.parametrize("dummy", [dummy_hubert, dummy_whisper])
+def test_speech_features_are_those_of_the_cpu(dummy, tmp_path):
     samples = np.random.default_rng(0).normal(size=16000).astype(np.float32)
-    expected, found = (open_speech_model("whisper", device=device).features(samples) for device in ("cpu", "cuda:0"))
+    source = str(dummy(tmp_path))
+    expected, found = (open_speech_model(source, device=device).features(samples) for device in ("cpu", "cuda:0"))
     assert np.abs(found.astype(np.float32) - expected).max() <= 1e-2 * np.abs(expected).max()
 
 

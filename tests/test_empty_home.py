@@ -12,7 +12,7 @@ from factories import dummy_portrait, dummy_trunk, dummy_voice
 from released import dummy_authors_checkpoint, dummy_small_renderer
 from study_plans import write_plan
 
-# All of them, with the shipped models; libraries that keep caches are onnxruntime, transformers, torch and lpips.
+# All of them, with the shipped models; libraries that keep caches are onnxruntime, torch and lpips.
 LINES = """
 dd-prep portrait.png -o clip.h5
 dd-encode clip.h5 -o reference.npy

@@ -1,6 +1,7 @@
-"""The conversion of CTranslate2's Whisper: a small model.bin, byte by byte, to a folder that transformers reads."""
+"""The conversion of CTranslate2's Whisper: a small model.bin, byte by byte, to an ONNX file."""
 
-import runpy
+import copy
+import importlib
 import struct
 import subprocess
 import sys
@@ -11,10 +12,9 @@ import pytest
 import torch
 import transformers
 
-from dd_tools.speech.registry import open_speech_model
+from dd_tools.formats.onnx_network import open_session
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "convert" / "whisper_encoder.py"
-convert = runpy.run_path(str(SCRIPT))["convert"]
 WIDTH, BANDS, POSITIONS = 64, 80, 200
 
 
@@ -29,6 +29,11 @@ def variable(name: str, values: np.ndarray) -> bytes:
     return string(name) + sizes + struct.pack("<BI", kind, values.nbytes) + values.tobytes()
 
 
+# A table of positions, before its values, and the same as rows of twice the length.
+TABLE, SHORT_TABLE = (
+    string("encoder/position_encodings/encodings") + struct.pack("<B2I", 2, POSITIONS // part, part * WIDTH)
+    for part in (1, 2)
+)
 BIAS = string("encoder/conv1/bias") + struct.pack("<BI", 1, WIDTH)  # what is before the type of its values
 
 
@@ -46,6 +51,12 @@ def encoder():
         if parameter.ndim == 1:
             torch.nn.init.normal_(parameter)
     return encoder
+
+
+@pytest.fixture
+def convert(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    return importlib.import_module("whisper_encoder").convert
 
 
 @pytest.fixture
@@ -79,21 +90,27 @@ def model_bin(tmp_path, encoder) -> Path:
     return path
 
 
-def test_the_converted_encoder_is_the_original(tmp_path, encoder, model_bin):
-    subprocess.run([sys.executable, SCRIPT, model_bin, tmp_path / "out"], check=True)
-    found = transformers.WhisperModel.from_pretrained(tmp_path / "out").encoder.half()
-    assert found.config.encoder_attention_heads == 1 and found.config.num_mel_bins == BANDS
-    expected = encoder.state_dict()
-    assert set(found.state_dict()) == set(expected)
-    for name, tensor in found.state_dict().items():
-        assert torch.equal(tensor, expected[name]), name
+@torch.inference_mode()
+def test_the_converted_encoder_computes_what_the_original_does(tmp_path, encoder, model_bin):
+    """But for windows of 150 frames, the first of its 200 positions."""
+    subprocess.run([sys.executable, SCRIPT, model_bin, tmp_path], check=True)
+    mel = torch.randn(3, BANDS, 300, generator=torch.Generator().manual_seed(0))
+    short = copy.deepcopy(encoder).float()
+    short.embed_positions = torch.nn.Embedding.from_pretrained(short.embed_positions.weight[:150])
+    short.config.max_source_positions = 150
+    expected = torch.stack(short(mel, output_hidden_states=True).hidden_states).numpy()
+    (found,) = open_session(tmp_path / "encoder.onnx", "encoder.onnx").run(None, {"mel": mel.numpy()})
+    assert found.shape == (3, 3, 150, WIDTH) and expected.std() > 0.5
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_the_folder_is_a_speech_model(tmp_path, model_bin):
-    convert(model_bin, tmp_path / "out")
-    noise = np.random.default_rng(0).standard_normal(16000).astype(np.float32)
-    features = open_speech_model(str(tmp_path / "out")).features(noise)
-    assert features.shape == (3, 50, WIDTH) and np.ptp(features.astype(float)) > 1
+def test_weights_are_stored_in_half_precision_with_their_place_effect(tmp_path, convert, model_bin):
+    convert(model_bin, tmp_path)
+    values = WIDTH * (3 * BANDS + 3 * WIDTH + 150) + 2 * 12 * WIDTH**2  # without biases and norms
+    assert 2 * values < (tmp_path / "encoder.onnx").stat().st_size < 2.3 * values
+    effect = np.load(tmp_path / "place_effect.npy")
+    assert effect.shape == (3, 50, WIDTH)
+    np.testing.assert_allclose(effect.mean(1), 0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +123,10 @@ def test_the_folder_is_a_speech_model(tmp_path, model_bin):
         ),
         (lambda data: data.replace(BIAS + b"\4", BIAS + b"\2"), "encoder/conv1/bias: int16 values, expected"),
         (lambda data: data.replace(BIAS + b"\4", BIAS + b"\5"), "encoder/conv1/bias: values of unknown type 5"),
+        (lambda data: data.replace(TABLE, SHORT_TABLE), "takes 100 frames, expected at least 150"),
     ],
 )
-def test_another_file_is_an_error(tmp_path, model_bin, damage, message):
+def test_another_file_is_an_error(tmp_path, convert, model_bin, damage, message):
     model_bin.write_bytes(damage(model_bin.read_bytes()))
     with pytest.raises(SystemExit, match=message):
-        convert(model_bin, tmp_path / "out")
+        convert(model_bin, tmp_path)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from onnx_files import GRAPH, field, model, node, tensor, write_colours
 
 from dd_tools.errors import DataError
-from dd_tools.face.detectors.onnx_network import open_session
 from dd_tools.formats.onnx_file import read_onnx
+from dd_tools.formats.onnx_network import open_session
 from dd_tools.weights import shipped_file
 
 PASS = node("Identity", "x", "y")

@@ -1,5 +1,6 @@
-"""Whisper features against transformers' own Whisper, where they are in time, cuts, and too few positions."""
+"""Whisper features against transformers' own Whisper, where they are in time, cuts, shipped files, few positions."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,18 +8,21 @@ import pytest
 import torch
 import transformers
 from factories import dummy_whisper
-from safetensors import safe_open
 from test_speech_features import dummy_voice
 
 from dd_tools.errors import DataError
+from dd_tools.formats.onnx_network import open_network
 from dd_tools.media.audio import SAMPLE_RATE, read_audio
 from dd_tools.speech.features import Level, measure_level
 from dd_tools.speech.loudness import loudness
+from dd_tools.speech.mel_bands import mel_filters
 from dd_tools.speech.registry import open_speech_model
+from dd_tools.speech.whisper import encoder_of, place_effect
 from dd_tools.speech.windows import Window, frame_count
 from dd_tools.weights import shipped_file
 
 SPEECH = Path(__file__).parents[1] / "examples" / "kennedy.flac"
+GOLDEN = Path(__file__).parent / "golden" / "whisper.npz"
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +109,14 @@ def test_a_click_in_speech_changes_the_frames_around_it_evenly(shipped, speech):
     assert np.abs(np.mean(distances, axis=0)).max() < 0.006
 
 
+def test_the_shipped_model_computes_what_it_did_in_transformers(shipped, speech):
+    """Up to the rounding to float16, half of a 2048th."""
+    with np.load(GOLDEN) as golden:
+        expected = golden["features"]
+    found = shipped.features(speech)[:, ::10, ::5].astype(np.float32)
+    np.testing.assert_allclose(found, expected, rtol=2**-11, atol=2e-4)
+
+
 def difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Relative difference (L,) of features (L, T, D), without their mean."""
     deviation = expected - expected.mean(1, keepdims=True)
@@ -173,12 +185,36 @@ def test_whole_models_for_transcription_in_half_precision_are_read_too(tmp_path,
 
 def test_the_shipped_files_hold_an_encoder_in_half_precision_and_its_licence():
     files = shipped_file("whisper-tiny.en")
-    with safe_open(files / "model.safetensors", "np") as tensors:
-        names = list(tensors.keys())
-        assert {tensors.get_tensor(name).dtype.name for name in names} == {"float16"}
-    assert all(name.startswith("encoder.") for name in names)
-    assert (files / "model.safetensors").stat().st_size < 17e6
+    assert sorted(path.name for path in files.iterdir()) == ["LICENSE", "encoder.onnx", "place_effect.npy"]
+    parameters = 384 * (80 * 3 + 384 * 3 + 150) + 4 * 12 * 384**2  # without biases and norms
+    assert 2 * parameters < (files / "encoder.onnx").stat().st_size < 2.05 * parameters
     assert "Copyright (c) 2022 OpenAI" in (files / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_the_shipped_place_effect_is_that_of_the_shipped_encoder():
+    encode = encoder_of(open_network("whisper-tiny.en/encoder"))
+    effect = np.load(shipped_file("whisper-tiny.en/place_effect.npy"))
+    assert (effect.shape, effect.dtype) == ((5, 50, 384), np.float32)
+    np.testing.assert_allclose(place_effect(encode, mel_filters(80, 400)), effect, atol=1e-3)
+    assert np.abs(effect).max() > 0.1
+
+
+def test_the_filters_are_whispers():
+    extractor = transformers.WhisperFeatureExtractor()
+    np.testing.assert_allclose(mel_filters(80, extractor.n_fft), extractor.mel_filters, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "damage"), [("encoder.onnx", "cannot open"), ("place_effect.npy", "cannot read")])
+def test_missing_and_damaged_files_are_a_one_line_error(tmp_path, monkeypatch, name, damage):
+    shutil.copytree(shipped_file("whisper-tiny.en"), tmp_path / "whisper-tiny.en")
+    monkeypatch.setattr("dd_tools.weights.__file__", str(tmp_path / "__init__.py"))
+    path = tmp_path / "whisper-tiny.en" / name
+    path.write_bytes(b"damaged")
+    with pytest.raises(DataError, match=rf"^{damage} '.*{name}': [^\n]+$"):
+        open_speech_model("whisper")
+    path.unlink()
+    with pytest.raises(DataError, match=rf"installation is incomplete: '.*{name}' is missing"):
+        open_speech_model("whisper")
 
 
 def test_a_model_of_too_few_positions_is_an_error(tmp_path):

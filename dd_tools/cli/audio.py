@@ -1,5 +1,7 @@
 """dd-audio: audio to speech features."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -60,23 +62,22 @@ def audio(
     The default model needs no download and writes 5 layers, 0.7 GB per hour of audio; HuBERT-large writes 25, 9 GB; mel
     is log-mel. With --weights, only their weighted sum is written, which dd-generate would otherwise compute.
     """
-    import torch
-
     from dd_tools.media.audio import SAMPLE_RATE
     from dd_tools.media.piped import as_file
-    from dd_tools.nn.device import computing, open_device
-    from dd_tools.pipeline.models import load_motion_model
     from dd_tools.speech.extraction import write_features
-    from dd_tools.speech.features import DEFAULT_MODEL, MEL
+    from dd_tools.speech.features import DEFAULT_MODEL
     from dd_tools.speech.registry import open_speech_model
 
     pairs = plan_outputs(sources, output, ".npy")
     samples = None if duration is None else round(duration * SAMPLE_RATE)
-    motion = load_motion_model(weights) if weights else None
+    motion = None
+    if weights:
+        from dd_tools.pipeline.models import load_motion_model  # imports torch, which takes a second
+
+        motion = load_motion_model(weights)
     name = model or (motion.speech_model if motion else DEFAULT_MODEL)
-    torch_device = open_device("cpu" if name == MEL else device)
-    with computing(torch_device, torch.float32):
-        speech_model = open_speech_model(name, device=str(torch_device), report=session)
+    with _computing(name, device) as torch_device:
+        speech_model = open_speech_model(name, device=torch_device, report=session)
     if motion and (motion.speech_layers, motion.speech_width) != (speech_model.layers, speech_model.width):
         raise DataError(
             f"'{weights}' takes {motion.speech_layers} layers of {motion.speech_width} features, speech model '{name}' "
@@ -95,8 +96,28 @@ def audio(
                 report=session,
             )  # fmt: skip
 
-    with computing(torch_device, torch.float32):
+    with _computing(name, device):
         session.for_each(pairs, extract)
+
+
+@contextmanager
+def _computing(name: str, device: str) -> Iterator[str]:
+    """Compute with the speech model `name` on a `device`, whose name for torch is returned.
+
+    The models that ship compute on the CPU, without torch, which takes a second to import.
+    """
+    from dd_tools.speech.features import SHIPPED_MODELS
+
+    if name in SHIPPED_MODELS and device in ("auto", "cpu"):  # another device is checked all the same
+        yield "cpu"
+        return
+    import torch
+
+    from dd_tools.nn.device import computing, open_device
+
+    torch_device = open_device(device)
+    with computing(torch_device, torch.float32):
+        yield str(torch_device)
 
 
 run = console_command("dd-audio", audio)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from dd_tools.errors import DataError, first_line
-from dd_tools.face.detectors.onnx_network import open_session
 from dd_tools.formats.onnx_file import read_onnx
+from dd_tools.formats.onnx_network import open_session
 
 BATCH = 16  # images
 

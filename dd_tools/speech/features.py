@@ -11,6 +11,7 @@ from dd_tools.errors import DataError
 from dd_tools.speech.windows import Window, windows
 
 MEL, WHISPER = "mel", "whisper"
+SHIPPED_MODELS = (MEL, WHISPER)
 DEFAULT_MODEL = WHISPER
 MODELS_WITH_LOUDNESS = (WHISPER,)  # models whose last feature is `dd_tools.speech.loudness.loudness`
 REMOVED_MODELS = ("moonshine",)  # of earlier versions; weights of motion models name them

@@ -1,10 +1,9 @@
 """Log-mel features, the paper's ablation ("w/o w.s."): no weights, no download."""
 
 import numpy as np
-from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
-from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.speech.features import MEL, Level, SpeechModel
+from dd_tools.speech.mel_bands import band_power, mel_filters
 from dd_tools.speech.windows import FRAME_SAMPLES, Window, pad_window
 
 BANDS = 80
@@ -22,21 +21,9 @@ class LogMel(SpeechModel):
     name, layers, width = MEL, 1, BANDS
 
     def __init__(self):
-        self._window = window_function(WINDOW_SAMPLES, "hann")
-        self._filters = mel_filter_bank(
-            FFT_SAMPLES // 2 + 1, BANDS, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
-        )
+        self._filters = mel_filters(BANDS, FFT_SAMPLES)
 
     def _extract(self, window: Window, level: Level) -> np.ndarray:
-        power = spectrogram(
-            pad_window(level.normalise(window.samples), window, WINDOW_SAMPLES),
-            self._window,
-            WINDOW_SAMPLES,
-            FRAME_SAMPLES,
-            FFT_SAMPLES,
-            power=2.0,
-            center=False,
-            mel_filters=self._filters,
-            mel_floor=FLOOR,
-        )
-        return np.log10(power.T[None, window.offset : window.offset + window.frames])
+        signal = pad_window(level.normalise(window.samples), window, WINDOW_SAMPLES)
+        power = band_power(signal, WINDOW_SAMPLES, FRAME_SAMPLES, self._filters)
+        return np.log10(np.maximum(power, FLOOR)[None, window.offset : window.offset + window.frames])

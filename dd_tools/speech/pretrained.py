@@ -10,7 +10,7 @@ from dd_tools.media.audio import SAMPLE_RATE
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.speech.features import SpeechModel
 from dd_tools.speech.hubert import Hubert
-from dd_tools.speech.whisper import Whisper
+from dd_tools.speech.pretrained_whisper import PretrainedWhisper
 from dd_tools.speech.windows import FRAME_SAMPLES
 
 NEEDED_FILES = "config.json, preprocessor_config.json, model.safetensors (or pytorch_model.bin)"
@@ -69,9 +69,9 @@ def _load(source: str, name: str, device: str, *, local_files_only: bool) -> Spe
     return model_class(name, network.float().to(device), extractor)
 
 
-def _model_class(source: str, config: transformers.PretrainedConfig) -> type[Hubert | Whisper]:
+def _model_class(source: str, config: transformers.PretrainedConfig) -> type[Hubert | PretrainedWhisper]:
     if config.model_type == "whisper":
-        return Whisper
+        return PretrainedWhisper
     if hasattr(config, "conv_stride") and hasattr(config, "num_hidden_layers"):
         return Hubert
     raise DataError(

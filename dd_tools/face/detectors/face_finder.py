@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from dd_tools.face.detectors.face_mesh import square_at
-from dd_tools.face.detectors.onnx_network import open_network
+from dd_tools.formats.onnx_network import open_network
 
 INPUT_SIZE = 192  # pixels, side of the network's square input
 GRID = 48  # the network predicts one face for each cell of a grid of this side

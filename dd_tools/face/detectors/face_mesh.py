@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from dd_tools.face.affine import resample, square_map, transform
-from dd_tools.face.detectors.onnx_network import open_network
 from dd_tools.face.landmarks import LEFT_EYE, RIGHT_EYE
+from dd_tools.formats.onnx_network import open_network
 
 INPUT_SIZE = 192  # pixels, side of the network's square input
 MIN_CONFIDENCE = 0.5
