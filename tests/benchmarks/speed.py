@@ -94,7 +94,7 @@ def encode_speech() -> None:
 
 
 def make_videos(folder: Path) -> None:
-    """A dub of the portrait, scaled to all sizes, and a longer one."""
+    """A dub of the portrait with its audio, scaled to all sizes, and a longer one."""
     cv2.imwrite(str(folder / "portrait.png"), skimage.data.astronaut()[:240, 110:350, ::-1])
     run(PROGRAMS / "dd-dub", folder / "portrait.png", SPEECH, "-o", folder / "speaking.mp4", "-q")
     for name, (width, height) in SIZES.items():
@@ -137,14 +137,34 @@ def print_pairs(folder: Path, rounds: int) -> None:
 
 
 def print_growth(folder: Path) -> None:
-    """Seconds per frame and memory of dd-dub for longer and for larger videos."""
+    """Time per frame and memory of dd-dub for longer and for larger videos."""
     print("\n| dd-dub | ms per frame | CPU ms per frame | MB |\n|---|--:|--:|--:|")
-    videos = {**{name: (SECONDS, folder / f"{name}.mp4") for name in SIZES}, "256×256": (LONG, folder / "long.mp4")}
-    for label, (seconds, path) in [(f"{SECONDS} s, 256×256", (SECONDS, folder / "256×256.mp4")), *videos.items()]:
-        cost = run(PROGRAMS / "dd-dub", path, SPEECH, "-o", folder / "d.mp4", "-q")
+    videos = [(SECONDS, name, folder / f"{name}.mp4") for name in SIZES]
+    for seconds, name, path in [*videos, (LONG, "256×256", folder / "long.mp4")]:
+        cost = run(PROGRAMS / "dd-dub", path, path, "-o", folder / "d.mp4", "-q")
         each = 1000 / (seconds * RATE)
-        name = label if " s, " in label else f"{seconds} s, {label}"
-        print(f"| {name} | {cost.wall * each:.0f} | {cost.cpu * each:.0f} | {cost.memory:.0f} |", flush=True)
+        print(
+            f"| {seconds} s, {name} | {cost.wall * each:.0f} | {cost.cpu * each:.0f} | {cost.memory:.0f} |", flush=True
+        )
+
+
+def print_training(folder: Path) -> None:
+    """Training samples per second, from the difference of two runs."""
+    print("\n| training, preset warp | samples per second |\n|---|--:|")
+    for name in ("clips", "latents", "speech"):
+        (folder / name).mkdir()
+    clip, latents, speech = folder / "clips" / "a.h5", folder / "latents" / "a.npy", folder / "speech" / "a.npy"
+    run(PROGRAMS / "dd-prep", folder / "256×256.mp4", "-o", clip, "-q")
+    run(PROGRAMS / "dd-encode", clip, "-o", latents, "-q")
+    run(PROGRAMS / "dd-audio", folder / "256×256.mp4", "-o", speech, "-q")
+    trainers = {
+        "dd-train-ae": (["dd-train-ae", clip.parent], 8, 2, 8),
+        "dd-train-seq": (["dd-train-seq", latents.parent, "--speech", speech.parent], 32, 5, 45),
+    }
+    for name, ((program, *inputs), batch, few, many) in trainers.items():
+        options = ["--batch-size", batch, "-o", folder / "weights.safetensors", "-q", "--steps"]
+        walls = [run(PROGRAMS / program, *inputs, *options, steps).wall for steps in (few, many)]
+        print(f"| {name}, batches of {batch} | {batch * (many - few) / (walls[1] - walls[0]):.1f} |", flush=True)
 
 
 def print_starts(rounds: int) -> None:
@@ -167,6 +187,7 @@ def main() -> None:
         print_pairs(folder, rounds)
         print_growth(folder)
         print_starts(rounds)
+        print_training(folder)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"\n{time.monotonic() - started:.0f} s; largest process {memory:.0f} MB", file=sys.stderr)
 
