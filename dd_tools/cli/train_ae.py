@@ -50,25 +50,22 @@ def train_ae(
     refused = {"init": training.init, "preset": training.preset, "perceptual": perceptual, "no-eyes": no_eyes}
     check_distillation(distill, steps_out, [name for name, value in refused.items() if value])
     training.check(output)
-    speakers, init = training.speakers_by_clip(), training.initial_weights("renderer")
+    speakers, init = training.speakers_by_clip(), distill or training.initial_weights("renderer")
     files = training.files(session, clips, "*.h5", {training.speakers: speakers})
+    choices = {"speakers": speakers, "augment": not training.no_augment}
     if distill:
-        task, settings = set_up_distillation(
-            files, teacher=distill, steps_out=steps_out, speakers=speakers, augment=not training.no_augment
+        task, settings = set_up_distillation(files, teacher=distill, steps_out=steps_out, **choices)
+    else:
+        task, settings = set_up_renderer_training(
+            files,
+            preset=training.preset,
+            init=init,
+            eyes=not no_eyes,
+            keep_encoder=keep_encoder,
+            seed=training.seed,
+            perceptual=perceptual,
+            **choices,
         )
-        training.run(session, task, settings, output, distill)
-        return
-    task, settings = set_up_renderer_training(
-        files,
-        preset=training.preset,
-        init=init,
-        speakers=speakers,
-        eyes=not no_eyes,
-        augment=not training.no_augment,
-        keep_encoder=keep_encoder,
-        seed=training.seed,
-        perceptual=perceptual,
-    )
     training.run(session, task, settings, output, init)
 
 

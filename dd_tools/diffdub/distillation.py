@@ -26,11 +26,11 @@ def spans_of(teacher: RendererConfig, num_steps: int) -> list[list[int]]:
     student takes the same number of the teacher's, and more than one.
     """
     if num_steps not in STUDENT_STEPS:
-        raise UsageError(f"a student's steps must be {', '.join(map(str, STUDENT_STEPS))}, got {num_steps}")
+        raise UsageError(f"steps out must be {', '.join(map(str, STUDENT_STEPS))}, got {num_steps}")
     timesteps = [*(teacher.timesteps or sampling_timesteps(STEPS)), END]
     each, rest = divmod(len(timesteps) - 1, num_steps)
     if rest or each < 2:
-        raise UsageError(f"a teacher of {len(timesteps) - 1} steps cannot have a student of {num_steps}")
+        raise UsageError(f"a teacher of {len(timesteps) - 1} steps cannot be distilled into a student of {num_steps}")
     return [timesteps[each * step : each * (step + 1) + 1] for step in range(num_steps)]
 
 
