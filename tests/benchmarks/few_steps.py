@@ -1,21 +1,25 @@
 """What distilled renderers lose against their teacher's 20 steps, and what the teacher itself loses in few steps.
 
-usage: few_steps.py TEACHER.safetensors STUDENT.safetensors... --clips CLIP.h5... --trunk ALEXNET [--frames N]
+usage: few_steps.py TEACHER.safetensors STUDENT.safetensors... --clips CLIP.h5... [--trunk ALEXNET] [--frames N]
+       [--device auto]
 
 Paints N frames of every clip, evenly spaced, from their true latents and one x_T: with the teacher in 20, 4, 2 and 1
 steps, and with each student in its own; a training state will do. Prints a Markdown table, means over frames: PSNR in
 dB inside the mask and LPIPS of the crop against the true frames, the differences from the teacher's 20 steps with their
-standard errors, PSNR against those 20 steps, and seconds per frame. ALEXNET holds the AlexNet trunk of LPIPS.
+standard errors, PSNR against those 20 steps, and seconds per frame. ALEXNET holds the AlexNet trunk of LPIPS; without
+it, LPIPS is left out.
 """
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from solvers import psnr
 
 from dd_tools.formats.clip import Clip
+from dd_tools.nn.device import open_device
 from dd_tools.nn.images import to_images, to_masks
 from dd_tools.nn.lpips import ALEX, Lpips
 from dd_tools.pipeline.interfaces import Renderer
@@ -55,10 +59,21 @@ def truth(paths: list[Path], count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(crops), np.stack(masks)
 
 
-def difference(values: np.ndarray, others: np.ndarray, digits: int) -> str:
-    """Mean difference and its standard error, of pairs."""
-    change = values - others
-    return f"{change.mean():+.{digits}f} ± {change.std(ddof=1) / len(change) ** 0.5:.{digits}f}"
+def change(values: np.ndarray, others: np.ndarray, digits: int) -> str:
+    """Mean of `values`, and of their difference from `others` with its standard error."""
+    differences = values - others
+    error = differences.std(ddof=1) / len(differences) ** 0.5
+    return f"{values.mean():.{digits}f} | {differences.mean():+.{digits}f} ± {error:.{digits}f}"
+
+
+def ways_to_paint(options: argparse.Namespace) -> Iterator[tuple[str, Renderer, dict[str, object]]]:
+    """A name, a renderer and options of its painter; first the teacher's 20 steps."""
+    device = open_device(options.device)
+    teacher = load_renderer(options.teacher, device)
+    yield from ((f"teacher, {steps} DDIM", teacher, {"steps": steps}) for steps in TEACHER_STEPS)
+    for steps in TEACHER_STEPS[1:]:
+        yield f"teacher, {steps} {FEW_STEP_SOLVER}", teacher, {"steps": steps, "solver": FEW_STEP_SOLVER}
+    yield from ((path.name, load_renderer(path, device), {}) for path in options.students)
 
 
 def parse_options() -> argparse.Namespace:
@@ -66,35 +81,29 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("teacher", type=Path)
     parser.add_argument("students", type=Path, nargs="*")
     parser.add_argument("--clips", type=Path, nargs="+", required=True)
-    parser.add_argument("--trunk", type=Path, required=True)
+    parser.add_argument("--trunk", type=Path)
     parser.add_argument("--frames", type=int, default=4)
+    parser.add_argument("--device", default="auto")
     return parser.parse_args()
 
 
 def main() -> None:
     options = parse_options()
-    teacher, lpips = load_renderer(options.teacher), Lpips(ALEX, options.trunk)
-    ways = [(f"teacher, {steps} DDIM", teacher, {"steps": steps}) for steps in TEACHER_STEPS]
-    ways += [
-        (f"teacher, {steps} {FEW_STEP_SOLVER}", teacher, {"steps": steps, "solver": FEW_STEP_SOLVER})
-        for steps in TEACHER_STEPS[1:]
-    ]
-    ways += [(path.name, load_renderer(path), {}) for path in options.students]
+    lpips = Lpips(ALEX, options.trunk) if options.trunk else None
     true, masks = truth(options.clips, options.frames)
     images, inside = to_images(true), to_masks(masks)
     full = None
     print(f"{len(true)} frames of {len(options.clips)} clips\n")
     print("| renderer | PSNR, dB | change | LPIPS | change | PSNR to the 20 steps, dB | s per frame |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    for name, renderer, how in ways:
+    for name, renderer, how in ways_to_paint(options):
         crops, seconds = paint(renderer, options.clips, options.frames, **how)
         painted = to_images(crops)
-        found = psnr(painted, images, inside).numpy(), lpips.distances(crops, true), painted
-        full = full or found
-        near = "" if full is found else f"{psnr(painted, full[2], inside).mean():.2f}"
-        quality = f"{found[0].mean():.2f} | {difference(found[0], full[0], 2)}"
-        distance = f"{found[1].mean():.4f} | {difference(found[1], full[1], 4)}"
-        print(f"| {name} | {quality} | {distance} | {near} | {seconds:.2f} |", flush=True)
+        quality, distance = psnr(painted, images, inside).numpy(), lpips and lpips.distances(crops, true)
+        full = full or (quality, distance, painted)
+        perceptual = change(distance, full[1], 4) if lpips else " | "
+        near = "" if painted is full[2] else f"{psnr(painted, full[2], inside).mean():.2f}"
+        print(f"| {name} | {change(quality, full[0], 2)} | {perceptual} | {near} | {seconds:.3f} |", flush=True)
 
 
 if __name__ == "__main__":
