@@ -199,7 +199,7 @@ def test_a_renderer_is_distilled_and_its_student_again(clips, tmp_path):
     assert distill(clips, two, teacher, 2) == (0, "", "")
     assert distill(clips, one, two, 1, "--no-augment").status == 0
     before, after, last = (read_checkpoint(path, RENDERER) for path in (teacher, two, one))
-    assert after.config == before.config | {"timesteps": [950, 450]} and last.config["timesteps"] == [950]
+    assert after.config == before.config | {"timesteps": [999, 250]} and last.config["timesteps"] == [999]
     digest = hashlib.sha256(teacher.read_bytes()).hexdigest()
     assert (after.training["teacher"], after.training["teacher_sha256"]) == ("teacher.safetensors", digest)
     assert (after.training["solver"], after.history[0]["inputs"]) == ("ddim", {"teacher.safetensors": digest})
@@ -207,7 +207,7 @@ def test_a_renderer_is_distilled_and_its_student_again(clips, tmp_path):
     changed = {name for name, tensor in before.tensors.items() if not torch.equal(tensor, after.tensors[name])}
     assert changed and not [name for name in changed if name.startswith("encoder.")]
     shown = call("dd-info", two).output
-    assert f"  teacher_sha256: {digest}\n" in shown and "  timesteps: 950, 450\n" in shown
+    assert f"  teacher_sha256: {digest}\n" in shown and "  timesteps: 999, 250\n" in shown
 
 
 def test_a_terminated_distillation_continues_with_the_same_teacher_only(clips, tmp_path, monkeypatch):

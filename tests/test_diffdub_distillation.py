@@ -29,12 +29,13 @@ def tiny_teacher(prediction: str, **changes: object) -> DiffusionAutoencoder:
 
 def test_the_steps_of_a_student_are_those_of_its_teacher_several_at_a_time():
     assert spans_of(TINY, 4) == [
-        [950, 900, 850, 800, 750, 700],
-        [700, 650, 600, 550, 500, 450],
-        [450, 400, 350, 300, 250, 200],
-        [200, 150, 100, 50, 0, -1],
+        [999, 902, 809, 722, 639, 562],
+        [562, 490, 422, 360, 302, 250],
+        [250, 202, 160, 122, 90, 62],
+        [62, 40, 22, 10, 2, -1],
     ]
-    assert spans_of(TINY, 1) == [[*range(950, -1, -50), -1]]
+    (only,) = spans_of(TINY, 1)
+    assert only == [999, 902, 809, 722, 639, 562, 490, 422, 360, 302, 250, 202, 160, 122, 90, 62, 40, 22, 10, 2, -1]
     assert spans_of(FOUR, 2) == [[950, 700, 450], [450, 200, -1]]
 
 
@@ -144,14 +145,14 @@ def test_one_step_becomes_the_twenty_of_its_teacher():
     def painted(model, timesteps):
         return sample_at(timesteps, lambda xt, t: model.denoise(xt, None, t, None), noise, noise, batch["mask"])
 
-    twenty = painted(teacher, range(950, -1, -50))
-    assert (painted(student, [950]) - twenty).abs().mean() > 0.05
+    twenty = painted(teacher, [round(999 * (step / 20) ** 2) for step in range(20, 0, -1)])
+    assert (painted(student, [999]) - twenty).abs().mean() > 0.05
     for step in range(200):
         batch["eps"] = torch.randn(noise.shape, generator=torch.Generator().manual_seed(step))
         optimizer.zero_grad()
         objective(batch).backward()
         optimizer.step()
-    torch.testing.assert_close(painted(student, [950]), twenty, atol=2e-3, rtol=0)
+    torch.testing.assert_close(painted(student, [999]), twenty, atol=2e-3, rtol=0)
 
 
 @pytest.fixture
@@ -163,14 +164,14 @@ def clip(tmp_path):
 def test_a_student_paints_in_its_own_steps_and_before_training_as_its_teacher_would(clip):
     teacher = shaken(DiffusionAutoencoder(TINY)).eval()
     student = distillation_task(teacher, [clip.path], num_steps=2, speakers={}).objective.model.eval()
-    assert student.config == replace(TINY, timesteps=(950, 450))
+    assert student.config == replace(TINY, timesteps=(999, 250))
     calls, latents = [], np.random.default_rng(0).standard_normal((2, 16)).astype(np.float32)
     student.register_forward_pre_hook(lambda module, given: calls.append(given[2].tolist()))
     given = np.array([1, 2]), clip.pts[[1, 2]], latents, slice(0, 2)
     crops = DiffDubRenderer(student).painter(clip)(*given)
-    assert calls == [[950, 950], [450, 450]]
+    assert calls == [[999, 999], [250, 250]]
     painter = DiffDubRenderer(teacher).painter(clip, steps=2)
-    painter.timesteps = [950, 450]
+    painter.timesteps = [999, 250]
     np.testing.assert_array_equal(crops, painter(*given))
     np.testing.assert_array_equal(crops, DiffDubRenderer(student).painter(clip, steps=2, solver="ddim")(*given))
 

@@ -111,7 +111,7 @@ def test_distillation_runs_from_end_to_end(stage):
     done = run(stage, "sh", EXAMPLES / "gpu.sh", 5, **TINY, **own)
     assert done.returncode == 0, done.stdout + done.stderr
     assert verdicts(stage) == dict.fromkeys([*PARTS, "few steps"], "done")
-    assert read_checkpoint(stage / "results" / "renderer.safetensors", RENDERER).config["timesteps"] == [950, 450]
+    assert read_checkpoint(stage / "results" / "renderer.safetensors", RENDERER).config["timesteps"] == [999, 250]
 
 
 def test_a_part_that_takes_too_long_is_stopped(stage):

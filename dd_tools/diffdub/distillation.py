@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
 from dd_tools.diffdub.diffusion import END, NUM_TIMESTEPS, keep_known, q_sample, signal_and_noise
 from dd_tools.diffdub.renderer import STEPS
-from dd_tools.diffdub.sampling import Denoiser, ddim_step, sampling_timesteps
+from dd_tools.diffdub.sampling import Denoiser, ddim_step, quadratic_timesteps
 from dd_tools.errors import UsageError
 
 STUDENT_STEPS = (1, 2, 4)
@@ -22,12 +22,14 @@ STUDENT_STEPS = (1, 2, 4)
 def spans_of(teacher: RendererConfig, num_steps: int) -> list[list[int]]:
     """For each step of a student, the timesteps that its teacher passes through, both ends included.
 
-    Such as 950, 900, …, 450 and 450, 400, …, 0, `END` for two steps. Raises `UsageError` unless every step of the
-    student takes the same number of the teacher's, and more than one.
+    Such as 999, 902, …, 250 and 250, 202, …, 2, `END` for two steps. A teacher that is no student takes `STEPS` at
+    `quadratic_timesteps`: there its first steps are nearer to those of many steps than at the authors', which start at
+    950, and so a student has less to learn. Raises `UsageError` unless every step of the student takes the same number
+    of the teacher's, and more than one.
     """
     if num_steps not in STUDENT_STEPS:
         raise UsageError(f"steps out must be {', '.join(map(str, STUDENT_STEPS))}, got {num_steps}")
-    timesteps = [*(teacher.timesteps or sampling_timesteps(STEPS)), END]
+    timesteps = [*(teacher.timesteps or quadratic_timesteps(STEPS)), END]
     each, rest = divmod(len(timesteps) - 1, num_steps)
     if rest or each < 2:
         raise UsageError(f"a teacher of {len(timesteps) - 1} steps cannot be distilled into a student of {num_steps}")
