@@ -8,6 +8,7 @@ import functools
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 # What the network predicts: the noise eps, as in the paper, or v = sqrt(alpha_bar) eps − sqrt(1 − alpha_bar) x0
 # (Salimans & Ho 2022). Where noise is strong, the error of eps is amplified up to 157 times in the estimate of the
@@ -38,9 +39,8 @@ def tables_on(device: torch.device) -> tuple[Tensor, Tensor]:
 
     A last entry, at which the index `END` arrives, is that of the clean image.
     """
-    tables = (SQRT_ALPHA_BAR, 1.0), (SQRT_ONE_MINUS_ALPHA_BAR, 0.0)
-    signal, noise = (torch.cat([table, torch.tensor([clean])]).to(device) for table, clean in tables)
-    return signal, noise
+    signal, noise = pad(SQRT_ALPHA_BAR, (0, 1), value=1.0), pad(SQRT_ONE_MINUS_ALPHA_BAR, (0, 1), value=0.0)
+    return signal.to(device), noise.to(device)
 
 
 def half_log_snr(t: int) -> float:
