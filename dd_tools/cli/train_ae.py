@@ -20,7 +20,6 @@ KeepEncoder = Annotated[
     bool, typer.Option("--keep-encoder", help="Freeze the encoder, so that latents and motion models stay valid.")
 ]
 NoEyes = Annotated[bool, typer.Option("--no-eyes", help="Leave the eyes' band out of the face image (ablation).")]
-
 Distill = Annotated[
     Path | None,
     typer.Option(metavar="FILE.safetensors", help="Teach a copy of this diffdub renderer to paint in few steps."),

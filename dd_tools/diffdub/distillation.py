@@ -23,9 +23,8 @@ def spans_of(teacher: RendererConfig, num_steps: int) -> list[list[int]]:
     """For each step of a student, the timesteps that its teacher passes through, both ends included.
 
     Such as 999, 902, …, 250 and 250, 202, …, 2, `END` for two steps. A teacher that is no student takes `STEPS` at
-    `quadratic_timesteps`: there its first steps are nearer to those of many steps than at the authors', which start at
-    950, and so a student has less to learn. Raises `UsageError` unless every step of the student takes the same number
-    of the teacher's, and more than one.
+    `quadratic_timesteps`; at the authors', a student would start farther from its teacher. Raises `UsageError` unless
+    every step of the student takes the same number of the teacher's, and more than one.
     """
     if num_steps not in STUDENT_STEPS:
         raise UsageError(f"steps out must be {', '.join(map(str, STUDENT_STEPS))}, got {num_steps}")
