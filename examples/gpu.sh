@@ -14,6 +14,8 @@
 # SPEAKERS=FILE    the option --speakers of dd-train-ae
 # RENDERER=FILE    a renderer of the kind diffdub to check; default: INIT, else random weights
 # TRAIN=PRESET     what to train: small (default), warp, another preset, or none; INIT=FILE: weights to start from
+# DISTILL=FILE STEPS_OUT=2     instead, distill this renderer of the kind diffdub into one that paints in 1, 2 or 4 steps;
+#                  what it loses is measured on the held-out clips, with TRUNK=FILE, the AlexNet trunk, also in LPIPS
 # BATCH=128 DTYPE=bf16 RATE=... WORKERS=N STEPS=N     of the training; STEPS: not as many as fit
 # TRAIN_OPTIONS="--no-augment ..."                    further options of dd-train-ae
 # PRESET=paper BATCHES=1,2,4,8,16,32,64 MEASURE=110   the network to measure, frames per batch, and seconds for it
@@ -172,19 +174,28 @@ part "throughput" $((measure + 25)) "$python" "$benchmarks/gpu_throughput.py" --
 
 train() {
     kept=0
+    if [ -n "${DISTILL:-}" ]; then
+        set -- --distill "$DISTILL" --steps-out "${STEPS_OUT:-2}"
+    else
+        set -- --preset "$preset" ${INIT:+--init "$INIT"}
+    fi
     # shellcheck disable=SC2086 # several options
     part "training" "$(left)" "$python" "$programs/train.py" "$CLIPS" -o "$work/renderer.safetensors" \
-        --seconds "$(left)" --reserve "${RESERVE:-45}" ${STEPS:+--steps "$STEPS"} --preset "$preset" \
-        ${INIT:+--init "$INIT"} ${SPEAKERS:+--speakers "$SPEAKERS"} --device "$device" --dtype "${DTYPE:-bf16}" \
+        --seconds "$(left)" --reserve "${RESERVE:-45}" ${STEPS:+--steps "$STEPS"} "$@" \
+        ${SPEAKERS:+--speakers "$SPEAKERS"} --device "$device" --dtype "${DTYPE:-bf16}" \
         --batch-size "${BATCH:-128}" --workers "$workers" ${RATE:+--learning-rate "$RATE"} ${TRAIN_OPTIONS:-}
     end=$((end + 30)) # rather late than without the results
     [ -n "$(trained)" ] || return
     part "loss curve" 20 "$python" "$programs/loss_curve.py" "$work/renderer.csv" -o "$out/loss.png"
     save_weights part "weights" 30
-    if [ -n "$(first_of "${HELD:-}"/*.h5)" ]; then
-        part "held-out faces" 45 "$python" "$benchmarks/renderer_sheet.py" "$(trained)" "$HELD"/*.h5 \
-            -o "$out/faces.png" --device "$device" --steps "$steps"
-    fi
+    [ -n "$(first_of "${HELD:-}"/*.h5)" ] || return 0
+    set -- --steps "$steps"
+    [ -z "${DISTILL:-}" ] || set -- # it paints in its own steps
+    part "held-out faces" 45 "$python" "$benchmarks/renderer_sheet.py" "$(trained)" "$HELD"/*.h5 \
+        -o "$out/faces.png" --device "$device" "$@"
+    [ -z "${DISTILL:-}" ] ||
+        part "few steps" 45 "$python" "$benchmarks/few_steps.py" "$DISTILL" "$(trained)" --clips "$HELD"/*.h5 \
+            --device "$device" ${TRUNK:+--trunk "$TRUNK"}
 }
 if [ "$preset" = none ] || [ -z "${CLIPS:-}" ]; then
     note "training" 0 "skipped"

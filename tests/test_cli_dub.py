@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from both_kinds import write_tiny_models
 from commands import call
-from factories import dummy_lossless_video, dummy_portrait, dummy_voice
+from factories import dummy_lossless_video, dummy_portrait, dummy_renderer, dummy_voice
 
 from dd_tools.media.audio import read_audio
 from dd_tools.media.codecs import Encoding
@@ -162,6 +162,25 @@ def test_the_renderer_can_be_adapted_to_the_speaker_first(studio, models, tmp_pa
     assert outcome.status == 0, outcome.errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapted.mkv", "plain.mkv"]
     assert not np.array_equal(frames_of(plain)[0], frames_of(adapted)[0])
+
+
+def test_a_distilled_renderer_is_not_adapted(studio, models, tmp_path):
+    student = dummy_renderer(tmp_path / "student.safetensors", timesteps=(950,))
+    weights = "--renderer", student, "--motion", models[PAPER][1]
+    outcome = call(
+        "dd-dub",
+        studio / "portrait.png",
+        studio / "short.wav",
+        "-o",
+        tmp_path / "out.mkv",
+        *weights,
+        "--adapt",
+        1,
+        "-q",
+    )
+    assert outcome.status == 2 and outcome.errors.count("\n") == 1
+    assert "a distilled renderer cannot be trained further; train its teacher, and distill that" in outcome.errors
+    assert not (tmp_path / "out.mkv").exists()
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,21 @@ def test_the_source_is_followed_and_the_result_is_marked(studio, tmp_path):
     assert len(read_audio(output)) / 16000 == pytest.approx(LENGTH / 25, abs=0.13)
 
 
+def test_a_distilled_renderer_paints_in_its_own_steps_and_no_others(studio, tmp_path):
+    student = dummy_renderer(tmp_path / "student.safetensors", timesteps=(950, 450))
+    with_steps = arguments(studio, tmp_path / "with.mkv", "--lossless", "--renderer", student)
+    place = with_steps.index("--steps")
+    without = [*with_steps[:place], *with_steps[place + 2 :], "-o", tmp_path / "without.mkv"]
+    for line in (with_steps, without):
+        assert call("dd-render", *line).status == 0
+    assert np.array_equal(images(tmp_path / "with.mkv"), images(tmp_path / "without.mkv"))
+    assert not np.array_equal(images(tmp_path / "with.mkv"), images(render(studio, tmp_path / "two.mkv", "--lossless")))
+    for options in (("--steps", 20), ("--solver", "unipc")):
+        assert call("dd-render", *without, *options) == (
+            2, "", "dd-render: the renderer is distilled: it paints in 2 ddim steps only; leave out steps and solver\n",
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "status", "complaint"),
     [

@@ -1,7 +1,9 @@
 """dd-train-ae as a user runs it, on made-up clips with the tiny presets."""
 
+import hashlib
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from released import dummy_small_renderer
 
 from dd_tools.diffdub.renderer_data import RendererData
 from dd_tools.diffdub.renderer_training import PRESETS
-from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
+from dd_tools.formats.checkpoint import RENDERER, read_checkpoint, write_checkpoint
 from dd_tools.pipeline.models import load_renderer
 from dd_tools.training.state import state_path
 
@@ -182,6 +184,79 @@ def test_one_step_of_the_paper_preset_from_an_imported_diff_ae(tmp_path):
     first = "input_blocks.0.0.weight"
     assert trained.tensors[first][:, 3:].abs().max() > 0, "the reference has begun to count"
     assert weights.read_bytes() == before
+
+
+def distill(clips, output, teacher, steps_out, *options):
+    return call(
+        "dd-train-ae", clips, "-o", output, "--distill", teacher, "--steps-out", steps_out, "--steps", 5,
+        "--batch-size", 2, "--device", "cpu", *options,
+    )  # fmt: skip
+
+
+def test_a_renderer_is_distilled_and_its_student_again(clips, tmp_path):
+    teacher, two, one = (tmp_path / f"{name}.safetensors" for name in ("teacher", "two", "one"))
+    dummy_renderer(teacher, prediction="v", eyes=False)
+    assert distill(clips, two, teacher, 2) == (0, "", "")
+    assert distill(clips, one, two, 1, "--no-augment").status == 0
+    before, after, last = (read_checkpoint(path, RENDERER) for path in (teacher, two, one))
+    assert after.config == before.config | {"timesteps": [999, 250]} and last.config["timesteps"] == [999]
+    digest = hashlib.sha256(teacher.read_bytes()).hexdigest()
+    assert (after.training["teacher"], after.training["teacher_sha256"]) == ("teacher.safetensors", digest)
+    assert (after.training["solver"], after.history[0]["inputs"]) == ("ddim", {"teacher.safetensors": digest})
+    assert last.training["teacher"] == "two.safetensors" and not last.training["augment"]
+    changed = {name for name, tensor in before.tensors.items() if not torch.equal(tensor, after.tensors[name])}
+    assert changed and not [name for name in changed if name.startswith("encoder.")]
+    shown = call("dd-info", two).output
+    assert f"  teacher_sha256: {digest}\n" in shown and "  timesteps: 999, 250\n" in shown
+
+
+def test_a_terminated_distillation_continues_with_the_same_teacher_only(clips, tmp_path, monkeypatch):
+    teacher, whole, cut = (tmp_path / f"{name}.safetensors" for name in ("teacher", "whole", "cut"))
+    dummy_renderer(teacher)
+    assert distill(clips, whole, teacher, 4).status == 0
+    monkeypatch.setattr(RendererData, "batch", terminating(RendererData.batch))
+    assert distill(clips, cut, teacher, 4).status == 143
+    other = distill(clips, cut, dummy_renderer(tmp_path / "other.safetensors", prediction="v"), 4, "--resume")
+    assert (other.status, other.errors.count("\n")) == (1, 1) and "it belongs to another model" in other.errors
+    steps = distill(clips, cut, teacher, 2, "--resume")
+    assert steps.status == 1 and "timesteps was 4 from" in steps.errors
+    weights = read_checkpoint(teacher, RENDERER)
+    write_checkpoint(tmp_path / "new.safetensors", replace(weights, history=[{}]))
+    changed = distill(clips, cut, tmp_path / "new.safetensors", 4, "--resume")
+    assert changed.status == 2 and "teacher was 'teacher.safetensors' and is 'new.safetensors'" in changed.errors
+    assert "teacher sha256 was '" in changed.errors
+    assert distill(clips, cut, teacher, 4, "--resume").status == 0
+    first, second = (read_checkpoint(path, RENDERER) for path in (whole, cut))
+    assert all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "options", "status", "message"),
+    [
+        ("WARP", ["--steps-out", 2], 2, "w.safetensors': it holds a warp renderer, which has no steps"),
+        ("MOTION", ["--steps-out", 2], 1, "it holds a motion model, expected a renderer"),
+        ("missing.safetensors", ["--steps-out", 2], 1, "no such file"),
+        ("DIFFDUB", ["--steps-out", 3], 2, "steps out must be 1, 2, 4, got 3"),
+        ("DIFFDUB", [], 2, "--distill and --steps-out need each other"),
+        (None, ["--steps-out", 2], 2, "--distill and --steps-out need each other"),
+        ("STUDENT", ["--steps-out", 2], 2, "a teacher of 2 steps cannot be distilled into a student of 2"),
+        ("DIFFDUB", ["--steps-out", 1, "--init", "DIFFDUB"], 2, "takes everything from the teacher; leave out --init"),
+        ("DIFFDUB", ["--steps-out", 1, "--preset", "tiny"], 2, "leave out --preset"),
+        ("DIFFDUB", ["--steps-out", 1, "--perceptual", "x.pth"], 2, "leave out --perceptual"),
+        ("DIFFDUB", ["--steps-out", 1, "--no-eyes"], 2, "leave out --no-eyes"),
+        (None, ["--init", "STUDENT"], 2, "a distilled renderer cannot be trained further"),
+    ],
+)
+def test_impossible_distillations_are_one_line(clips, tmp_path, teacher, options, status, message):
+    files = {"DIFFDUB": dummy_renderer(tmp_path / "d.safetensors")}
+    files["STUDENT"] = dummy_renderer(tmp_path / "s.safetensors", timesteps=(950, 450))
+    files["WARP"] = dummy_warp_renderer(tmp_path / "w.safetensors")
+    files["MOTION"] = dummy_motion_model(tmp_path / "m.safetensors")
+    given = [files.get(option, option) for option in [*(["--distill", teacher] if teacher else []), *options]]
+    outcome = call("dd-train-ae", clips, "-o", tmp_path / "r.safetensors", *given)
+    assert (outcome.status, outcome.output, outcome.errors.count("\n")) == (status, "", 1)
+    assert outcome.errors.startswith("dd-train-ae: ") and message in outcome.errors
+    assert not (tmp_path / "r.safetensors").exists()
 
 
 @pytest.mark.parametrize(

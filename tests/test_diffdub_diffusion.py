@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dd_tools.diffdub.diffusion import (
+    END,
     NUM_TIMESTEPS,
     PREDICTIONS,
     estimate_image,
@@ -29,6 +30,12 @@ def test_the_noise_schedule_is_that_of_ddpm():
     np.testing.assert_allclose(signal**2 + sigma**2, np.ones(1000), atol=1e-6)
     x0, eps = noise(1000, 1, 2, 2), noise(1000, 1, 2, 2, seed=1)
     np.testing.assert_allclose(q_sample(x0, t, eps), oracle.add_noise(x0, eps, t), atol=1e-5)
+
+
+def test_at_the_end_the_image_is_clean():
+    t, x0 = torch.tensor([0, END, 999]), noise(3, 1, 2, 2)
+    noised = q_sample(x0, t, noise(3, 1, 2, 2, seed=1))
+    assert torch.equal(noised[1], x0[1]) and not torch.equal(noised[0], x0[0])
 
 
 def test_known_pixels_are_those_outside_the_mask():

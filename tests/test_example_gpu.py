@@ -89,6 +89,31 @@ def test_a_part_that_fails_is_noted_and_the_others_follow(stage):
     assert len((stage / "calls").read_text().splitlines()) == len(PARTS)
 
 
+def test_a_renderer_is_distilled_instead_and_measured(stage):
+    """The student paints in its own number of steps."""
+    (stage / "python").write_text(STAND_IN)
+    (stage / "python").chmod(0o755)
+    own = {"CLIPS": "clips", "HELD": "held", "PYTHON": "./python", "WORK": "work", "INIT": "tiny.safetensors"}
+    run(stage, "sh", EXAMPLES / "gpu.sh", 5, **TINY, **own, DISTILL="t.safetensors", STEPS_OUT=1, TRUNK="alex.pth")
+    assert list(verdicts(stage)) == [*PARTS, "few steps"]
+    calls = {Path(line.split()[0]).name: line.split() for line in (stage / "calls").read_text().splitlines()}
+    training, sheet, few = calls["train.py"], calls["renderer_sheet.py"], calls["few_steps.py"]
+    assert training[training.index("--distill") :][:4] == ["--distill", "t.safetensors", "--steps-out", "1"]
+    assert not {"--init", "--preset"} & set(training) and "--steps" not in sheet
+    assert few[1:] == [
+        "t.safetensors", "work/renderer.safetensors", "--clips", "held/a.h5", "--device", "cpu", "--trunk", "alex.pth",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_distillation_runs_from_end_to_end(stage):
+    own = {"CLIPS": "clips", "HELD": "held", "DISTILL": "tiny.safetensors", "PYTHON": sys.executable}
+    done = run(stage, "sh", EXAMPLES / "gpu.sh", 5, **TINY, **own)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verdicts(stage) == dict.fromkeys([*PARTS, "few steps"], "done")
+    assert read_checkpoint(stage / "results" / "renderer.safetensors", RENDERER).config["timesteps"] == [999, 250]
+
+
 def test_a_part_that_takes_too_long_is_stopped(stage):
     (stage / "python").write_text("#!/bin/sh\ncase $* in *gpu_throughput*) exec sleep 60 ;; esac\n")
     (stage / "python").chmod(0o755)

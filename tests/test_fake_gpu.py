@@ -105,6 +105,9 @@ def test_losses_keep_to_the_device(name, tmp_path, monkeypatch):
     model = task.objective.model
     with fake_gpu():
         with torch.device(GPU):
-            task.objective.model = type(model)(model.config)
+            for part, _ in list(task.objective.named_children()):  # a distilled model, and its teacher
+                setattr(task.objective, part, type(model)(model.config))
+        for part, buffer in list(task.objective.named_buffers(recurse=False)):
+            setattr(task.objective, part, buffer.to(GPU))
         loss = task.objective(task.data.prepare({key: tensor.to(GPU) for key, tensor in batch.items()}))
         assert (loss.device, loss.dtype, loss.shape) == (GPU, torch.float32, ())

@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from factories import dummy_clip, dummy_latents, dummy_lips, dummy_speech
+from factories import dummy_clip, dummy_latents, dummy_lips, dummy_renderer, dummy_speech
 
-from dd_tools.pipeline.training import set_up_motion_training, set_up_renderer_training
+from dd_tools.pipeline.training import set_up_distillation, set_up_motion_training, set_up_renderer_training
 from dd_tools.training.sequences import ClipSequences
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.task import TrainingTask
 
 CPU = torch.device("cpu")
-TASKS = ("tiny renderer", "tiny-warp renderer", "tiny motion model", "tiny-warp motion model")
+TASKS = ("tiny renderer", "tiny-warp renderer", "distilled renderer", "tiny motion model", "tiny-warp motion model")
 STEPS = 5
 
 
@@ -29,8 +29,13 @@ def dummy_task(name: str, folder: Path, **options: bool) -> tuple[TrainingTask, 
     options: of a renderer's training.
     """
     preset, _, stage = name.partition(" ")
-    if stage == "renderer":
-        task, settings = set_up_renderer_training([folder / "a.h5", folder / "b.h5"], preset=preset, **options)
+    clips = [folder / "a.h5", folder / "b.h5"]
+    if preset == "distilled":
+        teacher = dummy_renderer(folder / "teacher.safetensors", prediction="v")
+        task, settings = set_up_distillation(clips, teacher=teacher, steps_out=4)
+        settings = replace(settings, batch_size=2, learning_rate=1e-3)
+    elif stage == "renderer":
+        task, settings = set_up_renderer_training(clips, preset=preset, **options)
     else:
         task, settings = set_up_motion_training([dummy_sequences(preset, clip) for clip in "ab"], preset=preset)
     return task, replace(settings, steps=STEPS, warmup=2, decay=0.4, save_every=2, log_every=1)

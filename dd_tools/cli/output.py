@@ -25,7 +25,8 @@ class OutputOptions:
     """How to paint one video, and how to time and encode it."""
 
     steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Sampling steps, for diffdub renderers.  [default: 20]")
+        int | None,
+        typer.Option(min=1, max=1000, help="Sampling steps, for diffdub renderers.  [default: 20, distilled: its own]"),
     ] = None
     solver: Annotated[
         str | None,

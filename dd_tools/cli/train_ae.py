@@ -8,6 +8,7 @@ import typer
 from dd_tools.cli.command import console_command
 from dd_tools.cli.session import Session
 from dd_tools.cli.training import TrainingOptions
+from dd_tools.errors import UsageError
 
 Clips = Annotated[list[Path], typer.Argument(metavar="CLIP.h5...", help="Clips to train on, or folders of clips.")]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="RENDERER.safetensors", help="Output weights.")]
@@ -19,6 +20,11 @@ KeepEncoder = Annotated[
     bool, typer.Option("--keep-encoder", help="Freeze the encoder, so that latents and motion models stay valid.")
 ]
 NoEyes = Annotated[bool, typer.Option("--no-eyes", help="Leave the eyes' band out of the face image (ablation).")]
+Distill = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.safetensors", help="Teach a copy of this diffdub renderer to paint in few steps."),
+]
+StepsOut = Annotated[int | None, typer.Option(metavar="1|2|4", help="With --distill: steps that the copy paints in.")]
 
 
 def train_ae(
@@ -29,6 +35,8 @@ def train_ae(
     keep_encoder: KeepEncoder = False,
     perceptual: Perceptual = None,
     no_eyes: NoEyes = False,
+    distill: Distill = None,
+    steps_out: StepsOut = None,
 ) -> None:
     """Train stage 1: the semantic encoder and the renderer.
 
@@ -36,22 +44,36 @@ def train_ae(
     appears after the last step. Ctrl-C, SIGTERM and SIGUSR1 save the state and exit; --resume continues to the same
     result. With several GPUs or machines, start it under torchrun.
     """
-    from dd_tools.pipeline.training import set_up_renderer_training
+    from dd_tools.pipeline.training import set_up_distillation, set_up_renderer_training
 
+    refused = {"init": training.init, "preset": training.preset, "perceptual": perceptual, "no-eyes": no_eyes}
+    check_distillation(distill, steps_out, [name for name, value in refused.items() if value])
     training.check(output)
-    speakers, init = training.speakers_by_clip(), training.initial_weights("renderer")
-    task, settings = set_up_renderer_training(
-        training.files(session, clips, "*.h5", {training.speakers: speakers}),
-        preset=training.preset,
-        init=init,
-        speakers=speakers,
-        eyes=not no_eyes,
-        augment=not training.no_augment,
-        keep_encoder=keep_encoder,
-        seed=training.seed,
-        perceptual=perceptual,
-    )
+    speakers, init = training.speakers_by_clip(), distill or training.initial_weights("renderer")
+    files = training.files(session, clips, "*.h5", {training.speakers: speakers})
+    choices = {"speakers": speakers, "augment": not training.no_augment}
+    if distill:
+        task, settings = set_up_distillation(files, teacher=distill, steps_out=steps_out, **choices)
+    else:
+        task, settings = set_up_renderer_training(
+            files,
+            preset=training.preset,
+            init=init,
+            eyes=not no_eyes,
+            keep_encoder=keep_encoder,
+            seed=training.seed,
+            perceptual=perceptual,
+            **choices,
+        )
     training.run(session, task, settings, output, init)
+
+
+def check_distillation(teacher: Path | None, steps_out: int | None, refused: list[str]) -> None:
+    """Raise `UsageError` unless the options can go together. refused: given options that distillation does not have."""
+    if (teacher is None) != (steps_out is None):
+        raise UsageError("--distill and --steps-out need each other")
+    if teacher and refused:
+        raise UsageError(f"--distill takes everything from the teacher; leave out --{refused[0]}")
 
 
 run = console_command("dd-train-ae", train_ae)

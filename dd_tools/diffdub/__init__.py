@@ -10,8 +10,9 @@ Read section 2 of the paper with this folder open:
 
 `renderer` and `motion` run the trained networks on clips and speech, `renderer_training` and `motion_training` train
 them, and `released` reads the authors' weights. Tensor names are the authors'. Where the released code differs from the
-text of the paper, the code is followed and a comment says so. Two things are not in the paper: samplers other than
-DDIM, and the prediction of v in place of the noise, with which small networks learn much faster.
+text of the paper, the code is followed and a comment says so. Three things are not in the paper: samplers other than
+DDIM, the prediction of v in place of the noise, with which small networks learn much faster, and `distillation` into
+renderers that paint in few steps.
 """
 
 KIND = "diffdub"  # in the metadata of weights

@@ -1,10 +1,11 @@
 """Stage 1: the diffusion auto-encoder, semantic encoder and inpainting U-Net in one module (figure 2, left)."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 
-from dd_tools.diffdub.diffusion import EPSILON, PREDICTIONS, estimate_image
+from dd_tools.diffdub.diffusion import EPSILON, NUM_TIMESTEPS, PREDICTIONS, estimate_image
 from dd_tools.diffdub.semantic_encoder import SemanticEncoder
 from dd_tools.diffdub.unet import UNet
 from dd_tools.errors import UsageError
@@ -28,6 +29,7 @@ class RendererConfig(Config):
     prediction: what the U-Net predicts, see `PREDICTIONS`; the paper predicts epsilon.
     eyes: whether the face image holds the eyes' band (eye guidance; False is the ablation "w/o eye").
     crop, mask: framing and mask of the clips, values of dd-prep's --crop and --mask.
+    timesteps: those of the DDIM steps that a distilled renderer paints in, descending; none if it was not distilled.
     """
 
     size: int = 256
@@ -44,17 +46,30 @@ class RendererConfig(Config):
     eyes: bool = True
     crop: str = "head"
     mask: str = "paper"
+    timesteps: tuple[int, ...] = ()
 
     def __post_init__(self):
         super().__post_init__()
         if self.prediction not in PREDICTIONS:
             raise UsageError(f"unknown prediction '{self.prediction}', expected {', '.join(PREDICTIONS)}")
+        if any(t <= later for t, later in pairwise((NUM_TIMESTEPS, *self.timesteps))):
+            raise UsageError(f"timesteps must descend from below {NUM_TIMESTEPS}, got {self.timesteps}")
         for name in ("multipliers", "encoder_multipliers"):
             divisor = 2 ** (len(getattr(self, name)) - 1)
             if self.size % divisor:
                 raise UsageError(
                     f"renderer size {self.size} is not a multiple of {divisor}, which {name} {getattr(self, name)} need"
                 )
+
+    def to_json(self) -> dict:
+        """See `Config.to_json`. Without timesteps, nothing is said of them, as by versions that could not distill."""
+        values = super().to_json()
+        return values if self.timesteps else {name: value for name, value in values.items() if name != "timesteps"}
+
+    @classmethod
+    def from_json(cls, values: dict) -> "RendererConfig":
+        """See `Config.from_json`."""
+        return super().from_json({"timesteps": []} | values)
 
     @property
     def framing(self) -> Framing:

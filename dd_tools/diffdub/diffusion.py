@@ -1,13 +1,14 @@
 """The masked diffusion process (Eq. 1), and what a network predicts of it: pure functions of tensors.
 
 Images are (B, 3, S, S) in [−1, 1]. Masks are (B, 1, S, S), 1 = repaint: the reverse of the paper's m. Timesteps t are
-integers (B,) from 0 to `NUM_TIMESTEPS` − 1.
+integers (B,) from 0 to `NUM_TIMESTEPS` − 1, or `END`, where the image is free of noise.
 """
 
 import functools
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 # What the network predicts: the noise eps, as in the paper, or v = sqrt(alpha_bar) eps − sqrt(1 − alpha_bar) x0
 # (Salimans & Ho 2022). Where noise is strong, the error of eps is amplified up to 157 times in the estimate of the
@@ -15,6 +16,7 @@ from torch import Tensor
 PREDICTIONS = EPSILON, V = ("epsilon", "v")
 
 NUM_TIMESTEPS = 1000
+END = -1  # after the last step of sampling: alpha_bar is 1, as in the released code
 BETA_START, BETA_END = 1e-4, 0.02  # linear in t (Ho et al. 2020)
 
 _BETA = torch.linspace(BETA_START, BETA_END, NUM_TIMESTEPS, dtype=torch.float64, device="cpu")
@@ -33,8 +35,12 @@ def signal_and_noise(t: Tensor) -> tuple[Tensor, Tensor]:
 @functools.cache
 @torch.inference_mode(False)
 def tables_on(device: torch.device) -> tuple[Tensor, Tensor]:
-    """`SQRT_ALPHA_BAR` and `SQRT_ONE_MINUS_ALPHA_BAR` on a device, copied there once: a copy waits for a GPU."""
-    return SQRT_ALPHA_BAR.to(device), SQRT_ONE_MINUS_ALPHA_BAR.to(device)
+    """`SQRT_ALPHA_BAR` and `SQRT_ONE_MINUS_ALPHA_BAR` on a device, copied there once: a copy waits for a GPU.
+
+    A last entry, at which the index `END` arrives, is that of the clean image.
+    """
+    signal, noise = pad(SQRT_ALPHA_BAR, (0, 1), value=1.0), pad(SQRT_ONE_MINUS_ALPHA_BAR, (0, 1), value=0.0)
+    return signal.to(device), noise.to(device)
 
 
 def half_log_snr(t: int) -> float:

@@ -1,5 +1,6 @@
 """Runs a trained stage 1 on clips: encodes face images, and paints by sampling from one shared x_T."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
 from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, shared_noise
-from dd_tools.diffdub.sampling import DDIM, SOLVERS, sample
+from dd_tools.diffdub.sampling import DDIM, SOLVERS, sample_at
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.face_images import face_images
 from dd_tools.formats.checkpoint import Checkpoint, module_with
@@ -51,24 +52,35 @@ class DiffDubRenderer:
         self,
         clip: Clip,
         *,
-        steps: int = STEPS,
+        steps: int | None = None,
         solver: str = DDIM,
         seed: int = 0,
         x_t: np.ndarray | None = None,
     ) -> "Painter":
         """See `Renderer.painter`.
 
-        steps: number of sampling steps. solver: a key of `SOLVERS`. seed: of the x_T that all frames share.
-        x_t (3, S, S): this x_T, instead of a seed.
+        steps: number of sampling steps; None for `STEPS`, or for those of a distilled renderer, which takes no other.
+        solver: a key of `SOLVERS`. seed: of the x_T that all frames share. x_t (3, S, S): this x_T, instead of a seed.
         """
-        if not 1 <= steps <= NUM_TIMESTEPS:
-            raise UsageError(f"steps must be from 1 to {NUM_TIMESTEPS}, got {steps}")
-        if solver not in SOLVERS:
-            raise UsageError(f"unknown solver '{solver}', expected {', '.join(SOLVERS)}")
+        timesteps = painting_timesteps(self.network.config, steps, solver)
         if x_t is not None and x_t.shape != (3, clip.size, clip.size):
             raise DataError(f"x_T has shape {x_t.shape}, expected {(3, clip.size, clip.size)}")
         xT = shared_noise(clip.size, seed) if x_t is None else torch.from_numpy(x_t.astype(np.float32))[None]
-        return Painter(self, clip, xT, steps, solver)
+        return Painter(self, clip, xT, timesteps, solver)
+
+
+def painting_timesteps(config: RendererConfig, steps: int | None, solver: str) -> Sequence[int]:
+    """The timesteps of sampling with `steps` and `solver`, see `DiffDubRenderer.painter`. Raises `UsageError`."""
+    if solver not in SOLVERS:
+        raise UsageError(f"unknown solver '{solver}', expected {', '.join(SOLVERS)}")
+    if steps is not None and not 1 <= steps <= NUM_TIMESTEPS:
+        raise UsageError(f"steps must be from 1 to {NUM_TIMESTEPS}, got {steps}")
+    if not config.timesteps:
+        return SOLVERS[solver].timesteps(STEPS if steps is None else steps)
+    own = len(config.timesteps)
+    if steps not in (None, own) or solver != DDIM:
+        raise UsageError(f"the renderer is distilled: it paints in {own} {DDIM} steps only; leave out steps and solver")
+    return config.timesteps
 
 
 class Encoder:
@@ -89,9 +101,9 @@ class Encoder:
 class Painter:
     """Paints frames of one clip. The reference image of all frames is the first usable frame."""
 
-    def __init__(self, renderer: DiffDubRenderer, clip: Clip, xT: Tensor, num_steps: int, solver: str):
+    def __init__(self, renderer: DiffDubRenderer, clip: Clip, xT: Tensor, timesteps: Sequence[int], solver: str):
         self.renderer, self.clip = renderer, clip
-        self.num_steps, self.solver = num_steps, solver
+        self.timesteps, self.solver = timesteps, solver
         self.xT = xT.to(renderer.device)
         self.reference = to_images(clip.frames[clip.usable[0]][None]).to(renderer.device)
 
@@ -113,7 +125,7 @@ class Painter:
             return network.denoise(xt, reference, t, z)
 
         # The released demo does not composite after the last step; known pixels then come out approximately.
-        painted = sample(denoise, xT, x0, mask, self.num_steps, self.solver)
+        painted = sample_at(self.timesteps, denoise, xT, x0, mask, self.solver)
         return to_frames(composite(painted, x0, mask))
 
 

@@ -1,13 +1,18 @@
-"""Training of stage 1: presets, and the task for the training loop."""
+"""Training of stage 1: presets, and the tasks for the training loop."""
 
+import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dd_tools.diffdub import KIND
 from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.distillation import DistillationLoss, spans_of
 from dd_tools.diffdub.objective import MaskedDenoisingLoss
 from dd_tools.diffdub.renderer import network_from
 from dd_tools.diffdub.renderer_data import RendererData
+from dd_tools.diffdub.sampling import DDIM
+from dd_tools.errors import UsageError
 from dd_tools.formats.checkpoint import RENDERER, Checkpoint
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.task import Preset, TrainingTask
@@ -61,6 +66,11 @@ ADAPTATION = TrainingSettings(
     steps=1, batch_size=8, learning_rate=2e-5, warmup=50, decay=0.5, ema=0.999, save_every=10**9, log_every=20
 )
 
+# Settings for distillation. A student of all sizes starts close to its teacher.
+DISTILLATION = TrainingSettings(
+    steps=10_000, batch_size=16, learning_rate=1e-4, warmup=100, decay=0.5, ema=0.999, save_every=250
+)
+
 TRAINING_OPTIONS = ()
 
 
@@ -79,8 +89,11 @@ def renderer_task(
 ) -> TrainingTask:
     """Train `network` on clip files.
 
-    speakers, augment: see `RendererData`. keep_encoder: see `MaskedDenoisingLoss`.
+    speakers, augment: see `RendererData`. keep_encoder: see `MaskedDenoisingLoss`. Raises `UsageError` for a distilled
+    network: this would not keep what it was distilled for.
     """
+    if network.config.timesteps:
+        raise UsageError("a distilled renderer cannot be trained further; train its teacher, and distill that")
     return TrainingTask(
         MaskedDenoisingLoss(network, keep_encoder=keep_encoder),
         RendererData(clips, network.config, speakers=speakers, augment=augment),
@@ -88,11 +101,35 @@ def renderer_task(
     )
 
 
+def distillation_task(
+    teacher: DiffusionAutoencoder,
+    clips: Sequence[Path],
+    *,
+    num_steps: int,
+    speakers: Mapping[str, str],
+    augment: bool = True,
+) -> TrainingTask:
+    """Distill `teacher` into a renderer that paints in `num_steps`, on clip files.
+
+    num_steps: see `spans_of`. speakers, augment: see `RendererData`.
+    """
+    spans = spans_of(teacher.config, num_steps)
+    student = copy.deepcopy(teacher)
+    student.config = replace(teacher.config, timesteps=tuple(span[0] for span in spans))
+    return TrainingTask(
+        DistillationLoss(student, teacher, spans),
+        RendererData(clips, student.config, speakers=speakers, augment=augment),
+        Checkpoint(RENDERER, KIND, student.config.to_json(), training={"solver": DDIM}),
+    )
+
+
 __all__ = [
     "ADAPTATION",
+    "DISTILLATION",
     "KIND",
     "PRESETS",
     "TRAINING_OPTIONS",
+    "distillation_task",
     "network_from",
     "new_network",
     "renderer_task",

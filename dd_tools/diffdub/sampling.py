@@ -6,7 +6,7 @@ way from one timestep to the next. They differ in the estimate that they assume 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -82,18 +82,28 @@ class State(NamedTuple):
     estimate: Tensor
 
 
-@torch.no_grad()
 def sample(denoise: Denoiser, xT: Tensor, x0: Tensor, mask: Tensor, num_steps: int, solver: str = DDIM) -> Tensor:
+    """`sample_at` the solver's timesteps for `num_steps` calls of `denoise`.
+
+    Raises `ValueError` unless 1 ≤ num_steps ≤ `NUM_TIMESTEPS`.
+    """
+    return sample_at(SOLVERS[solver].timesteps(num_steps), denoise, xT, x0, mask, solver)
+
+
+@torch.no_grad()
+def sample_at(
+    timesteps: Sequence[int], denoise: Denoiser, xT: Tensor, x0: Tensor, mask: Tensor, solver: str = DDIM
+) -> Tensor:
     """Sample with Eq. 1 at every step, from the noise xT (B, 3, S, S) to an image (B, 3, S, S) in [−1, 1].
 
-    x0: the image that holds the known pixels. mask (B, 1, S, S): 1 = repaint. num_steps: calls of `denoise`. solver: a
-    key of `SOLVERS`. The result is not composited: known pixels are only approximately those of x0.
+    timesteps: descending, at which `denoise` is called. x0: the image that holds the known pixels. mask (B, 1, S, S):
+    1 = repaint. solver: a key of `SOLVERS`. The result is not composited: known pixels are only approximately those of
+    x0.
 
     As in the released code, estimates of the image are clamped, and alpha_bar is 1 after the last step, so that the
-    last estimate is the result. Raises `ValueError` unless 1 ≤ num_steps ≤ `NUM_TIMESTEPS`.
+    last estimate is the result.
     """
     chosen = SOLVERS[solver]
-    timesteps = chosen.timesteps(num_steps)
     xt, states = xT, []
     for step, next_step in zip(timesteps, [*timesteps[1:], None], strict=True):
         xt = keep_known(xt, x0, mask)
@@ -111,14 +121,19 @@ def _batch_of(step: int, xt: Tensor) -> Tensor:
     return torch.full((len(xt),), step, device=xt.device)
 
 
-def _ddim_step(state: State, estimate: Tensor, step: int) -> Tensor:
-    """x_t at timestep `step` if the estimate of the image is `estimate` all the way from `state`.
+def ddim_step(xt: Tensor, t: Tensor, estimate: Tensor, next_t: Tensor) -> Tensor:
+    """x_t at timesteps `next_t` (B,) if the estimate of the image is `estimate` all the way from x_t at t (B,).
 
     DDIM with eta = 0. eps is recomputed from the clamped estimate, as in the released code.
     """
-    signal, noise = signal_and_noise(_batch_of(state.t, state.xt))
-    eps = (state.xt - signal * estimate) / noise
-    return q_sample(estimate, _batch_of(step, state.xt), eps)
+    signal, noise = signal_and_noise(t)
+    eps = (xt - signal * estimate) / noise
+    return q_sample(estimate, next_t, eps)
+
+
+def _ddim_step(state: State, estimate: Tensor, step: int) -> Tensor:
+    """x_t at timestep `step` if the estimate of the image is `estimate` all the way from `state`."""
+    return ddim_step(state.xt, _batch_of(state.t, state.xt), estimate, _batch_of(step, state.xt))
 
 
 def _predicted(states: list[State], step: int) -> Tensor:

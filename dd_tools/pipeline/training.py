@@ -11,6 +11,7 @@ from dd_tools.diffdub import motion_training as diffdub_motion
 from dd_tools.diffdub import renderer_training as diffdub_renderer
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.checkpoint import MOTION, RENDERER, Checkpoint, read_checkpoint
+from dd_tools.formats.history import sha256_of
 from dd_tools.pipeline.models import check_options
 from dd_tools.reporting import SILENT, Reporter
 from dd_tools.training.sequences import ClipSequences
@@ -80,6 +81,37 @@ def set_up_renderer_training(
         **{name: bool(value) for name, value in given.items()},
     }
     return task, chosen.settings
+
+
+def set_up_distillation(
+    clips: Sequence[Path],
+    *,
+    teacher: Path,
+    steps_out: int,
+    speakers: Mapping[str, str] | None = None,
+    augment: bool = True,
+) -> tuple[TrainingTask, TrainingSettings]:
+    """Set up the distillation of a renderer: the task, and its training settings.
+
+    teacher: weights file. steps_out: in which the student paints; its encoder and all its sizes are the teacher's.
+    speakers, augment: see `set_up_renderer_training`. Raises `UsageError` for a kind that paints in one pass anyway.
+    """
+    checkpoint = read_checkpoint(teacher, RENDERER)
+    module = renderer_training(checkpoint.kind)
+    if module is not diffdub_renderer:
+        raise UsageError(f"cannot distill '{teacher}': it holds a {checkpoint.kind} renderer, which has no steps")
+    task = module.distillation_task(
+        module.network_from(checkpoint, teacher), clips, num_steps=steps_out, speakers=speakers or {}, augment=augment
+    )
+    names = [path.stem for path in clips]
+    task.checkpoint.training |= {
+        "clips": names,
+        "speakers": _known(speakers, names),
+        "augment": augment,
+        "teacher": teacher.name,
+        "teacher_sha256": sha256_of(teacher),
+    }
+    return task, module.DISTILLATION
 
 
 def set_up_motion_training(

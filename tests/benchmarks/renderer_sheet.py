@@ -1,6 +1,6 @@
 """What a renderer paints from true latents, beside the true frames: a sheet of faces, and PSNR inside the mask.
 
-usage: renderer_sheet.py RENDERER.safetensors CLIP.h5... -o SHEET.png [--device auto] [--dtype auto] [--steps 20]
+usage: renderer_sheet.py RENDERER.safetensors CLIP.h5... -o SHEET.png [--device auto] [--dtype auto] [--steps N]
 
 A training state will do as RENDERER, and `default` is the renderer that ships. Each clip is a row: the first usable
 frame, four others, and these painted. Prints a Markdown table: PSNR in dB of the painted frames, and of the first frame
@@ -24,7 +24,7 @@ from dd_tools.pipeline.models import load_renderer
 COLUMNS = 4  # frames of each clip that are painted
 
 
-def painted_frames(renderer: Renderer, clip: Clip, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def painted_frames(renderer: Renderer, clip: Clip, steps: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Indices (N,) of evenly spaced usable frames, without the first, and the painted crops uint8 (N, S, S, 3).
 
     Raises `DataError` if the clip does not fit the renderer or has only one usable frame.
@@ -35,7 +35,8 @@ def painted_frames(renderer: Renderer, clip: Clip, steps: int) -> tuple[np.ndarr
     places = np.linspace(len(clip.usable) // 4, len(clip.usable) - 1, COLUMNS)
     frames = clip.usable[np.unique(places.round().astype(int).clip(1))]
     latents = renderer.encoder(clip)(frames)
-    painter = renderer.painter(clip, **({"steps": steps} if "steps" in renderer.painting_options else {}))
+    given = {"steps": steps} if steps and "steps" in renderer.painting_options else {}
+    painter = renderer.painter(clip, **given)
     return frames, painter(frames, clip.pts[frames], latents, slice(0, len(frames)))
 
 
@@ -62,7 +63,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--device", default=AUTO)
     parser.add_argument("--dtype", default=AUTO)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int)
     return parser.parse_args()
 
 
