@@ -43,10 +43,11 @@ def test_attention_is_the_sum_written_out():
     torch.testing.assert_close(block(x), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_the_latent_scales_after_time_has_scaled_and_shifted():
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_latent_scales_after_time_has_scaled_and_shifted(batch):
     """Section 2.1 through Diff-AE: h (1 + s_t) + b_t, then times (1 + s_z); the residual is joined by a convolution."""
     block = shaken(ResBlock(32, 64, z_size=5, embedding_size=7))
-    x, z, embedding = torch.randn(2, 32, 4, 4), torch.randn(2, 5), torch.randn(2, 7)
+    x, z, embedding = torch.randn(batch, 32, 4, 4), torch.randn(batch, 5), torch.randn(batch, 7)
     norm, _, convolution = block.in_layers
     h = convolution(swish(F.group_norm(x, 32, norm.weight, norm.bias)))
     norm, _, _, convolution = block.out_layers
@@ -78,7 +79,25 @@ def test_an_up_block_repeats_every_pixel_four_times():
     def repeated(values):
         return values.repeat_interleave(2, 2).repeat_interleave(2, 3)
 
-    torch.testing.assert_close(block(x), repeated(x) + block.in_layers[2](repeated(h)), atol=1e-5, rtol=1e-5)
+    expected = repeated(x) + block.in_layers[2](repeated(h))
+    torch.testing.assert_close(block(x), expected, atol=1e-5, rtol=1e-5)
+    with torch.inference_mode():  # with kernels of merged weights
+        for layout in (torch.contiguous_format, torch.channels_last):
+            found = block(x.contiguous(memory_format=layout))
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_block_computes_the_same_without_gradients_and_changes_no_input(batch, layout):
+    """In place and with folded weights, whatever the layout and the batch."""
+    block = shaken(ResBlock(32, 32, z_size=5, embedding_size=7, resample=Upsample))
+    inputs = torch.randn(batch, 32, 4, 4), torch.randn(batch, 5), torch.randn(batch, 7)
+    expected, before = block(*inputs), [each.clone() for each in inputs]
+    with torch.inference_mode():
+        found = block(inputs[0].contiguous(memory_format=layout), *inputs[1:])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert all(map(torch.equal, inputs, before))
 
 
 def test_a_new_block_with_conditions_is_its_skip_connection():

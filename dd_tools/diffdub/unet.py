@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dd_tools.nn.blocks import GroupNorm32, zero_init
+from dd_tools.nn.blocks import GroupNorm32, SiLU, zero_init
 from dd_tools.nn.unet import Levels, down_path, middle_block, up_path
 
 IMAGE_CHANNELS = 3
@@ -51,7 +51,7 @@ class UNet(nn.Module):
         self.output_blocks = up_path(widths, size, levels, **conditions)
         channels = levels.channels * levels.multipliers[0]
         self.out = nn.Sequential(
-            GroupNorm32(channels), nn.SiLU(), zero_init(nn.Conv2d(channels, IMAGE_CHANNELS, 3, padding=1))
+            GroupNorm32(channels), SiLU(), zero_init(nn.Conv2d(channels, IMAGE_CHANNELS, 3, padding=1))
         )
 
     def forward(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:

@@ -4,11 +4,14 @@ A flow (B, 2, h, h) holds x and y in units of its own cells, which are S / h pix
 p is the image at p + flow(p).
 """
 
+import functools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dd_tools.nn.blocks import GroupNorm32, zero_init
+from dd_tools.nn.blocks import GroupNorm32, SiLU, zero_init
+from dd_tools.nn.interpolation import resize
 
 FIRST_REFERENCE_LOGIT = 2.0  # of the first reference's weight in a new network; the others have 0
 
@@ -26,7 +29,7 @@ class FlowBlend(nn.Module):
         # x and y of the flow per reference, then a logit per reference; four of each, for twice the resolution.
         convolution = zero_init(nn.Conv2d(channels, 4 * 3 * references, 3, padding=1))
         nn.init.constant_(convolution.bias[8 * references :][:4], FIRST_REFERENCE_LOGIT)
-        self.head = nn.Sequential(GroupNorm32(channels), nn.SiLU(), convolution)
+        self.head = nn.Sequential(GroupNorm32(channels), SiLU(), convolution)
 
     def forward(self, h: Tensor, references: Tensor, aligning: Tensor) -> Tensor:
         """Features (B, C, h, h) and K reference images (B, K, 3, S, S) of any size to one image (B, 3, S, S).
@@ -46,10 +49,9 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 
     The border of the image is repeated outside.
     """
-    identity = torch.eye(2, 3, device=image.device).expand(len(image), 2, 3)
-    return sample_image(
-        image, identity, resize(flow.float(), image.shape[-1]).permute(0, 2, 3, 1) * (2 / flow.shape[-1])
-    )
+    size = image.shape[-1]
+    grid = torch.add(_places(size, image.device), resize(flow, size), alpha=2 / flow.shape[-1])
+    return _sample(image, grid.permute(0, 2, 3, 1))
 
 
 def compose(flow: Tensor, first: Tensor) -> Tensor:
@@ -66,9 +68,16 @@ def sample_image(image: Tensor, affine: Tensor, offsets: Tensor | float = 0.0) -
     """
     with torch.autocast(image.device.type, enabled=False):  # half precision is too coarse for positions
         grid = F.affine_grid(affine.float(), list(image.shape), align_corners=False) + offsets
+    return _sample(image, grid)
+
+
+def _sample(image: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(image, grid.to(image.dtype), padding_mode="border", align_corners=False)
 
 
-def resize(maps: Tensor, size: int) -> Tensor:
-    """Maps (B, C, h, h) resized bilinearly to (B, C, size, size)."""
-    return F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
+@functools.cache
+@torch.inference_mode(False)
+def _places(size: int, device: torch.device) -> Tensor:
+    """x and y of the centres of pixels (1, 2, size, size), from −1 to 1 across the image."""
+    centres = (torch.arange(size, device=device) + 0.5) * 2 / size - 1
+    return torch.stack(torch.meshgrid(centres, centres, indexing="xy"))[None]

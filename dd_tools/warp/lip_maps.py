@@ -36,5 +36,9 @@ def inside_polygon(corners: Tensor, size: int) -> Tensor:
     (x, y), (next_x, next_y) = (each[..., None].unbind(2) for each in (corners, corners.roll(-1, 1)))
     crossed = (y > centres) != (next_y > centres)  # (B, V, size): rows that an edge crosses
     where = x + (centres - y) / torch.where(crossed, next_y - y, 1) * (next_x - x)
-    right = crossed[..., None] & (centres < where[..., None])  # (B, V, size, size): edges to the right of a centre
-    return right.sum(1) % 2 == 1
+    # An edge changes the side of the centres from its own on. Those of rows that it does not cross are at column 0.
+    columns = torch.where(crossed, (size * (where + 1) / 2 - 0.5).ceil().clamp(0, size), 0).long().transpose(1, 2)
+    edges = torch.zeros(len(corners), size, size + 1, dtype=torch.int32, device=corners.device)
+    edges.scatter_add_(2, columns, torch.ones_like(columns, dtype=torch.int32))
+    right = corners.shape[1] - edges[..., :-1].cumsum(2, dtype=torch.int32)
+    return right % 2 == 1

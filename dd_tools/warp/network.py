@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from dd_tools.errors import UsageError
 from dd_tools.formats.clip import Framing
-from dd_tools.nn.blocks import GroupNorm32, zero_init
+from dd_tools.nn.blocks import GroupNorm32, SiLU, zero_init
 from dd_tools.nn.config import Config
+from dd_tools.nn.interpolation import resize
 from dd_tools.nn.unet import Levels, down_path, middle_block, up_path
 from dd_tools.warp.alignment import alignment
 from dd_tools.warp.flow import FlowBlend, warp
@@ -100,7 +101,7 @@ class SemanticEncoder(nn.Module):
         self.input_blocks, widths, size = down_path(IMAGE_CHANNELS * config.patch**2, config.encoder_levels)
         self.middle_block = middle_block(widths[-1])
         code = nn.Conv2d(widths[-1], config.z_size - LANDMARK_VALUES, size)
-        self.out = nn.Sequential(GroupNorm32(widths[-1]), nn.SiLU(), code)
+        self.out = nn.Sequential(GroupNorm32(widths[-1]), SiLU(), code)
 
     def forward(self, face: Tensor) -> Tensor:
         """Face images (B, 3, S, S) in [−1, 1] to codes (B, Z − `LANDMARK_VALUES`)."""
@@ -153,7 +154,7 @@ class UNet(nn.Module):
         self.output_blocks = up_path(widths, size, config.unet_levels, z_size=condition)
         channels = config.channels * config.multipliers[0]
         self.residual = nn.Sequential(
-            GroupNorm32(channels), nn.SiLU(), zero_init(nn.Conv2d(channels, pixels, 3, padding=1))
+            GroupNorm32(channels), SiLU(), zero_init(nn.Conv2d(channels, pixels, 3, padding=1))
         )
         self.flow_blend = FlowBlend(channels, config.references)
         self.refinement = Refinement(channels, config.refinement_channels, config.patch)
@@ -250,4 +251,4 @@ def enlarge(images: Tensor, size: int) -> Tensor:
     """Images (B, C, S, S) interpolated bicubically to (B, C, size, size)."""
     if images.shape[-1] == size:
         return images
-    return F.interpolate(images.float(), size=(size, size), mode="bicubic", align_corners=False)
+    return resize(images, size, "bicubic")
