@@ -36,13 +36,15 @@ class Item:
 class Key:
     """The items of a study by their random names, and each rater's session: the names in the order of their showing.
 
-    study: identifier, which results repeat. mode: one of `MODES`. A rater sees an item at most once.
+    study: identifier, which results repeat. mode: one of `MODES`. A rater sees an item at most once. secret: all orders
+    and names are drawn from it, see `dd_tools.evaluation.study.build`; "" if it is not known.
     """
 
     study: str
     mode: str
     items: Mapping[str, Item]
     sessions: Mapping[str, tuple[str, ...]]
+    secret: str = ""
 
     @property
     def answers(self) -> Mapping[int, str]:
@@ -57,6 +59,7 @@ def write_key(key: Key, path: Path) -> None:
         "version": VERSION,
         "study": key.study,
         "mode": key.mode,
+        "secret": key.secret,
         "items": {name: asdict(item) for name, item in key.items.items()},
         "sessions": key.sessions,
     }
@@ -82,8 +85,8 @@ def read_key(path: Path) -> Key:
 def _checked(values: dict) -> Key:
     items = {name: Item(**{**item, "systems": tuple(item["systems"])}) for name, item in values["items"].items()}
     sessions = {rater: tuple(names) for rater, names in values["sessions"].items()}
-    key = Key(values["study"], values["mode"], items, sessions)
-    if key.mode not in MODES or not isinstance(key.study, str):
+    key = Key(values["study"], values["mode"], items, sessions, values.get("secret", ""))
+    if key.mode not in MODES or not isinstance(key.study, str) or not isinstance(key.secret, str):
         raise ValueError("unknown mode or study")
     for name, item in items.items():
         _check_item(key, name, item)
