@@ -1,5 +1,6 @@
 """Plans of small studies for tests."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,3 +32,8 @@ def dummy_plan(
         dummy_media(folder / name, picture, tone, pix_fmt="yuv420p")
         rows.append((system, clip, scenario, name))
     return write_plan(folder, rows)
+
+
+def page_data(study: Path) -> dict:
+    """What the page knows."""
+    return json.loads((study / "data.js").read_text().removeprefix("const STUDY = ").rstrip(";\n"))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import time
 import zlib
@@ -206,11 +207,12 @@ def test_the_page_may_not_connect(browser, study):
 
 def test_a_video_that_does_not_play_is_named_and_can_be_left_out(browser, study, tmp_path):
     folder, key = study
-    shutil.copytree(folder, tmp_path / "study")
+    copy = tmp_path / os.fsdecode(b"caf\xe9")  # not UTF-8, as an old ZIP program may leave it
+    shutil.copytree(folder, copy)
     page = json.loads((folder / "data.js").read_text().removeprefix("const STUDY = ").rstrip(";\n"))
     file = page["items"][key.sessions["3"][0]]["videos"][0]
-    (tmp_path / "study" / file).write_bytes(b"no video")
-    start(browser, tmp_path / "study", 3)
+    (copy / file).write_bytes(b"no video")
+    start(browser, copy, 3)
     wait(lambda: is_shown(browser, "trouble"))
     assert file in text(browser, "trouble-text")
     press(browser, "r")

@@ -1,32 +1,41 @@
-"""Build a study: a folder with a page and its videos for the raters, and a key for whoever scores."""
+"""Build a study: a folder with a page and its videos for the raters, and a key for whoever scores.
+
+Orders and names in the folder must not tell which video is whose, not even to somebody who has the plan and its videos.
+So they are drawn from a secret, which is random and kept in the key. With the key of a study, the same plan and the
+same settings give the same study again; without it they give another one.
+"""
 
 import hashlib
 import json
 import os
-import random
 import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 from dd_tools.errors import DataError, UsageError, reason
 from dd_tools.evaluation.study.key import ANCHOR, MODES, RATING, TRAP, TRUTH, Item, Key, read_key, write_key
 from dd_tools.evaluation.study.page import VIDEOS, write_page
 from dd_tools.evaluation.study.plan import Plan, read_plan, remarks
+from dd_tools.evaluation.study.private_random import PrivateRandom
 from dd_tools.evaluation.study.scenarios import SCALE, SIDES
 from dd_tools.evaluation.study.sessions import make_key
-from dd_tools.evaluation.study.traps import SECONDS, store_trap
+from dd_tools.evaluation.study.traps import store_trap
 from dd_tools.evaluation.study.videos import Source, store, store_anchor
 from dd_tools.formats.atomic import check_output_path
 from dd_tools.formats.companions import companion
 from dd_tools.reporting import SILENT, Reporter
 
 RATERS = 12
+MAX_RATERS = 1000  # the page has the sessions of all of them
+_SECRET_BYTES = 32
 _NAME_BYTES = 6  # of a video's random name
-_MODIFIED = 315_532_800  # 1980-01-01: the time of modification that all files get, the first one that ZIP can store
+# The time of modification that all files get, 1980-01-02 12:00 UTC: ZIP stores local times from 1980-01-01 on.
+_MODIFIED = 315_662_400
 
 
 @dataclass(frozen=True)
@@ -53,20 +62,25 @@ def build_study(
 
     plan: see `dd_tools.evaluation.study.plan`. mode: one of `MODES`. raters: number of sessions. per_clip: so many
     systems (or pairs, of a preference) of each clip are in a session, truth and anchor among them; None for all.
-    seed: of orders and names. key: by default FOLDER.key.json. fail: receives all faults of a plan but the last.
+    seed: another one makes another study. key: by default FOLDER.key.json; if it exists, it must be that of the same
+    study, which is then made again. fail: receives all faults of a plan but the last.
 
     Raises `UsageError` for impossible settings, and `DataError` for faults of the plan, for a folder that is not empty,
-    for a key of another study, and if something cannot be written. Then no folder is left.
+    for a key of another study, and if something cannot be written. Then no folder and no new key is left.
     """
     _check_settings(mode, raters, per_clip)
+    folder = _named(folder)
     key_path = key or companion(folder, ".key.json")
     _check_targets(folder, key_path)
+    kept = read_key(key_path) if key_path.exists() else None
     content = read_plan(plan, mode, fail or reporter.say)
     for line in remarks(content):
         reporter.say(line)
-    made = _key(content, mode, raters, per_clip, seed)
-    _check_key(made, key_path)
-    with _new_folder(folder) as temporary:
+    secret = (kept and kept.secret) or secrets.token_hex(_SECRET_BYTES)
+    made = _key(content, mode, raters, per_clip, seed, secret)
+    if kept not in (None, made):  # the answers of that study would mean nothing without it
+        raise DataError(f"cannot write '{key_path}': it is the key of another study; move it or name another file")
+    with _removed_after_failure(None if kept else key_path), _new_folder(folder) as temporary:
         _fill(temporary, content, made, reporter)
         write_key(made, key_path)
     return made
@@ -75,10 +89,18 @@ def build_study(
 def _check_settings(mode: str, raters: int, per_clip: int | None) -> None:
     if mode not in MODES:
         raise UsageError(f"unknown mode '{mode}', expected {' or '.join(MODES)}")
-    if raters < 1:
-        raise UsageError(f"{raters} raters, expected at least 1")
+    if not 1 <= raters <= MAX_RATERS:
+        raise UsageError(f"{raters} raters, expected 1 to {MAX_RATERS}")
     if per_clip is not None and per_clip < 1:
         raise UsageError(f"{per_clip} systems per clip, expected at least 1")
+
+
+def _named(folder: Path) -> Path:
+    """The folder by a path that ends with its name. Raises `UsageError` if it cannot be replaced by a new one."""
+    path = Path(os.path.realpath(folder))
+    if not path.name or path == Path(os.path.realpath(os.curdir)):
+        raise UsageError(f"cannot write '{folder}': not a new folder; name one")
+    return path if folder.name in ("", "..") else folder
 
 
 def _check_targets(folder: Path, key_path: Path) -> None:
@@ -87,28 +109,39 @@ def _check_targets(folder: Path, key_path: Path) -> None:
         raise DataError(f"cannot write '{folder}': it exists and is not an empty folder; remove it or name another")
     if not folder.absolute().parent.is_dir():
         raise DataError(f"cannot write '{folder}': folder '{folder.parent}' does not exist")
+    if not os.access(folder.absolute().parent, os.W_OK):
+        raise DataError(f"cannot write '{folder}': folder '{folder.parent}' is not writable")
     if Path(os.path.realpath(key_path)).is_relative_to(os.path.realpath(folder)):
         raise UsageError(f"the key '{key_path}' would be in the folder that raters get; name a file elsewhere")
     check_output_path(key_path)
 
 
-def _key(plan: Plan, mode: str, raters: int, per_clip: int | None, seed: int) -> Key:
+def _key(plan: Plan, mode: str, raters: int, per_clip: int | None, seed: int, secret: str) -> Key:
     """The key. The name of the study depends on all that makes the study, and everything random on it."""
     videos = sorted([*place, source.digest] for place, source in plan.videos.items())
-    settings = json.dumps([videos, mode, raters, per_clip, seed])
+    settings = json.dumps([secret, videos, mode, raters, per_clip, seed])
     digest = hashlib.sha256(settings.encode("utf-8", "surrogatepass")).hexdigest()
-    return make_key(digest[:8], plan.sections, mode, raters, per_clip, random.Random(digest))
+    key = make_key(digest[:8], plan.sections, mode, raters, per_clip, PrivateRandom(digest))
+    return replace(key, secret=secret)
 
 
-def _check_key(key: Key, path: Path) -> None:
-    """Raise `DataError` if there is the key of another study, whose answers would mean nothing without it."""
-    if path.exists() and read_key(path) != key:
-        raise DataError(f"cannot write '{path}': it is the key of another study; move it or name another file")
+@contextmanager
+def _removed_after_failure(path: Path | None) -> Iterator[None]:
+    """Remove the file `path`, if any, after an exception."""
+    try:
+        yield
+    except BaseException:
+        if path:
+            path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
-    """Yield a hidden folder beside `folder`, which becomes it after success and is removed after an exception."""
+    """Yield a hidden folder beside `folder`, which becomes it after success and is removed after an exception.
+
+    A `DataError` about a file in it becomes one about a file in `folder`, as the user does not know the hidden name.
+    """
     temporary = companion(folder.absolute(), f".{os.getpid()}-{secrets.token_hex(4)}.part", hidden=True, utf8=True)
     try:
         temporary.mkdir()
@@ -120,6 +153,8 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         temporary.rename(folder)
     except OSError as error:
         raise DataError(f"cannot write '{folder}': {reason(error)}") from error
+    except DataError as error:
+        raise DataError(str(error).replace(str(temporary), str(folder))) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -130,18 +165,20 @@ def _fill(folder: Path, plan: Plan, key: Key, reporter: Reporter) -> None:
     shown = {name: _videos(item, plan, key) for name, item in key.items.items()}
     names = _names({video for videos in shown.values() for video in videos}, key)
     size = Counter((source.info.width, source.info.height) for source in plan.videos.values()).most_common(1)[0][0]
-    for video in reporter.progress(list(names), len(names), "videos"):
-        _store(video, sources, size, folder / VIDEOS / names[video])
-    seconds = {name: SECONDS if video.kind == TRAP else sources[video.content].seconds for video, name in names.items()}
+    by_name = {name: video for video, name in sorted(names.items(), key=itemgetter(1))}
+    seconds = {
+        name: _store(by_name[name], sources, size, folder / VIDEOS / name)
+        for name in reporter.progress(list(by_name), len(by_name), "videos")
+    }
     files = {name: tuple(names[video] for video in videos) for name, videos in shown.items()}
     write_page(key, files, seconds, min(source.frame_seconds for source in sources.values()), folder)
 
 
 def _names(videos: set[_Video], key: Key) -> dict[_Video, str]:
-    """Random file names, always the same in one study. Names of items tell nothing about those of videos."""
-    rng = random.Random(f"{key.study} {sorted(key.items)}")
+    """Random file names, always the same in one study."""
+    rng = PrivateRandom(f"{key.secret} {key.study} videos")
     ordered = sorted(videos, key=lambda video: (video.kind, video.content))
-    return {video: f"{rng.randbytes(_NAME_BYTES).hex()}.mp4" for video in rng.sample(ordered, len(ordered))}
+    return {video: f"{rng.randbytes(_NAME_BYTES).hex()}.mp4" for video in ordered}
 
 
 def _videos(item: Item, plan: Plan, key: Key) -> list[_Video]:
@@ -165,10 +202,8 @@ def _video(plan: Plan, scenario: str, clip: str, system: str) -> _Video:
     return _Video(ANCHOR, plan.videos[scenario, clip, source].digest)
 
 
-def _store(video: _Video, sources: dict[str, Source], size: tuple[int, int], target: Path) -> None:
+def _store(video: _Video, sources: dict[str, Source], size: tuple[int, int], target: Path) -> float:
+    """Write a video. Returns its duration in seconds."""
     if video.kind == TRAP:
-        store_trap(video.content, size, target)
-    elif video.kind == ANCHOR:
-        store_anchor(sources[video.content], target)
-    else:
-        store(sources[video.content], target)
+        return store_trap(video.content, size, target)
+    return (store_anchor if video.kind == ANCHOR else store)(sources[video.content], target)

@@ -37,13 +37,15 @@ class Item:
 class Key:
     """The items of a study by their random names, and each rater's session: the names in the order of their showing.
 
-    study: identifier, which results repeat. mode: one of `MODES`. A rater sees an item at most once.
+    study: identifier, which results repeat. mode: one of `MODES`. A rater sees an item at most once. secret: all orders
+    and names are drawn from it, see `dd_tools.evaluation.study.build`; "" if it is not known.
     """
 
     study: str
     mode: str
     items: Mapping[str, Item]
     sessions: Mapping[str, tuple[str, ...]]
+    secret: str = ""
 
     @property
     def answers(self) -> Mapping[int, str]:
@@ -58,6 +60,7 @@ def write_key(key: Key, path: Path) -> None:
         "version": VERSION,
         "study": key.study,
         "mode": key.mode,
+        "secret": key.secret,
         "items": {name: asdict(item) for name, item in key.items.items()},
         "sessions": key.sessions,
     }
@@ -88,9 +91,9 @@ def _checked(values: dict) -> Key:
         raise ValueError("systems and sessions must be lists of names")
     items = {name: Item(**{**item, "systems": tuple(item["systems"])}) for name, item in values["items"].items()}
     sessions = {rater: tuple(names) for rater, names in values["sessions"].items()}
-    key = Key(values["study"], values["mode"], items, sessions)
-    if key.mode not in MODES:
-        raise ValueError(f"unknown mode '{key.mode}'")
+    key = Key(values["study"], values["mode"], items, sessions, values.get("secret", ""))
+    if key.mode not in MODES or not isinstance(key.secret, str):
+        raise ValueError(f"unknown mode '{key.mode}', or a secret that is no text")
     for name, item in items.items():
         _check_item(key, name, item)
     for rater, names in sessions.items():

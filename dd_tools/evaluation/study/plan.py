@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dd_tools.errors import DataError, UsageError, message_of
-from dd_tools.evaluation.study.key import ANCHOR, PREFERENCE
+from dd_tools.evaluation.study.key import ANCHOR, PREFERENCE, TRUTH
 from dd_tools.evaluation.study.scenarios import SCENARIOS
 from dd_tools.evaluation.study.sessions import Section
 from dd_tools.evaluation.study.videos import Source, inspect
@@ -107,8 +107,7 @@ def _cells(table: _Table, columns: Sequence[str], cells: Sequence[str]) -> tuple
     row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
     if empty := [name for name in COLUMNS if not row.get(name)]:
         raise UsageError(f"{empty[0]} is empty")
-    if row["system"] == ANCHOR:
-        raise UsageError(f"a system cannot have the name '{ANCHOR}', which the low anchor has; rename it")
+    _check_name(row["system"])
     scenarios = [name.strip() for name in row["scenario"].split(",")]
     if unknown := [name for name in scenarios if name not in SCENARIOS]:
         raise UsageError(f"unknown scenario '{unknown[0]}', expected {', '.join(SCENARIOS)}")
@@ -116,6 +115,14 @@ def _cells(table: _Table, columns: Sequence[str], cells: Sequence[str]) -> tuple
     if path not in table.seen:
         table.seen[path] = inspect(path)
     return row["system"], row["clip"], scenarios, table.seen[path]
+
+
+def _check_name(system: str) -> None:
+    """Raise `UsageError` for a system that would be taken for another in the scores."""
+    if system.casefold() == ANCHOR:
+        raise UsageError(f"a system cannot have the name '{system}', which the low anchor has; rename it")
+    if system.casefold() == TRUTH != system:
+        raise UsageError(f"a system cannot have the name '{system}'; '{TRUTH}' is the hidden reference")
 
 
 def _missing(plan: Plan) -> list[str]:
@@ -147,9 +154,15 @@ def _too_different(plan: Plan) -> list[str]:
 
 
 def remarks(plan: Plan) -> list[str]:
-    """Lines on what may tell raters which system they see, and on what will be encoded again."""
-    lines = (*_durations_that_differ(plan), *_sizes_that_differ(plan), *_identical(plan), *_encoded_again(plan))
+    """Lines on a missing reference, on what may tell raters which system they see, and on what is encoded again."""
+    kinds = (_no_truth, _durations_that_differ, _sizes_that_differ, _identical, _encoded_again)
+    lines = (line for kind in kinds for line in kind(plan))
     return list(dict.fromkeys(lines))  # once, also if several scenarios have the videos
+
+
+def _no_truth(plan: Plan) -> Iterator[str]:
+    if not any(TRUTH in section.systems for section in plan.sections):
+        yield f"no system is called '{TRUTH}', so the study has no hidden reference"
 
 
 def _durations_that_differ(plan: Plan) -> Iterator[str]:
@@ -176,8 +189,10 @@ def _identical(plan: Plan) -> Iterator[str]:
 
 def _encoded_again(plan: Plan) -> Iterator[str]:
     for source in plan.videos.values():
-        if source.encoded_again:
-            yield f"'{source.info.path}' is encoded again, as browsers do not play {source.encoded_again}"
+        if not source.is_copied:
+            found = f"{source.info.codec} {source.info.pixel_format}"
+            takes = "the study's MP4 takes H.264 (8-bit 4:2:0) and AAC"
+            yield f"'{source.info.path}' ({found}) is encoded again, as {takes}"
 
 
 def _durations(plan: Plan) -> Iterator[tuple[str, float, float, float]]:

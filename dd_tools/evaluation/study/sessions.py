@@ -1,4 +1,4 @@
-"""Sessions: what each rater sees and in which order, from the names of a plan and a seed, without files.
+"""Sessions: what each rater sees and in which order, from the names of a plan and random numbers, without files.
 
 A session has a section per scenario. In every section the orders of systems are balanced over the raters, see
 `dd_tools.evaluation.study.design`. Training comes first; repeated items and traps are inserted.

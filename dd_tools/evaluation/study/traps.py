@@ -5,21 +5,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dd_tools.media.codecs import Encoding
-from dd_tools.media.encode import VideoWriter
+from dd_tools.evaluation.study.videos import store_still
 
-SECONDS = 3
+_SECONDS = 3
 _RATE = 10  # frames per second
 _PAPER, _INK = 0x80, 0xFF  # grey levels
 _MARGIN = 0.06  # of the width, on either side
 
 
-def store_trap(text: str, size: tuple[int, int], target: Path) -> None:
-    """Write a video of `size` (width, height) that shows the lines of `text` for `SECONDS`, without audio."""
-    frame = draw_text(text, size)
-    with VideoWriter(target, *size, _RATE, Encoding(quality=12)) as writer:
-        for number in range(SECONDS * _RATE):
-            writer.write(frame, number / _RATE)
+def store_trap(text: str, size: tuple[int, int], target: Path) -> float:
+    """Write a silent video of `size` (width, height) that shows the lines of `text`. Returns its seconds."""
+    return store_still(draw_text(text, size), _SECONDS, _RATE, target)
 
 
 def draw_text(text: str, size: tuple[int, int]) -> np.ndarray:

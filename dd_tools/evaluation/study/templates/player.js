@@ -83,7 +83,7 @@ class Player {
 
   fail(video) {
     this.stop();
-    this.on.failed(decodeURI(video.src).split("/").slice(-2).join("/"));
+    this.on.failed(video.getAttribute("src"));
   }
 
   // A video that neither plays nor reports an error must not leave the rater waiting.
