@@ -23,7 +23,7 @@ def built(tmp_path_factory) -> tuple[Path, Key]:
     """A study of two systems and the truth in two scenarios."""
     folder = tmp_path_factory.mktemp("study")
     plan = dummy_plan(folder, "secretone secrettwo truth", "clipx clipy", "MF, N", seconds=0.4)
-    return folder / "study", build_study(plan, folder / "study", raters=4, seed=1)
+    return folder / "study", build_study(plan, folder / "study", raters=4)
 
 
 def test_the_page_shows_what_the_key_says(built):
@@ -150,7 +150,7 @@ def test_folders_and_keys_that_exist_are_kept(tmp_path):
     build_study(plan, tmp_path / "study", raters=1)  # the same key
     (tmp_path / "study").rename(tmp_path / "handed-out-too")
     with pytest.raises(DataError, match="key of another study"):
-        build_study(plan, tmp_path / "study", raters=1, seed=5)
+        build_study(plan, tmp_path / "study", raters=1)
     with pytest.raises(UsageError, match="in the folder that raters get"):
         build_study(plan, tmp_path / "new", key=tmp_path / "new" / "key.json")
     for settings in ({"raters": 0}, {"raters": 1001}, {"per_clip": 0}, {"mode": "best"}):

@@ -21,7 +21,7 @@ def built(tmp_path_factory) -> tuple[Path, Key]:
     """A study of two systems and the truth in two scenarios."""
     folder = tmp_path_factory.mktemp("study")
     plan = dummy_plan(folder, "secretone secrettwo truth", "clipx clipy", "MF, N", seconds=0.4)
-    return folder / "study", build_study(plan, folder / "study", raters=4, seed=1)
+    return folder / "study", build_study(plan, folder / "study", raters=4)
 
 
 def test_the_folder_tells_nothing_about_systems_and_roles(built):
@@ -108,7 +108,7 @@ def test_a_zip_file_takes_the_time_of_modification_everywhere(built, monkeypatch
 def test_with_its_key_the_same_plan_gives_the_same_study(built, tmp_path):
     folder, key = built
     shutil.copy(folder.with_name("study.key.json"), tmp_path / "again.key.json")
-    assert build_study(folder.with_name("plan.tsv"), tmp_path / "again", raters=4, seed=1) == key
+    assert build_study(folder.with_name("plan.tsv"), tmp_path / "again", raters=4) == key
     for path in folder.rglob("*"):
         if path.is_file():
             assert (tmp_path / "again" / path.relative_to(folder)).read_bytes() == path.read_bytes(), path
@@ -117,7 +117,7 @@ def test_with_its_key_the_same_plan_gives_the_same_study(built, tmp_path):
 def test_without_its_key_nobody_can_work_out_names_and_orders_again(built, tmp_path):
     """Not even with the plan, the videos and all settings."""
     folder, key = built
-    other = build_study(folder.with_name("plan.tsv"), tmp_path / "study", raters=4, seed=1)
+    other = build_study(folder.with_name("plan.tsv"), tmp_path / "study", raters=4)
     assert other.study != key.study
     assert not other.items.keys() & key.items.keys()
     assert not {path.name for path in folder.glob("*/*")} & {path.name for path in tmp_path.glob("study/*/*")}

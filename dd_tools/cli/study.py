@@ -46,7 +46,6 @@ def build(
     mode: Mode = "rating",
     raters: Raters = 12,
     systems_per_clip: SystemsPerClip = None,
-    seed: Seed = 0,
 ) -> None:
     """Build the page that raters see.
 
@@ -56,7 +55,7 @@ def build(
     from dd_tools.evaluation.study.build import build_study
 
     build_study(
-        plan, output, key=key, mode=mode, raters=raters, per_clip=systems_per_clip, seed=seed,
+        plan, output, key=key, mode=mode, raters=raters, per_clip=systems_per_clip,
         reporter=session, fail=session.fail,
     )  # fmt: skip
 

@@ -53,7 +53,6 @@ def build_study(
     mode: str = RATING,
     raters: int = RATERS,
     per_clip: int | None = None,
-    seed: int = 0,
     key: Path | None = None,
     reporter: Reporter = SILENT,
     fail: Callable[[str], None] | None = None,
@@ -62,7 +61,7 @@ def build_study(
 
     plan: see `dd_tools.evaluation.study.plan`. mode: one of `MODES`. raters: number of sessions. per_clip: so many
     systems (or pairs, of a preference) of each clip are in a session, truth and anchor among them; None for all.
-    seed: another one makes another study. key: by default FOLDER.key.json; if it exists, it must be that of the same
+    key: by default FOLDER.key.json; if it exists, it must be that of the same
     study, which is then made again. fail: receives all faults of a plan but the last.
 
     Raises `UsageError` for impossible settings, and `DataError` for faults of the plan, for a folder that is not empty,
@@ -77,7 +76,7 @@ def build_study(
     for line in remarks(content):
         reporter.say(line)
     secret = (kept and kept.secret) or secrets.token_hex(_SECRET_BYTES)
-    made = _key(content, mode, raters, per_clip, seed, secret)
+    made = _key(content, mode, raters, per_clip, secret)
     if kept not in (None, made):  # the answers of that study would mean nothing without it
         raise DataError(f"cannot write '{key_path}': it is the key of another study; move it or name another file")
     with _removed_after_failure(None if kept else key_path), _new_folder(folder) as temporary:
@@ -116,10 +115,10 @@ def _check_targets(folder: Path, key_path: Path) -> None:
     check_output_path(key_path)
 
 
-def _key(plan: Plan, mode: str, raters: int, per_clip: int | None, seed: int, secret: str) -> Key:
+def _key(plan: Plan, mode: str, raters: int, per_clip: int | None, secret: str) -> Key:
     """The key. The name of the study depends on all that makes the study, and everything random on it."""
     videos = sorted([*place, source.digest] for place, source in plan.videos.items())
-    settings = json.dumps([secret, videos, mode, raters, per_clip, seed])
+    settings = json.dumps([secret, videos, mode, raters, per_clip])
     digest = hashlib.sha256(settings.encode("utf-8", "surrogatepass")).hexdigest()
     key = make_key(digest[:8], plan.sections, mode, raters, per_clip, PrivateRandom(digest))
     return replace(key, secret=secret)
