@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
+from dd_tools.diffdub.renderer_config import RendererConfig
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 

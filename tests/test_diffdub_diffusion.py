@@ -7,7 +7,6 @@ import torch
 from dd_tools.diffdub.diffusion import (
     END,
     NUM_TIMESTEPS,
-    PREDICTIONS,
     estimate_image,
     keep_known,
     prediction_target,
@@ -15,6 +14,7 @@ from dd_tools.diffdub.diffusion import (
     shared_noise,
     signal_and_noise,
 )
+from dd_tools.diffdub.renderer_config import PREDICTIONS
 
 
 def noise(*shape, seed=0):

@@ -10,9 +10,10 @@ from test_diffdub_objective import SIZE, TINY, dummy_batch
 from tiny_warp import shaken
 from torch import nn
 
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.diffdub.distillation import DistillationLoss, spans_of, target_estimate
 from dd_tools.diffdub.renderer import DiffDubRenderer
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.diffdub.renderer_training import distillation_task, renderer_task
 from dd_tools.diffdub.sampling import sample, sample_at
 from dd_tools.errors import UsageError

@@ -9,9 +9,10 @@ import torch
 from released import GOLDEN
 from torch.utils.flop_counter import FlopCounterMode
 
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
 from dd_tools.diffdub.motion_training import PRESETS as MOTION_PRESETS
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.diffdub.renderer_training import PRESETS
 from dd_tools.diffdub.unet import timestep_embedding
 

@@ -23,10 +23,11 @@ from released import (
 )
 from torch import nn
 
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.diffdub.motion_training import PRESETS as MOTION_PRESETS
 from dd_tools.diffdub.released import motion_config, renderer_config
 from dd_tools.diffdub.renderer import STEPS
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.diffdub.renderer_training import PRESETS
 from dd_tools.diffdub.sampling import sample
 from dd_tools.formats.clip import Clip

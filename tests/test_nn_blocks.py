@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from dd_tools.nn.blocks import AttentionBlock, Downsample, GroupNorm32, ResBlock, Upsample
-from dd_tools.nn.unet import Levels, down_path, middle_block, up_path
+from dd_tools.nn.levels import Levels
+from dd_tools.nn.unet import down_path, middle_block, up_path
 
 
 def shaken(module: nn.Module) -> nn.Module:

@@ -150,7 +150,7 @@ def test_folders_and_keys_that_exist_are_kept(tmp_path):
     build_study(plan, tmp_path / "study", raters=1)  # the same key
     (tmp_path / "study").rename(tmp_path / "handed-out-too")
     with pytest.raises(DataError, match="key of another study"):
-        build_study(plan, tmp_path / "study", raters=1)
+        build_study(plan, tmp_path / "study", raters=2)
     with pytest.raises(UsageError, match="in the folder that raters get"):
         build_study(plan, tmp_path / "new", key=tmp_path / "new" / "key.json")
     for settings in ({"raters": 0}, {"raters": 1001}, {"per_clip": 0}, {"mode": "best"}):

@@ -19,8 +19,9 @@ from dd_tools.formats.checkpoint import Checkpoint, read_checkpoint, write_check
 from dd_tools.nn.images import to_images
 from dd_tools.warp.alignment import HEAD_COUNT
 from dd_tools.warp.lip_maps import lip_maps
-from dd_tools.warp.network import RendererConfig, WarpNetwork, shrink
+from dd_tools.warp.network import WarpNetwork, shrink
 from dd_tools.warp.renderer import network_from
+from dd_tools.warp.renderer_config import RendererConfig
 from dd_tools.warp.renderer_training import PRESETS
 
 SIZE = RENDERER.size

@@ -12,7 +12,8 @@ from dd_tools.warp.alignment import alignment_points
 from dd_tools.warp.latents import LANDMARK_VALUES
 from dd_tools.warp.motion_network import MotionConfig, MotionNetwork
 from dd_tools.warp.motion_training import PRESETS as MOTION_PRESETS
-from dd_tools.warp.network import RendererConfig, WarpNetwork
+from dd_tools.warp.network import WarpNetwork
+from dd_tools.warp.renderer_config import RendererConfig
 from dd_tools.warp.renderer_training import PRESETS as RENDERER_PRESETS
 
 RENDERER: RendererConfig = RENDERER_PRESETS["tiny-warp"].config  # 32 px, two references, z of 66

@@ -10,12 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-# What the network predicts: the noise eps, as in the paper, or v = sqrt(alpha_bar) eps − sqrt(1 − alpha_bar) x0
-# (Salimans & Ho 2022). Where noise is strong, the error of eps is amplified up to 157 times in the estimate of the
-# image, and that of v is not.
-PREDICTIONS = EPSILON, V = ("epsilon", "v")
+from dd_tools.diffdub.renderer_config import EPSILON, NUM_TIMESTEPS
 
-NUM_TIMESTEPS = 1000
 END = -1  # after the last step of sampling: alpha_bar is 1, as in the released code
 BETA_START, BETA_END = 1e-4, 0.02  # linear in t (Ho et al. 2020)
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.diffdub.diffusion import END, NUM_TIMESTEPS, keep_known, q_sample, signal_and_noise
 from dd_tools.diffdub.renderer import STEPS
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.diffdub.sampling import Denoiser, ddim_step, quadratic_timesteps
 from dd_tools.errors import UsageError
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from dd_tools.diffdub import KIND
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.diffdub.motion_network import MotionConfig, MotionNetwork
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.diffdub.unet import IMAGE_CHANNELS
 from dd_tools.formats.checkpoint import MOTION, Checkpoint, module_with
 from dd_tools.formats.released import ReleasedCheckpoint, count_blocks

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, shared_noise
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.diffdub.sampling import DDIM, SOLVERS, sample_at
 from dd_tools.errors import DataError, UsageError
 from dd_tools.face.face_images import face_images

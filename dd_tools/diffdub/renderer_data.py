@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from dd_tools.diffdub.augmentation import augment_faces, draw_changes
-from dd_tools.diffdub.autoencoder import RendererConfig
 from dd_tools.diffdub.diffusion import NUM_TIMESTEPS
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.nn.images import as_images
 from dd_tools.training.chance import draw_below
 from dd_tools.training.clip_files import FACE, FRAMES, MASK, ClipFiles

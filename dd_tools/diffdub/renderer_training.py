@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from dd_tools.diffdub import KIND
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.diffdub.distillation import DistillationLoss, spans_of
 from dd_tools.diffdub.objective import MaskedDenoisingLoss
 from dd_tools.diffdub.renderer import network_from
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.diffdub.renderer_data import RendererData
 from dd_tools.diffdub.sampling import DDIM
 from dd_tools.errors import UsageError

@@ -4,7 +4,8 @@ from torch import Tensor, nn
 
 from dd_tools.diffdub.unet import IMAGE_CHANNELS
 from dd_tools.nn.blocks import GroupNorm32
-from dd_tools.nn.unet import Levels, down_path, middle_block
+from dd_tools.nn.levels import Levels
+from dd_tools.nn.unet import down_path, middle_block
 
 
 class SemanticEncoder(nn.Module):

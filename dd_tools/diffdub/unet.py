@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from dd_tools.nn.blocks import GroupNorm32, SiLU, zero_init
-from dd_tools.nn.unet import Levels, down_path, middle_block, up_path
+from dd_tools.nn.levels import Levels
+from dd_tools.nn.unet import down_path, middle_block, up_path
 
 IMAGE_CHANNELS = 3
 

@@ -1,28 +1,9 @@
 """Down path, middle block and up path of a U-Net (Dhariwal & Nichol 2021). Semantic encoders have the first two."""
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
 from dd_tools.nn.blocks import AttentionBlock, Downsample, ResBlock, Upsample
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Sizes of a U-Net, or of a semantic encoder.
-
-    size: side of the first feature map.
-    channels: width of the first level.
-    multipliers: width of every level in units of `channels`; the side halves from level to level.
-    blocks: residual blocks per level; the up path has one more.
-    attention_at: sides of the feature maps that get self-attention.
-    """
-
-    size: int
-    channels: int
-    multipliers: tuple[int, ...]
-    blocks: int
-    attention_at: tuple[int, ...]
+from dd_tools.nn.levels import Levels
 
 
 class Block(nn.ModuleList):

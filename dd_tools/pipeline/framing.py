@@ -22,9 +22,9 @@ def framing_of(path: Path) -> Framing:
 
 def _config_class(kind: str) -> type[Config]:
     if kind == diffdub.KIND:
-        from dd_tools.diffdub.autoencoder import RendererConfig
+        from dd_tools.diffdub.renderer_config import RendererConfig
     elif kind == warp.KIND:
-        from dd_tools.warp.network import RendererConfig
+        from dd_tools.warp.renderer_config import RendererConfig
     else:
         raise DataError(f"unknown kind of model '{kind}', expected {diffdub.KIND} or {warp.KIND}")
     return RendererConfig

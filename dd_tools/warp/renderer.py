@@ -12,8 +12,9 @@ from dd_tools.formats.clip import Clip
 from dd_tools.nn.device import AUTO, DTYPES, choose_dtype, computing, memory_format
 from dd_tools.nn.images import composite, to_frames, to_images, to_masks
 from dd_tools.warp.latents import HeadCameras, codes_of
-from dd_tools.warp.network import RendererConfig, WarpNetwork
+from dd_tools.warp.network import WarpNetwork
 from dd_tools.warp.references import ALIGNED_POINTS, References
+from dd_tools.warp.renderer_config import RendererConfig
 
 CANDIDATE_BATCH = 32  # reference candidates that are encoded at once
 

@@ -16,8 +16,9 @@ from dd_tools.training.temporary_rows import TemporaryRows
 from dd_tools.warp.augmentation import augment
 from dd_tools.warp.drawn_changes import draw_changes
 from dd_tools.warp.drawn_references import draw_references
-from dd_tools.warp.network import RendererConfig, shrink, subsample
+from dd_tools.warp.network import shrink, subsample
 from dd_tools.warp.references import ALIGNED_POINTS, comparison_points
+from dd_tools.warp.renderer_config import RendererConfig
 
 TRACK = np.dtype([("pts", "f8"), ("points", "f4", (66, 2))])  # time and `comparison_points` of a frame
 

@@ -7,8 +7,9 @@ from dd_tools.formats.checkpoint import RENDERER, Checkpoint
 from dd_tools.training.settings import TrainingSettings
 from dd_tools.training.task import Preset, TrainingTask
 from dd_tools.warp import KIND
-from dd_tools.warp.network import RendererConfig, WarpNetwork
+from dd_tools.warp.network import WarpNetwork
 from dd_tools.warp.renderer import network_from
+from dd_tools.warp.renderer_config import RendererConfig
 from dd_tools.warp.renderer_data import RendererData
 from dd_tools.warp.renderer_loss import Distance, PaintingLoss
 

@@ -24,9 +24,9 @@ from torch import nn
 from dd_tools.diffdub import motion_training as diffdub_motion
 from dd_tools.diffdub import renderer as diffdub_renderer
 from dd_tools.diffdub import renderer_training as diffdub_training
-from dd_tools.diffdub.diffusion import V
 from dd_tools.diffdub.motion import DiffDubMotionModel
 from dd_tools.diffdub.renderer import DiffDubRenderer
+from dd_tools.diffdub.renderer_config import V
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.images import to_images, to_masks
 from dd_tools.pipeline.generate import generate_motion

@@ -27,7 +27,8 @@ from solvers import numbers
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.diffdub.renderer_training import PRESETS, new_network
 from dd_tools.errors import first_line
 from dd_tools.formats.clip import Clip

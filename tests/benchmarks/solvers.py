@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from dd_tools.diffdub.autoencoder import DiffusionAutoencoder, RendererConfig
+from dd_tools.diffdub.autoencoder import DiffusionAutoencoder
 from dd_tools.diffdub.diffusion import NUM_TIMESTEPS, estimate_image, half_log_snr, shared_noise
 from dd_tools.diffdub.renderer import STEPS, DiffDubRenderer, network_from
+from dd_tools.diffdub.renderer_config import RendererConfig
 from dd_tools.diffdub.sampling import DDIM, SOLVERS, quadratic_timesteps, sample, sampling_timesteps
 from dd_tools.formats.checkpoint import RENDERER, read_checkpoint
 from dd_tools.formats.clip import Clip
