@@ -11,14 +11,18 @@
 # renderer that ships; SIZE=N is the side of the crops in pixels, 96 by default, which both of these presets take.
 # RENDERER=FILE takes the renderer of the variant full from elsewhere, DTYPE=bf16 trains faster on a GPU, WORKERS=N loads
 # data in N processes. SPEAKERS=FILE and DELAYS=FILE are the values of the options of dd-train-ae and dd-train-seq of
-# these names, LPIPS_TRUNK=FILE and SYNCNET=FILE those of dd-eval. Weights, videos and report.md go to RESULTS; existing
-# files are kept.
+# these names, LPIPS_TRUNK=FILE and SYNCNET=FILE those of dd-eval. Weights, videos, scores.csv and report.md go to RESULTS;
+# existing weights and videos are kept.
+#
+# At the end the scores stand beside those of the paper's Table 2, where w.s. is the weighted sum, which mel replaces, and
+# the variants in their order here and in the paper.
 set -eu
 
 if [ $# -ne 3 ]; then
     echo "usage: ablations.sh TRAINING-VIDEOS HELD-OUT-VIDEOS RESULTS" >&2
     exit 2
 fi
+root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 training=$1 held=$2 results=$3 preset=${PRESET:-small} size=${SIZE:-96} layers="0 1 2 3 4"
 mkdir -p "$results/clips" "$results/held"
 
@@ -96,5 +100,22 @@ set -- "$results/full" "$results/no-eyes" "$results/no-augment" "$results/mel" "
 for layer in $layers; do
     set -- "$@" "$results/layer-$layer"
 done
+rm -f "$results/scores.csv"
+status=0
 dd-eval "$@" --truth "$held" --region mask --markdown "$results/report.md" --json "$results/report.json" \
-    ${LPIPS_TRUNK:+--lpips-trunk "$LPIPS_TRUNK"} ${SYNCNET:+--syncnet "$SYNCNET"}
+    --csv "$results/scores.csv" ${LPIPS_TRUNK:+--lpips-trunk "$LPIPS_TRUNK"} ${SYNCNET:+--syncnet "$SYNCNET"} || status=$?
+[ -f "$results/scores.csv" ] || exit "$status"
+
+awk -F, -f "$root/published.awk" - "$results/scores.csv" <<'PUBLISHED'
+no-eyes,w/o eye,28.84,0.88,0.033,8.85,5.76,1.53
+no-augment,w/o aug.,28.45,0.88,0.034,9.60,4.75,0.94
+mel,w/o w.s.,27.48,0.86,0.040,8.40,6.50,1.90
+tenth,w 1/10 data,28.12,0.87,0.033,8.34,7.01,0.97
+full,ours,28.18,0.87,0.035,8.16,7.10,0.95
+layer-0,layer 0
+layer-1,layer 1
+layer-2,layer 2
+layer-3,layer 3
+layer-4,layer 4
+PUBLISHED
+exit "$status"

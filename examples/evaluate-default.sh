@@ -1,14 +1,14 @@
 #!/bin/sh
 # Score the default models on videos of people they were not trained on: with the true latents (the renderer alone), and
-# dubbed with their own audio (all stages). The baseline is the first frame repeated. Then: how much the lips move in
-# silence and show those of the source, and portraits cut from the videos that speak.
+# dubbed with their own audio (all stages). The baseline is the first frame repeated. Then: how much of the source's mouth
+# shows through (leak.sh), and portraits cut from the videos that speak.
 #
 #   sh examples/evaluate-default.sh FOLDER-OF-VIDEOS RESULTS
 #
 # RENDERER=FILE and MOTION=FILE score your own weights, SIZE=N is the crop size of that renderer. LPIPS_TRUNK=FILE adds
 # LPIPS. PUBLISHED=FOLDER also scores outputs of other methods, in its folders wav2lip, iplap and diffdub, of those
 # videos that they have. Clips, latents, videos and the results (report.md, report.json, mouths.png, METHOD.md,
-# silence.txt, one-shot.txt and one-shot.png) go to RESULTS; clips, latents and videos that are up to date are not made again.
+# leak.txt, one-shot.txt and one-shot.png) go to RESULTS; clips, latents and videos that are up to date are not made again.
 set -eu
 
 if [ $# -ne 2 ]; then
@@ -50,8 +50,7 @@ for method in wav2lip iplap diffdub; do
     [ $# -eq 0 ] || score "$results/$method" --truth "$@" --markdown "$results/$method.md"
 done
 
-"$python" "$root/tests/benchmarks/leaking_lips.py" "$videos"/*.mp4 \
-    ${RENDERER:+--renderer "$RENDERER"} ${MOTION:+--motion "$MOTION"} | tee "$results/silence.txt"
+RESULTS=$results/leak PYTHON=$python sh "$root/examples/leak.sh" "$videos"/*.mp4 | tee "$results/leak.txt"
 "$python" "$root/tests/benchmarks/one_shot.py" "$videos"/*.mp4 --voice "$root/examples/kennedy.flac" \
     --sheet "$results/one-shot.png" ${RENDERER:+--renderer "$RENDERER"} ${MOTION:+--motion "$MOTION"} |
     tee "$results/one-shot.txt"

@@ -1,13 +1,16 @@
 """Studies with made-up raters whose opinions are known."""
 
+import json
 import random
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import norm
 
-from dd_tools.evaluation.study.key import RATING, TRAP, Item, Key
+from dd_tools.evaluation.study.key import RATING, TRAP, Item, Key, read_key
 from dd_tools.evaluation.study.results import Answer, Result
 from dd_tools.evaluation.study.sessions import Section, make_key
 
@@ -91,3 +94,17 @@ def result_of(key: Key, rater: str, answers: Sequence[int]) -> Result:
     """The result with these answers."""
     own = [Answer(name, answer, 1, 1500) for name, answer in zip(key.sessions[rater], answers, strict=True)]
     return Result(key.study, rater, "2025-01-01T10:00:00Z", "2025-01-01T10:30:00Z", tuple(own))
+
+
+def document(result: Result) -> dict:
+    """The JSON of a result as the page writes it; the checksum is computed here from its definition."""
+    lines = [result.study, result.rater, result.started, result.finished]
+    lines += [" ".join(map(str, (a.item, a.answer, a.plays, a.milliseconds))) for a in result.answers]
+    checksum = format(zlib.crc32("\n".join(lines).encode("utf-8")), "08x")
+    return {"format": "dd-study result", "version": 1, **asdict(result), "checksum": checksum}
+
+
+def save_steady_result(key_path: Path, rater: str, path: Path) -> None:
+    """Write the result of a rater who always gives the first of the possible answers."""
+    key = read_key(key_path)
+    path.write_text(json.dumps(document(result_of(key, rater, [min(key.answers)] * len(key.sessions[rater])))))

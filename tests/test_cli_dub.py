@@ -181,7 +181,9 @@ def test_options_that_mean_nothing_are_refused_at_once(
     studio, models, tmp_path, monkeypatch, model, options, complaint
 ):
     """Before the video is looked at, which takes long."""
-    monkeypatch.setattr("dd_tools.pipeline.dub.prepare_clip", lambda *_, **__: pytest.fail("looked at the video"))
+    monkeypatch.setattr(
+        "dd_tools.pipeline.preparation.prepare_clip", lambda *_, **__: pytest.fail("looked at the video")
+    )
     outcome = dub(studio, models, model, "video.mkv", tmp_path / "out.mp4", *options)
     assert outcome == (2, "", f"dd-dub: {complaint}\n")
     assert list(tmp_path.iterdir()) == []

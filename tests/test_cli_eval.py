@@ -289,7 +289,8 @@ def test_other_framings_are_refused_or_registered(folders):
 
 
 def test_networks_from_files(folders, monkeypatch):
-    from dd_tools.evaluation import networks
+    from dd_tools.evaluation.measures import inception
+    from dd_tools.evaluation.measures.sync import syncnet
     from dd_tools.nn import lpips
 
     class Network:
@@ -305,8 +306,8 @@ def test_networks_from_files(folders, monkeypatch):
             return frames.mean((1, 2))
 
     monkeypatch.setattr(lpips, "Lpips", Network)
-    monkeypatch.setattr(networks, "SyncExpert", Network)
-    monkeypatch.setattr(networks, "Inception", Network)
+    monkeypatch.setattr(syncnet, "SyncExpert", Network)
+    monkeypatch.setattr(inception, "Inception", Network)
     options = ("--lpips-trunk", "a", "--syncnet", "b", "--sync-crop", "lrs", "--fid", "c", "--json", "r.json")
     status, out, err = dd_eval("ours", "--truth", "gt", *options)
     report = json.loads((folders / "r.json").read_text())

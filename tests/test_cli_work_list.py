@@ -17,8 +17,8 @@ from dd_tools.cli.session import Session
 from dd_tools.cli.work_list import Item, ItemLog, shard_of
 from dd_tools.errors import DataError, UsageError
 from dd_tools.formats.locking import output_lock
-from dd_tools.pipeline import dub
-from dd_tools.pipeline.dub import DubSettings
+from dd_tools.pipeline import dubbing_models, preparation
+from dd_tools.pipeline.dub_settings import DubSettings
 from dd_tools.reporting import SILENT
 from dd_tools.stopping import Stopped
 
@@ -38,9 +38,9 @@ def entries(studio: Path) -> list[dict]:
 def test_every_video_of_a_list_is_dubbed_with_its_options(studio, monkeypatch):
     loaded = []
     for name in ("load_renderer", "load_motion_model", "open_speech_model"):
-        original = getattr(__import__("dd_tools.pipeline.dub", fromlist=["dub"]), name)
+        original = getattr(dubbing_models, name)
         monkeypatch.setattr(
-            f"dd_tools.pipeline.dub.{name}",
+            f"dd_tools.pipeline.dubbing_models.{name}",
             lambda *given, _original=original, _name=name, **named: loaded.append(_name) or _original(*given, **named),
         )
     lines = [
@@ -137,9 +137,9 @@ def test_a_killed_list_is_resumed_where_it_was(studio, monkeypatch):
     assert killed.returncode == -signal.SIGKILL
     assert (studio / "out" / "b.mp4.parts" / "clip.h5.sha256").exists()
     prepared = []
-    original = dub.prepare_clip
+    original = preparation.prepare_clip
     monkeypatch.setattr(
-        dub, "prepare_clip", lambda *given, **named: prepared.append(given) or original(*given, **named)
+        preparation, "prepare_clip", lambda *given, **named: prepared.append(given) or original(*given, **named)
     )
     assert call_in(studio, f"dd-dub {options} --resume").status == 0
     assert [(entry["line"], entry["status"]) for entry in entries(studio)] == [

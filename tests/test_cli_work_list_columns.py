@@ -11,7 +11,7 @@ from studio import MODELS, call_in
 from dd_tools.cli.dub_options import DubOptions
 from dd_tools.cli.work_list import Item, read_items
 from dd_tools.errors import DataError, UsageError
-from dd_tools.pipeline.dub import DubSettings
+from dd_tools.pipeline.dub_settings import DubSettings
 from dd_tools.pipeline.output import OutputSettings
 
 HEADER = "video\taudio\toutput"

@@ -9,7 +9,8 @@ from factories import dummy_marked_face
 
 from dd_tools.errors import DataError
 from dd_tools.evaluation.frames import FULL, FaceFrame, FramePair
-from dd_tools.evaluation.measures.fid import FeatureMoments, Inception, SystemFid, frechet_distance
+from dd_tools.evaluation.measures.fid import FeatureMoments, SystemFid, frechet_distance
+from dd_tools.evaluation.measures.inception import Inception
 
 
 def moments(features: np.ndarray) -> FeatureMoments:

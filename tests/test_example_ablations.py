@@ -26,6 +26,22 @@ COMMANDS = {
 }
 
 
+# Stands in for dd-eval where it finds something: the means of its CSV.
+EVAL = """#!/bin/sh
+while [ "$1" != --csv ]; do shift; done
+cat > "$2" <<'MEANS'
+system,clip,psnr,ssim,lpips,lmd,lse_d,lse_c
+full,(mean),27.3,0.837,0.055,1.48,9.1,3.456
+no-eyes,(mean),27.2,0.835,0.056,1.49,9.2,3.3
+no-augment,(mean),27.31,0.832,0.0549,1.5,9.3,3.2
+mel,(mean),26.9,0.827,0.057,1.59,9.4,3.1
+tenth,(mean),27.29,0.836,,1.54,9.15,3.4
+layer-2,(mean),27,0.8,0.06,1.6,9.5,3
+MEANS
+exit 1
+"""
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """A folder with commands that only note how they were called; some also make their output."""
@@ -123,3 +139,46 @@ def test_single_layers_are_cut_out_of_the_features(folder):
     for layer in range(5):
         found = np.load(folder / f"out/speech-layer-{layer}/a.npy")
         assert found.dtype == np.float16 and np.array_equal(found, features[[layer]])
+
+
+def test_the_scores_stand_in_the_layout_of_the_papers_table(folder):
+    (folder / "bin" / "dd-eval").write_text(EVAL)
+    done = ablate(folder)
+    assert (done.returncode, done.stderr) == (1, "")  # the status is dd-eval's
+    assert (
+        done.stdout
+        == """
+here | paper            PSNR            SSIM           LPIPS           LSE-D           LSE-C             LMD
+w/o eye        27.20 | 28.84    0.83 |  0.88   0.056 | 0.033    9.20 |  8.85    3.30 |  5.76    1.49 |  1.53
+w/o aug.       27.31 | 28.45    0.83 |  0.88   0.055 | 0.034    9.30 |  9.60    3.20 |  4.75    1.50 |  0.94
+w/o w.s.       26.90 | 27.48    0.83 |  0.86   0.057 | 0.040    9.40 |  8.40    3.10 |  6.50    1.59 |  1.90
+w 1/10 data    27.29 | 28.12    0.84 |  0.87       - | 0.033    9.15 |  8.34    3.40 |  7.01    1.54 |  0.97
+ours           27.30 | 28.18    0.84 |  0.87   0.055 | 0.035    9.10 |  8.16    3.46 |  7.10    1.48 |  0.95
+layer 2        27.00 |     -    0.80 |     -   0.060 |     -    9.50 |     -    3.00 |     -    1.60 |     -
+
+Best first
+PSNR   here   w/o aug., ours, w 1/10 data, w/o eye, w/o w.s.
+       paper  w/o eye, w/o aug., ours, w 1/10 data, w/o w.s.
+       same place: w/o w.s.; pairs in the same order: 7 of 10
+SSIM   here   ours, w 1/10 data, w/o eye, w/o aug., w/o w.s.
+       paper  w/o eye = w/o aug., w 1/10 data = ours, w/o w.s.
+       same place: w/o w.s.; pairs in the same order: 4 of 8
+LSE-D  here   ours, w 1/10 data, w/o eye, w/o aug., w/o w.s.
+       paper  ours, w 1/10 data, w/o w.s., w/o eye, w/o aug.
+       same place: w 1/10 data, ours; pairs in the same order: 8 of 10
+LSE-C  here   ours, w 1/10 data, w/o eye, w/o aug., w/o w.s.
+       paper  ours, w 1/10 data, w/o w.s., w/o eye, w/o aug.
+       same place: w 1/10 data, ours; pairs in the same order: 8 of 10
+LMD    here   ours, w/o eye, w/o aug., w 1/10 data, w/o w.s.
+       paper  w/o aug., ours, w 1/10 data, w/o eye, w/o w.s.
+       same place: w/o w.s.; pairs in the same order: 7 of 10
+"""
+    )
+
+
+def test_an_old_result_is_not_mistaken_for_a_new_one(folder):
+    (folder / "out").mkdir()
+    (folder / "out" / "scores.csv").write_text("old\n")
+    (folder / "bin" / "dd-eval").write_text("#!/bin/sh\nexit 2\n")
+    done = ablate(folder)
+    assert (done.returncode, done.stdout) == (2, "")

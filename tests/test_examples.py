@@ -33,6 +33,7 @@ while [ "$1" != -o ]; do shift; done
 echo made > "$2"
 """
 NOTE_ONLY = STAND_IN.partition("while")[0]
+DUB_STAND_IN = NOTE_ONLY + '[ "$1" = --batch ] && exit\n' + STAND_IN[len(NOTE_ONLY) :]
 COMMANDS = ("dd-prep", "dd-audio", "dd-encode", "dd-generate", "dd-render")
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -213,8 +214,10 @@ def evaluation(stage) -> Path:
     for name in ("a.mp4", "b.mp4"):
         (stage / name).rename(stage / "people" / name)
     for command in ("dd-prep", "dd-encode", "dd-dub", "dd-eval", "python"):
-        (stage / "bin" / command).write_text(STAND_IN if command == "dd-dub" else NOTE_ONLY)
+        (stage / "bin" / command).write_text(DUB_STAND_IN if command == "dd-dub" else NOTE_ONLY)
         (stage / "bin" / command).chmod(0o755)
+    (stage / "results" / "leak").mkdir(parents=True)
+    (stage / "results" / "leak" / "silence.wav").touch()
     return stage
 
 
@@ -223,13 +226,17 @@ def test_the_default_models_are_scored_from_true_and_from_generated_latents(eval
     assert done.returncode == 0, done.stderr
     lines = (evaluation / "calls").read_text().splitlines()
     assert calls(evaluation) == sorted(
-        ["dd-prep", "dd-encode", *["dd-render", "dd-dub"] * 2, "dd-eval", *["python"] * 2]
+        ["dd-prep", "dd-encode", *["dd-render", "dd-dub", "dd-eval"] * 2, "dd-dub", "python"]
     )
     (rendering,) = (line for line in lines if line.startswith("dd-render results/clips/b.h5"))
     assert "--latents results/latents/b.npy" in rendering and "-o results/true-latents/b.mp4" in rendering
     assert "dd-dub people/a.mp4 people/a.mp4 -o results/own-audio/a.mp4" in lines
-    scoring, silence, portraits = lines[-3:]
-    assert "leaking_lips.py people/a.mp4 people/b.mp4" in silence and "one_shot.py people/a.mp4" in portraits
+    scoring, *leak, portraits = lines[-4:]
+    assert leak == [
+        "dd-dub --batch results/leak/dub.tsv --resume",
+        "dd-eval results/leak/compare.tsv --json results/leak/scores.json --markdown results/leak/scores.md",
+    ]
+    assert "one_shot.py people/a.mp4" in portraits
     assert scoring.startswith("dd-eval results/true-latents results/own-audio --truth people --baseline")
     assert scoring.endswith("--region mask")
 

@@ -1,6 +1,7 @@
 """The LPIPS network: published values, the package's values, masks, gradients, and missing weights."""
 
 import urllib.error
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from factories import dummy_trunk, shared_file
 from PIL import Image
 
 from dd_tools.errors import DataError, UsageError
-from dd_tools.nn.lpips import Lpips, cached_trunk, open_lpips
+from dd_tools.nn.lpips import Lpips
+from dd_tools.nn.lpips_trunk import TRUNKS, cached_trunk, find_trunk
 
 
 @pytest.fixture(scope="module")
@@ -73,21 +75,21 @@ def test_the_weights_of_another_network_are_refused(tmp_path):
     with pytest.raises(DataError, match=message):
         Lpips("alex", tmp_path / "vgg.pth")
     with pytest.raises(UsageError, match="unknown LPIPS net 'best', expected alex, vgg"):
-        open_lpips("best", None, "cpu", print)
+        find_trunk("best", None, print)
 
 
 def test_without_its_trunk_it_is_skipped_and_nothing_downloaded(monkeypatch, tmp_path, trunk):
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("downloads unasked"))
     said = []
-    assert open_lpips(None, None, "cpu", said.append) is None
+    assert find_trunk(None, None, said.append) is None
     assert said == [
         "LPIPS skipped: no AlexNet weights found; use --lpips alex to download them (233 MB) "
         "or --lpips-trunk to read a file"
     ]
-    cached_trunk("alex").parent.mkdir()
+    cached_trunk("alex").parent.mkdir(parents=True)
     cached_trunk("alex").write_bytes(trunk[0].read_bytes())
-    assert open_lpips(None, None, "cpu", said.append).fingerprint == Lpips("alex", trunk[0]).fingerprint
+    assert find_trunk(None, None, said.append) == cached_trunk("alex")
     assert len(said) == 1
 
 
@@ -96,9 +98,23 @@ def test_a_download_that_fails_is_reported_and_the_run_continues(monkeypatch, tm
         assert (digits, url.startswith("https://download.pytorch.org/")) == ("397923af", True)
         raise urllib.error.URLError("no network")
 
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     said = []
-    assert open_lpips("vgg", None, "cpu", said.append) is None
+    assert find_trunk("vgg", None, said.append) is None
     assert said[0].startswith("downloading the LPIPS trunk https://")
     assert said[1].startswith("LPIPS skipped: cannot download the trunk (<urlopen error no network>); get https://")
+
+
+@pytest.mark.parametrize("home", ["TORCH_HOME", "XDG_CACHE_HOME", "neither"])
+def test_the_trunks_are_torchvisions_where_torch_keeps_them(monkeypatch, tmp_path, home):
+    from torchvision.models import AlexNet_Weights, VGG16_Weights
+
+    for variable in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    if home != "neither":
+        monkeypatch.setenv(home, str(tmp_path))
+    for net, weights in (("alex", AlexNet_Weights.IMAGENET1K_V1), ("vgg", VGG16_Weights.IMAGENET1K_V1)):
+        assert TRUNKS[net].url == weights.url
+        assert abs(TRUNKS[net].megabytes - weights.meta["_file_size"]) < 1
+        assert cached_trunk(net) == Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name

@@ -84,8 +84,9 @@ def test_the_longest_name_is_written(place, line, suffix, character):
 @pytest.mark.parametrize(("line", "suffix"), LINES.items(), ids=lambda text: text.split()[0])
 def test_a_name_that_is_too_long_is_refused_before_the_work(place, monkeypatch, line, suffix):
     for work in ("face.preparation.prepare_video", "speech.extraction.write_features", "pipeline.encode.encode_clip",
-                 "pipeline.generate.generate_motion", "pipeline.render.load_renderer", "pipeline.dub.load_renderer",
-                 "formats.released.read_released", "training.loop.train"):  # fmt: skip
+                 "pipeline.generate.generate_motion", "pipeline.render.load_renderer",
+                 "pipeline.dubbing_models.load_renderer", "formats.released.read_released",
+                 "training.loop.train"):  # fmt: skip
         monkeypatch.setattr(f"dd_tools.{work}", None)
     if line.startswith("dd-prep"):
         monkeypatch.undo()  # it checks the name itself

@@ -12,7 +12,7 @@ from dd_tools.formats import history
 from dd_tools.pipeline import job_key as keys
 from dd_tools.pipeline.job_key import job_key
 
-CPU = torch.device("cpu")
+CPU = "cpu"
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_another_order_of_files_and_other_settings_are_another_job(video, tmp_pa
     [
         ("dd_tools.__version__", "0.1.1"),
         ("dd_tools.pipeline.job_key.sha256_of", lambda path: "changed" if path.name == "painting.py" else "0"),
-        ("torch.__version__", "9.9"),
+        ("dd_tools.pipeline.job_key.version", lambda name: f"{name} 9.9"),
         ("numpy.__version__", "9.9"),
         ("cv2.__version__", "9.9"),
         ("dd_tools.pipeline.job_key.ffmpeg_path", lambda: "/bin/echo"),
@@ -77,8 +77,14 @@ def test_another_version_of_anything_is_another_job(fresh, monkeypatch, place, v
     assert job_key([], (), CPU) != key
 
 
-def test_another_kind_of_device_is_another_job():
-    assert job_key([], (), CPU) != job_key([], (), torch.device("meta"))
+def test_another_kind_of_device_is_another_job(monkeypatch):
+    monkeypatch.setattr("dd_tools.nn.device.open_device", lambda name: torch.device("mps"))
+    assert job_key([], (), CPU) != job_key([], (), "mps")
+
+
+def test_where_there_is_no_driver_of_a_gpu_auto_is_the_cpu(monkeypatch):
+    monkeypatch.setattr(keys, "_may_have_gpu", lambda: False)
+    assert job_key([], (), "auto") == job_key([], (), CPU)
 
 
 def test_a_missing_file_is_one_line(tmp_path):

@@ -3,14 +3,14 @@
 import csv
 import json
 import re
-import zlib
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import call
-from opinion_raters import Opinions, attentive, clicker, made_up_key, result_of
+from opinion_raters import Opinions, attentive, clicker, document, made_up_key, result_of, save_steady_result
+from study_plans import dummy_plan, write_plan
 
 from dd_tools.evaluation.study.analysis import preference_counts
 from dd_tools.evaluation.study.key import PREFERENCE, RATED, REPEAT, TRAP, write_key
@@ -18,14 +18,6 @@ from dd_tools.evaluation.study.results import Answer, Result
 from dd_tools.evaluation.study.screening import reasons_to_screen
 
 QUALITY = {"ours": 4.4, "wav2lip": 3.1, "iplap": 3.4, "anchor": 2.0}
-
-
-def document(result: Result) -> dict:
-    """The JSON of a result as the page writes it; the checksum is computed here from its definition."""
-    lines = [result.study, result.rater, result.started, result.finished]
-    lines += [" ".join(map(str, (a.item, a.answer, a.plays, a.milliseconds))) for a in result.answers]
-    checksum = format(zlib.crc32("\n".join(lines).encode("utf-8")), "08x")
-    return {"format": "dd-study result", "version": 1, **asdict(result), "checksum": checksum}
 
 
 def save(folder: Path, results: list[Result]) -> list[Path]:
@@ -293,3 +285,27 @@ def test_power_grows_with_raters_clips_and_the_difference():
 def test_power_refuses_impossible_numbers(text):
     outcome = call("dd-study power", "--difference", 0.5, "--raters", text)
     assert outcome.status == 2 and "--raters" in outcome.errors
+
+
+def test_a_study_from_plan_to_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dummy_plan(tmp_path, systems="wav2lip truth", clips="x y", seconds=0.4)
+    built = call("dd-study build", "plan.tsv", "-o", "study", "--raters", 2, "-q")
+    assert (built.status, built.output, built.errors) == (0, "", "")
+    assert Path("study/index.html").is_file()
+    for rater in "12":
+        save_steady_result(Path("study.key.json"), rater, Path(f"{rater}.json"))
+    outcome = call("dd-study score", "1.json", "2.json", "--key", "study.key.json")
+    assert outcome.status == 0
+    assert re.search(r"wav2lip +1\.00 \[1\.00, 1\.00\] +3\.46", outcome.output)
+
+
+def test_a_bad_plan_is_refused_line_by_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_plan(tmp_path, [("a", "x", "MF", "a.mp4"), ("a", "x", "XX", "a.mp4")])
+    outcome = call("dd-study build", "plan.tsv", "-o", "study")
+    assert outcome.status == 1
+    first, second = outcome.errors.splitlines()
+    assert first.startswith("dd-study build: cannot use 'plan.tsv': line 2: ") and "a.mp4" in first
+    assert "line 3: unknown scenario 'XX', expected MF, RI, N, CL" in second
+    assert not Path("study").exists() and not Path("study.key.json").exists()

@@ -10,7 +10,7 @@ from dd_tools.cli.output import OutputOptions
 from dd_tools.cli.prep import At, Deinterlace, Face, parse_point
 
 if TYPE_CHECKING:
-    from dd_tools.pipeline.dub import DubSettings
+    from dd_tools.pipeline.dub_settings import DubSettings
 
 References = Annotated[int, typer.Option(min=1, help="Largest number of reference latents.")]
 Adapt = Annotated[
@@ -31,7 +31,7 @@ class DubOptions(OutputOptions):
 
     def dub_settings(self) -> "DubSettings":
         """All of them. Raises `UsageError` for unknown values and for options that do not fit each other."""
-        from dd_tools.pipeline.dub import DubSettings
+        from dd_tools.pipeline.dub_settings import DubSettings
 
         return DubSettings(
             references=self.references,

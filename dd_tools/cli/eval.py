@@ -89,7 +89,6 @@ def evaluate(
     from dd_tools.evaluation.protocol import EvaluationProtocol
     from dd_tools.evaluation.run import Evaluation
     from dd_tools.face.detectors.registry import open_detector
-    from dd_tools.nn.device import open_device
 
     protocol = EvaluationProtocol(region, lmd, align, register, sync_crop=network.sync_crop)
     matching = match_pairs(generated, truth or [])
@@ -98,7 +97,7 @@ def evaluate(
     protocol = replace(protocol, lpips=networks.lpips, expert=networks.expert, given=networks.given)
     evaluation = Evaluation(
         protocol,
-        open_detector(detector, device=str(open_device(device)), report=session),
+        open_detector(detector, device=detector_device(detector, device), report=session),
         pooled=networks.pooled,
         baseline=baseline,
         pages=html,
@@ -112,6 +111,17 @@ def evaluate(
     if evaluation.clips:
         write_reports(evaluation, networks.notes, json, csv, markdown, html, contact_sheet)
     check_complete(evaluation)
+
+
+def detector_device(detector: str, device: str) -> str:
+    """The torch device of a detector. The default one needs none, and torch is slow to import."""
+    from dd_tools.face.detectors.registry import DEFAULT_DETECTOR
+
+    if (detector, device) == (DEFAULT_DETECTOR, "auto"):
+        return "cpu"
+    from dd_tools.nn.device import open_device
+
+    return str(open_device(device))
 
 
 def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[VideoPair]") -> None:

@@ -15,7 +15,8 @@ from dd_tools.cli.session import Session
 from dd_tools.errors import DataError, UsageError, message_of, reason
 from dd_tools.formats.lists import read_lines
 from dd_tools.media.piped import as_file
-from dd_tools.pipeline.dub import Dubber, DubSettings
+from dd_tools.pipeline.dub import Dubber
+from dd_tools.pipeline.dub_settings import DubSettings
 
 PATHS = ("video", "audio", "output")
 DONE, SKIPPED, FAILED, STOPPED = "done", "skipped", "failed", "stopped"

@@ -1,25 +1,33 @@
-"""Opens the networks that some measures need."""
+"""Opens the networks that some measures need. torch is slow to import, so only those who need it do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from dd_tools.evaluation.given_network import Contract, GivenNetwork
 from dd_tools.evaluation.measures import fvd, identity, image_quality, lip_score
-from dd_tools.evaluation.measures.fid import Inception, SystemFid
-from dd_tools.evaluation.measures.sync.syncnet import PUBLIC_URL, SyncExpert
+from dd_tools.evaluation.measures.fid import SystemFid
 from dd_tools.evaluation.protocol import GivenNetworks
-from dd_tools.nn.device import open_device
-from dd_tools.nn.lpips import Lpips, open_lpips
+from dd_tools.nn.lpips_trunk import ALEX, find_trunk
+
+if TYPE_CHECKING:
+    import torch
+
+    from dd_tools.evaluation.measures.sync.syncnet import SyncExpert
+    from dd_tools.nn.lpips import Lpips
+
+SYNCNET_URL = "http://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"  # the authors' weights
+
+Device = Callable[[], "torch.device"]
 
 
 @dataclass(frozen=True)
 class NetworkFiles:
     """Where the networks are; None leaves a measure out.
 
-    lpips, lpips_trunk: see `open_lpips`. syncnet, fid: files with weights of SyncNet and Inception v3. The others are
+    lpips, lpips_trunk: see `find_trunk`. syncnet, fid: files with weights of SyncNet and Inception v3. The others are
     ONNX files, see the `INPUT` of each measure.
     """
 
@@ -41,8 +49,8 @@ class Networks:
     for each measure left out or limited.
     """
 
-    lpips: Lpips | None
-    expert: SyncExpert | None
+    lpips: "Lpips | None"
+    expert: "SyncExpert | None"
     given: GivenNetworks
     pooled: list[SystemFid]
     notes: list[str]
@@ -63,10 +71,10 @@ def open_networks(files: NetworkFiles, device: str, say: Callable[[str], None]) 
     def given(path: Path | None, contract: Contract) -> GivenNetwork | None:
         return _open_given(path, contract, say) if path else None
 
-    where = open_device(device)
-    perceptual = open_lpips(files.lpips, files.lpips_trunk, where, note)
+    where = cache(lambda: _open_device(device))
+    perceptual = _open_lpips(files, where, note)
     expert = _open_expert(files.syncnet, where, note)
-    pooled = [SystemFid(Inception(files.fid, where))] if files.fid else []
+    pooled = [_open_fid(files.fid, where)] if files.fid else []
     if video := given(files.fvd, fvd.INPUT):
         pooled.append(fvd.SystemFvd(fvd.VideoNetwork(video)))
     onnx = GivenNetworks(
@@ -77,11 +85,34 @@ def open_networks(files: NetworkFiles, device: str, say: Callable[[str], None]) 
     return Networks(perceptual, expert, onnx, pooled, notes)
 
 
-def _open_expert(path: Path | None, device: torch.device, note: Callable[[str], None]) -> SyncExpert | None:
-    if path is None:
-        note(f"LSE skipped: download SyncNet's weights ({PUBLIC_URL}) and pass them with --syncnet")
+def _open_device(name: str) -> "torch.device":
+    from dd_tools.nn.device import open_device
+
+    return open_device(name)
+
+
+def _open_lpips(files: NetworkFiles, device: Device, note: Callable[[str], None]) -> "Lpips | None":
+    trunk = find_trunk(files.lpips, files.lpips_trunk, note)
+    if trunk is None:
         return None
-    expert = SyncExpert(path, device)
+    from dd_tools.nn.lpips import Lpips
+
+    return Lpips(files.lpips or ALEX, trunk, device())
+
+
+def _open_fid(path: Path, device: Device) -> SystemFid:
+    from dd_tools.evaluation.measures.inception import Inception
+
+    return SystemFid(Inception(path, device()))
+
+
+def _open_expert(path: Path | None, device: Device, note: Callable[[str], None]) -> "SyncExpert | None":
+    if path is None:
+        note(f"LSE skipped: download SyncNet's weights ({SYNCNET_URL}) and pass them with --syncnet")
+        return None
+    from dd_tools.evaluation.measures.sync.syncnet import SyncExpert
+
+    expert = SyncExpert(path, device())
     if not expert.is_public:
         note(f"'{path}' does not hold SyncNet's public weights: its LSE cannot be compared with published values")
     return expert

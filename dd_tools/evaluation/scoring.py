@@ -17,6 +17,7 @@ from dd_tools.evaluation.registration import register_if_needed
 from dd_tools.evaluation.scores import ClipScores
 from dd_tools.face.detectors.protocol import Detector
 from dd_tools.formats.snapshot import Snapshot
+from dd_tools.media.ahead import ahead
 from dd_tools.media.video import probe
 from dd_tools.reporting import SILENT, Reporter
 
@@ -39,7 +40,8 @@ def score_pair(
     """
     inputs = Snapshot(pair.truth, pair.generated)
     truth_info, generated_info = probe(pair.truth), probe(pair.generated)
-    truth, generated = (read_face_frames(info, detector, reporter.say) for info in (truth_info, generated_info))
+    # Faces are found in other threads, one for each video, while the frames before are measured.
+    truth, generated = (ahead(read_face_frames(info, detector, reporter.say)) for info in (truth_info, generated_info))
     frames = pair_frames(truth, generated, pair, allow_shorter=protocol.align == SHORTEST)
     registered = False
     if protocol.register:

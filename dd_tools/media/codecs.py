@@ -26,9 +26,11 @@ class Codec:
     only_420: bool = False
 
 
+# At 1080p, the presets of x264 and x265 take 0.43 and 0.53 of the time of "medium", for files of the same size (0.05 to
+# 0.15 more or less) with 0.8 and 2.5 dB less, at more than 50 dB.
 CODECS = {
-    "h264": Codec("libx264", 18),
-    "hevc": Codec("libx265", 20, {"tag:v": "hvc1", "x265-params": "log-level=error"}),
+    "h264": Codec("libx264", 17, {"preset": "veryfast"}),
+    "hevc": Codec("libx265", 19, {"preset": "superfast", "tag:v": "hvc1", "x265-params": "log-level=error"}),
     "vp9": Codec("libvpx-vp9", 24, {"b:v": 0, "row-mt": 1, "cpu-used": 4}),
     "av1": Codec("libsvtav1", 24, {"preset": 8}, only_420=True),
 }

@@ -13,6 +13,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from dd_tools.errors import DataError
+from dd_tools.media.ahead import ahead
 from dd_tools.media.box import Box
 from dd_tools.media.colour import is_rgb
 from dd_tools.media.decoding import StreamDecoder
@@ -52,6 +53,8 @@ def read_frames(
 ) -> Iterator[Frame]:
     """Decode a video frame by frame, with strictly increasing times. An image is one frame at time 0.
 
+    The next two frames are decoded in another thread.
+
     source: a file, or its `VideoInfo`, which saves probing it.
     fps: resample to this constant rate by repeating and dropping frames; None keeps the frames of the file.
     box: read only this part of every frame, which is faster; the pixels are the same as in the whole frame.
@@ -67,7 +70,7 @@ def read_frames(
     if info.is_still:
         image = box.cut(read_image(info.path))
         return iter([Frame(0.0, image * np.uint16(LEVEL_16_BIT) if high_bit_depth else image)])
-    return _decode(info, exact_rate(fps) if fps else None, box, high_bit_depth, deinterlace, on_damage)
+    return ahead(_decode(info, exact_rate(fps) if fps else None, box, high_bit_depth, deinterlace, on_damage))
 
 
 def _decode(

@@ -1,24 +1,17 @@
 """LPIPS v0.1, the perceptual distance of Zhang et al. 2018 ("The Unreasonable Effectiveness of Deep Features").
 
-The package ``lpips`` contains the linear layers. The trunk below them is an ImageNet classifier, whose weights are read
-from a file or from torchvision's download cache, and downloaded only on request.
+The package ``lpips`` contains the linear layers. The trunk below them is an ImageNet classifier, see
+`dd_tools.nn.lpips_trunk`.
 """
 
-import urllib.error
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import lpips
 import numpy as np
 import torch
-from torchvision.models import AlexNet_Weights, VGG16_Weights
 
-from dd_tools.errors import UsageError
 from dd_tools.formats.external_weights import fingerprint, load_into, read_weights
-
-ALEX, VGG = NETS = ("alex", "vgg")
-_TRUNKS = {ALEX: AlexNet_Weights.IMAGENET1K_V1, VGG: VGG16_Weights.IMAGENET1K_V1}
 
 
 class Lpips:
@@ -65,48 +58,3 @@ class _TorchvisionNames(torch.nn.Module):
         for part in trunk.children():
             for name, layer in part.named_children():
                 self.features.add_module(name, layer)
-
-
-def cached_trunk(net: str) -> Path:
-    """The file in torchvision's download cache that holds the trunk's weights, whether it exists or not."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(_TRUNKS[net].url).name
-
-
-def open_lpips(
-    net: str | None, trunk: Path | None, device: torch.device | str, say: Callable[[str], None]
-) -> Lpips | None:
-    """LPIPS with the trunk `net`, or None if its weights are not available; `say` gets the reason.
-
-    net: one of `NETS`, downloaded if it is not cached; None uses AlexNet and downloads nothing. trunk: read the weights
-    from this file instead. Raises `UsageError` for an unknown `net`, `DataError` for a file with other weights.
-    """
-    if net not in (*NETS, None):
-        raise UsageError(f"unknown LPIPS net '{net}', expected {', '.join(NETS)}")
-    path = trunk or _cached_or_downloaded(net, say)
-    return Lpips(net or ALEX, path, device) if path else None
-
-
-def _cached_or_downloaded(net: str | None, say: Callable[[str], None]) -> Path | None:
-    path, weights = cached_trunk(net or ALEX), _TRUNKS[net or ALEX]
-    if path.exists():
-        return path
-    size = f"{weights.meta['_file_size']:.0f} MB"
-    if net is None:
-        say(
-            f"LPIPS skipped: no AlexNet weights found; use --lpips alex to download them ({size}) "
-            "or --lpips-trunk to read a file"
-        )
-        return None
-    say(f"downloading the LPIPS trunk {weights.url} ({size})")
-    try:
-        _download(weights.url, path)
-    except (OSError, urllib.error.URLError, RuntimeError) as error:
-        say(f"LPIPS skipped: cannot download the trunk ({error}); get {weights.url} and pass it with --lpips-trunk")
-        return None
-    return path
-
-
-def _download(url: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sha256_start = path.stem.rsplit("-", 1)[1]  # part of torchvision's file names
-    torch.hub.download_url_to_file(url, str(path), sha256_start, progress=False)

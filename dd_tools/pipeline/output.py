@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from dd_tools.formats.clip import Clip
 from dd_tools.formats.history import sha256_of
 from dd_tools.formats.parts import is_finished, mark_finished
 from dd_tools.formats.snapshot import Snapshot
+from dd_tools.media.ahead import ahead
 from dd_tools.media.ai_label import append_xmp, label_tags
 from dd_tools.media.codecs import Encoding
 from dd_tools.media.containers import check_container
@@ -30,10 +32,12 @@ from dd_tools.media.indexed_frames import IndexedFrames
 from dd_tools.media.joining import AudioTrack, join
 from dd_tools.media.probe import probe
 from dd_tools.media.rates import exact_rate
-from dd_tools.pipeline.painting import PaintedFrame, Speaker
 from dd_tools.pipeline.rehearsal import rehearse
 from dd_tools.pipeline.timing import SILENCE, STOP, check_timing
 from dd_tools.reporting import SILENT, Reporter
+
+if TYPE_CHECKING:  # which imports torch
+    from dd_tools.pipeline.painting import PaintedFrame, Speaker
 
 PART = 240  # frames
 _CROP_SIZE = (64, 64)  # pixels: crops of any size are encoded alike
@@ -146,7 +150,7 @@ def plan_output(
 
 
 def write_video(
-    speakers: Sequence[Speaker],
+    speakers: Sequence["Speaker"],
     output: Path,
     settings: OutputSettings,
     folder: Path,
@@ -196,7 +200,7 @@ def write_video(
         inputs.check()
 
 
-def _check_together(speakers: Sequence[Speaker], source: Path | None) -> None:
+def _check_together(speakers: Sequence["Speaker"], source: Path | None) -> None:
     """Raise `UsageError` unless all speakers can be painted into the same frames."""
     clips = [speaker.clip for speaker in speakers]
     if len(clips) > 1 and source is None:
@@ -217,21 +221,35 @@ def _parts(count: int, frames: slice) -> Iterator[slice]:
 
 
 def _frames(
-    speakers: Sequence[Speaker],
+    speakers: Sequence["Speaker"],
     spans: Iterable[slice],
     source: Path | None,
     batch_size: int,
     high_bit_depth: bool = False,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """The finished frames (H, W, 3) of `spans` with their times in seconds, uint8 or, with `high_bit_depth`, uint16."""
+    """The finished frames (H, W, 3) of `spans` with their times in seconds, uint8 or, with `high_bit_depth`, uint16.
+
+    The next two batches are painted in another thread.
+    """
+    with closing(ahead(_painted(speakers, spans, batch_size), 2 * batch_size)) as painted:
+        yield from _finished(painted, speakers, source, high_bit_depth)
+
+
+def _finished(
+    painted: Iterable["tuple[PaintedFrame, ...]"],
+    speakers: Sequence["Speaker"],
+    source: Path | None,
+    high_bit_depth: bool,
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Painted crops, pasted into the frames of `source`; without it, the crops of the only speaker."""
     if source is None:
-        for crops in _painted(speakers, spans, batch_size):
+        for crops in painted:
             yield crops[0].crop, crops[0].pts
         return
     made = speakers[0].clip.settings
     reading = {"fps": made.get("fps"), "deinterlace": made.get("deinterlace", False), "high_bit_depth": high_bit_depth}
     with IndexedFrames(source, **reading) as frames:
-        for crops in _painted(speakers, spans, batch_size):
+        for crops in painted:
             image = frames.at(crops[0].index)
             for crop, speaker in zip(crops, speakers, strict=True):
                 placement = speaker.clip.crop_to_source[crop.index]
@@ -240,8 +258,8 @@ def _frames(
 
 
 def _painted(
-    speakers: Sequence[Speaker], spans: Iterable[slice], batch_size: int
-) -> Iterator[tuple[PaintedFrame, ...]]:
+    speakers: Sequence["Speaker"], spans: Iterable[slice], batch_size: int
+) -> Iterator["tuple[PaintedFrame, ...]"]:
     """The crops of all speakers, one output frame after another. No batch crosses the border of a part."""
     for span in spans:
         yield from zip(*(speaker.paint(span, batch_size) for speaker in speakers), strict=True)

@@ -69,8 +69,8 @@ def render(
         inputs = Snapshot(audio, background)
         plan = plan_output(output, settings, source=background, audio=audio, report=report)
         motions = {f"motion {number}": motion for number, motion in enumerate(latents)}
-        arithmetic = (batch_size, torch_device, dtype, compiled)
-        key = job_key((*clips, weights, background), (settings, _hashable(options | motions), arithmetic), torch_device)
+        arithmetic = (batch_size, dtype, compiled)
+        key = job_key((*clips, weights, background), (settings, _hashable(options | motions), arithmetic), device)
         folder = stack.enter_context(parts_folder(output, key, resume=resume, report=report))
         if compiled:
             compile_renderer(model, speakers, batch_size, report)

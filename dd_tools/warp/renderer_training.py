@@ -75,7 +75,8 @@ def renderer_task(
 def _lpips(trunk: Path | None) -> Distance | None:
     if trunk is None:
         return None
-    from dd_tools.nn.lpips import ALEX, Lpips  # slow to import
+    from dd_tools.nn.lpips import Lpips  # slow to import
+    from dd_tools.nn.lpips_trunk import ALEX
 
     return Lpips(ALEX, trunk).between
 

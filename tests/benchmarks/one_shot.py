@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from leaking_lips import NAMES, options_of
 from PIL import Image
 
 from dd_tools.evaluation.measures.closures import CLOSED
@@ -41,6 +40,7 @@ from dd_tools.speech.registry import open_speech_model
 from dd_tools.warp.latents import latent_aperture
 
 COLUMNS = 8
+NAMES = ("the speech", "the latents", "the motion model")
 
 
 def portrait_of(path: Path, folder: Path, settings: PrepSettings, detector: Detector) -> Path:
@@ -116,14 +116,17 @@ def speak(
 def main() -> None:
     """Print a line for each portrait, and the means."""
     parser = ArgumentParser()
+    parser.add_argument("portraits", nargs="+", type=Path)
     parser.add_argument("--voice", type=Path, required=True)
     parser.add_argument("--sheet", type=Path)
-    options = options_of(parser)
+    for name in ("renderer", "motion"):
+        parser.add_argument(f"--{name}", type=Path, help="weights file; the shipped one by default")
+    options = parser.parse_args()
     renderer, motion, detector = load_renderer(options.renderer), load_motion_model(options.motion), open_detector()
     samples, rows, sheet = read_audio(options.voice), [], []
     names = "asked std", "painted std", "ratio", "slope", "r", "shut", "share shut", "silence"
     print(f"{'portrait':24}", *(f"{name:>11}" for name in names))
-    for path in options.videos:
+    for path in options.portraits:
         row, pixels = speak(path, samples, renderer, motion, detector)
         rows.append(row)
         sheet.append(pixels)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dd_tools.formats.external_weights import load_into, read_weights
 from dd_tools.formats.history import sha256_of
 
-PUBLIC_URL = "http://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"
+# Of the authors' weights, see `dd_tools.evaluation.networks.SYNCNET_URL`.
 PUBLIC_SHA256 = "961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442"
 
 
