@@ -99,7 +99,9 @@ def point_distance(target: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     Each is the mean distance of the head's points, plus that of the mouth's, plus `LIP_SHAPE_WEIGHT` times that of the
     lip shape. The lip shape has most weight, so that no open mouth is the reference of a closed one.
     """
-    distance = np.linalg.norm(target[:, None] - candidates, axis=-1)
+    # Each axis for itself: it takes a third of the time of a norm over pairs.
+    right, down = (target[:, None, :, axis] - candidates[..., axis] for axis in (0, 1))
+    distance = np.sqrt(np.square(right, out=right) + np.square(down, out=down))
     head, mouth, shape = np.split(distance, [MOUTH_POINTS.start, MOUTH_POINTS.stop], axis=-1)
     return head.mean(-1) + mouth.mean(-1) + LIP_SHAPE_WEIGHT * shape.mean(-1)
 
