@@ -21,7 +21,8 @@ from solvers import psnr
 from dd_tools.formats.clip import Clip
 from dd_tools.nn.device import open_device
 from dd_tools.nn.images import to_images, to_masks
-from dd_tools.nn.lpips import ALEX, Lpips
+from dd_tools.nn.lpips import Lpips
+from dd_tools.nn.lpips_trunk import ALEX
 from dd_tools.pipeline.interfaces import Renderer
 from dd_tools.pipeline.models import load_renderer
 
