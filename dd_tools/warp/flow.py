@@ -41,7 +41,11 @@ class FlowBlend(nn.Module):
         flows = compose(flows.unflatten(1, (self.references, 2)).flatten(0, 1), aligning.flatten(0, 1))
         warped = warp(references.flatten(0, 1), flows).view_as(references)
         weights = resize(logits.float().softmax(1), references.shape[-1])
-        return (warped * weights[:, :, None]).sum(1)
+        (first, *images), (weight, *shares) = warped.unbind(1), weights[:, :, None].unbind(1)
+        blended = weight * first
+        for image, share in zip(images, shares, strict=True):
+            blended.addcmul_(image, share)
+        return blended
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
