@@ -20,6 +20,7 @@ from dd_tools.evaluation.report.contact_sheet import MouthRows, write_contact_sh
 from dd_tools.evaluation.report.export import write_csv, write_json, write_markdown
 from dd_tools.evaluation.report.pages import write_pages
 from dd_tools.evaluation.report.report import Report
+from dd_tools.evaluation.report.table import table
 from dd_tools.evaluation.scores import ClipScores
 
 UTF8 = [name for name in NAMES if "\udcfc" not in name]
@@ -70,7 +71,7 @@ def test_csv_markdown_and_table_have_a_line_for_every_name(reported, tmp_path, c
     assert len(lines) == 1 + len(NAMES) + 1 + 1
     assert [(one["system"], one["clip"]) for one in rows[:-1]] == [(r"M\udcfcller", text) for text in NAMES.values()]
     write_markdown(reported, tmp_path / "r.md")
-    print_table(reported)
+    print_table(*table(reported))
     for text in ((tmp_path / "r.md").read_text("utf-8"), capsys.readouterr().out):
         first = [
             line.removeprefix("|").strip().split(r"M\udcfcller/")[-1]
