@@ -41,7 +41,7 @@ def clip(tmp_path):
 
 @pytest.fixture
 def seen(renderer, monkeypatch):
-    """What the U-Net is given at every call: x'_t, reference, t and z."""
+    """What the U-Net is given at every call, for one frame: x'_t, reference, t and z."""
     calls, forward = [], renderer.network.forward
     monkeypatch.setattr(renderer.network, "forward", lambda *given: calls.append(given[:4]) or forward(*given))
     return calls
@@ -81,8 +81,8 @@ def test_pixels_are_painted_inside_the_mask_and_exact_outside(renderer, clip):
 
 def test_all_frames_start_from_one_noise_and_share_the_first_usable_frame_as_reference(renderer, clip, seen):
     paint(renderer, clip, steps=2)
-    assert [t.tolist() for _, _, t, _ in seen] == [[500] * 5, [0] * 5]
-    xt, reference, _, z = seen[0]
+    assert [t.tolist() for _, _, t, _ in seen] == [[500]] * 5 + [[0]] * 5
+    xt, reference, _, z = map(torch.cat, zip(*seen[:5], strict=True))
     noise = shared_noise(32, 0).expand_as(xt)
     masked = torch.from_numpy(clip.mask[[1, 2, 3, 5, 6]])[:, None].bool().expand_as(xt)
     assert torch.equal(xt[masked], noise[masked])
@@ -107,9 +107,11 @@ def test_a_span_equals_that_part_of_the_whole(renderer, clip, options):
 
 
 @pytest.mark.parametrize("solver", ["ddim", "dpm-solver++", "unipc"])
-def test_every_solver_calls_the_network_once_a_step_and_paints_something_of_its_own(renderer, clip, seen, solver):
+def test_every_solver_calls_the_network_once_a_step_and_frame_and_paints_something_of_its_own(
+    renderer, clip, seen, solver
+):
     painted = paint(renderer, clip, steps=4, solver=solver)
-    assert len(seen) == 4
+    assert len(seen) == 4 * 5
     if solver != "ddim":
         assert not np.array_equal(painted, paint(renderer, clip, steps=4))
 

@@ -1,6 +1,9 @@
 """Names of devices and floating-point formats, and computing on them, on machines with and without GPUs."""
 
 import contextlib
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -106,3 +109,24 @@ def test_a_failed_allocation_is_an_error_of_its_own():
 def test_other_errors_pass_through():
     with pytest.raises(RuntimeError, match="size"), computing(CPU, torch.float32):
         torch.ones(2) + torch.ones(3)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_memory_freed_while_computing_is_used_again():
+    """In a process of its own, as it stays so: large tensors made again cause next to no page faults."""
+    program = """
+import resource, torch
+from dd_tools.nn.device import computing
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.zeros(10_000_000).add(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+plain = faults()
+with computing(torch.device("cpu"), torch.float32):
+    faults()
+    print(plain, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    plain, kept = map(int, done.stdout.split())
+    assert kept < plain / 10

@@ -1,5 +1,6 @@
 """Stage 1: the diffusion auto-encoder, semantic encoder and inpainting U-Net in one module (figure 2, left)."""
 
+import torch
 from torch import Tensor
 
 from dd_tools.diffdub.diffusion import estimate_image
@@ -26,5 +27,12 @@ class DiffusionAutoencoder(UNet):
         return self.encoder(face)
 
     def denoise(self, xt: Tensor, reference: Tensor, t: Tensor, z: Tensor) -> Tensor:
-        """The estimate of the image x0, float32 (B, 3, S, S). The arguments are those of `forward`."""
-        return estimate_image(self.config.prediction, xt, t, self(xt, reference, t, z).float())
+        """The estimate of the image x0, float32 (B, 3, S, S). The arguments are those of `forward`.
+
+        A CPU computes images one by one, which takes as long as all at once and less memory.
+        """
+        parts = zip(
+            *(each.split(1 if xt.device.type == "cpu" else len(xt)) for each in (xt, reference, t, z)), strict=True
+        )
+        output = torch.cat([self(*part).float() for part in parts])
+        return estimate_image(self.config.prediction, xt, t, output)

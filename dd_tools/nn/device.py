@@ -1,5 +1,8 @@
 """Devices and floating-point formats, by the names that users give them, and computing on them."""
 
+import ctypes
+import functools
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +11,7 @@ import torch
 from dd_tools.errors import DataError, UsageError
 
 AUTO = "auto"
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -71,11 +75,26 @@ def computing(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
 
     cuDNN uses deterministic algorithms, so that a computation can be repeated on the same GPU. Raises `OutOfMemory`.
     """
+    if device.type == "cpu":
+        _keep_freed_memory()
     with (
         memory_errors(device, "use --device cpu"),
         arithmetic(device, dtype, deterministic=True),
     ):
         yield
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed memory for the next tensor, from now on in this process.
+
+    It returns large blocks to the system otherwise, and new ones arrive page by page. That takes an eighth of the time
+    of preset paper. Other C libraries are left alone.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 @contextmanager

@@ -1,6 +1,4 @@
-"""Resizing of images as products with matrices, which on a CPU takes a quarter of the time of `F.interpolate`."""
-
-import functools
+"""Resizing of images as products with matrices, on a CPU up to four times as fast as `F.interpolate`."""
 
 import torch
 from torch import Tensor
@@ -16,8 +14,6 @@ def resize(maps: Tensor, size: int, mode: str = "bilinear") -> Tensor:
         return matrix @ (maps.float() @ matrix.T)
 
 
-@functools.cache
-@torch.inference_mode(False)
 def weights(size: int, new_size: int, mode: str, device: torch.device) -> Tensor:
     """The matrix (new_size, size) that resizes a line of `size` values."""
     lines = torch.eye(size, device=device)[None, None]

@@ -4,8 +4,6 @@ A flow (B, 2, h, h) holds x and y in units of its own cells, which are S / h pix
 p is the image at p + flow(p).
 """
 
-import functools
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -79,8 +77,6 @@ def _sample(image: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(image, grid.to(image.dtype), padding_mode="border", align_corners=False)
 
 
-@functools.cache
-@torch.inference_mode(False)
 def _places(size: int, device: torch.device) -> Tensor:
     """x and y of the centres of pixels (1, 2, size, size), from −1 to 1 across the image."""
     centres = (torch.arange(size, device=device) + 0.5) * 2 / size - 1
