@@ -15,7 +15,7 @@ from dd_tools.errors import DataError, UsageError
 from dd_tools.face.face_images import face_images
 from dd_tools.formats.checkpoint import Checkpoint, module_with
 from dd_tools.formats.clip import Clip
-from dd_tools.nn.device import AUTO, DTYPES, choose_dtype, computing, memory_format
+from dd_tools.nn.device import AUTO, DTYPES, choose_dtype, computing, keep_freed_memory, memory_format
 from dd_tools.nn.images import composite, to_frames, to_images, to_masks
 
 STEPS = 20  # T in section 3.1
@@ -107,6 +107,8 @@ class Painter:
         self.timesteps, self.solver = timesteps, solver
         self.xT = xT.to(renderer.device)
         self.reference = to_images(clip.frames[clip.usable[0]][None]).to(renderer.device)
+        if renderer.device.type == "cpu":
+            keep_freed_memory()
 
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray, pts: np.ndarray, latents: np.ndarray, span: slice) -> np.ndarray:

@@ -75,8 +75,6 @@ def computing(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
 
     cuDNN uses deterministic algorithms, so that a computation can be repeated on the same GPU. Raises `OutOfMemory`.
     """
-    if device.type == "cpu":
-        _keep_freed_memory()
     with (
         memory_errors(device, "use --device cpu"),
         arithmetic(device, dtype, deterministic=True),
@@ -85,7 +83,7 @@ def computing(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
 
 
 @functools.cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc keep freed memory for the next tensor, from now on in this process.
 
     It returns large blocks to the system otherwise, and new ones arrive page by page. That takes an eighth of the time
