@@ -112,20 +112,20 @@ def test_other_errors_pass_through():
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
-def test_memory_freed_while_computing_is_used_again():
+def test_freed_memory_that_is_kept_is_used_again():
     """In a process of its own, as it stays so: large tensors made again cause next to no page faults."""
     program = """
 import resource, torch
-from dd_tools.nn.device import computing
+from dd_tools.nn.device import keep_freed_memory
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(20):
         torch.zeros(10_000_000).add(1)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 plain = faults()
-with computing(torch.device("cpu"), torch.float32):
-    faults()
-    print(plain, faults())
+keep_freed_memory()
+faults()
+print(plain, faults())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     plain, kept = map(int, done.stdout.split())
