@@ -69,9 +69,13 @@ PAIRS = [  # what, compared with, largest ratio that is the goal
 
 def wav2lip() -> None:
     """The convolutions of Wav2Lip's generator for all frames, with random weights."""
-    from wav2lip_size import generator_work
+    import torch
+    from wav2lip_size import frames, reference_network
 
-    generator_work(SECONDS * RATE)
+    network = reference_network()
+    with torch.inference_mode():
+        for batch in frames(SECONDS * RATE).split(8):
+            network(batch)
 
 
 def decode_and_detect(path: str, times: int = 1) -> None:
