@@ -7,6 +7,9 @@ from pathlib import Path
 import ffmpeg
 from factories import dummy_media
 
+from dd_tools.evaluation.study.build import build_study
+from dd_tools.evaluation.study.key import Key
+
 
 def write_plan(folder: Path, rows: Iterable[tuple[str, ...]], columns: str = "system clip scenario video") -> Path:
     """A plan in `folder` with `rows` of cells."""
@@ -37,3 +40,9 @@ def dummy_plan(
 def page_data(study: Path) -> dict:
     """What the page knows."""
     return json.loads((study / "data.js").read_text().removeprefix("const STUDY = ").rstrip(";\n"))
+
+
+def dummy_study(folder: Path) -> tuple[Path, Key]:
+    """A study of two systems and the truth in two scenarios, built in `folder`, and its key."""
+    plan = dummy_plan(folder, "secretone secrettwo truth", "clipx clipy", "MF, N", seconds=0.4)
+    return folder / "study", build_study(plan, folder / "study", raters=4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from factories import dummy_media, dummy_video, dummy_voice
 from reporters import RecordingReporter
-from study_plans import dummy_plan, page_data, write_plan
+from study_plans import dummy_plan, dummy_study, page_data, write_plan
 
 from dd_tools.errors import DataError, UsageError
 from dd_tools.evaluation.study.build import build_study
@@ -20,10 +20,7 @@ from dd_tools.media.audio import read_audio
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> tuple[Path, Key]:
-    """A study of two systems and the truth in two scenarios."""
-    folder = tmp_path_factory.mktemp("study")
-    plan = dummy_plan(folder, "secretone secrettwo truth", "clipx clipy", "MF, N", seconds=0.4)
-    return folder / "study", build_study(plan, folder / "study", raters=4)
+    return dummy_study(tmp_path_factory.mktemp("study"))
 
 
 def test_the_page_shows_what_the_key_says(built):

@@ -10,7 +10,7 @@ import av
 import ffmpeg
 import pytest
 from factories import dummy_media
-from study_plans import dummy_plan, page_data, write_plan
+from study_plans import dummy_study, page_data, write_plan
 
 from dd_tools.evaluation.study.build import build_study
 from dd_tools.evaluation.study.key import Item, Key
@@ -18,10 +18,7 @@ from dd_tools.evaluation.study.key import Item, Key
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> tuple[Path, Key]:
-    """A study of two systems and the truth in two scenarios."""
-    folder = tmp_path_factory.mktemp("study")
-    plan = dummy_plan(folder, "secretone secrettwo truth", "clipx clipy", "MF, N", seconds=0.4)
-    return folder / "study", build_study(plan, folder / "study", raters=4)
+    return dummy_study(tmp_path_factory.mktemp("study"))
 
 
 def test_the_folder_tells_nothing_about_systems_and_roles(built):

@@ -9,12 +9,12 @@ import typer
 
 from dd_tools.cli.command import console_command
 from dd_tools.cli.eval_networks import NO_NETWORKS, NetworkOptions
+from dd_tools.cli.files import check_reports
 from dd_tools.cli.options import Device
 from dd_tools.cli.session import Session
-from dd_tools.errors import DataError, UsageError
+from dd_tools.errors import DataError
 
 if TYPE_CHECKING:
-    from dd_tools.evaluation.pairs import VideoPair
     from dd_tools.evaluation.run import Evaluation
     from dd_tools.evaluation.scores import ClipScores
 
@@ -87,12 +87,17 @@ def evaluate(
     from dd_tools.evaluation.networks import open_networks
     from dd_tools.evaluation.pairs import match_pairs
     from dd_tools.evaluation.protocol import EvaluationProtocol
+    from dd_tools.evaluation.report.clip_media import CLIPS
     from dd_tools.evaluation.run import Evaluation
     from dd_tools.face.detectors.registry import open_detector
+    from dd_tools.formats.atomic import create_output_folder
 
     protocol = EvaluationProtocol(region, lmd, align, register, sync_crop=network.sync_crop)
     matching = match_pairs(generated, truth or [])
-    check_outputs([json, csv, markdown, contact_sheet], html, matching.pairs)
+    inputs = [path for pair in matching.pairs for path in (pair.generated, pair.truth)]
+    check_reports((json, csv, markdown, contact_sheet), html, inputs)
+    if html:
+        create_output_folder(html / CLIPS)
     networks = open_networks(network.files(), device, session.say)
     protocol = replace(protocol, lpips=networks.lpips, expert=networks.expert, given=networks.given)
     evaluation = Evaluation(
@@ -122,21 +127,6 @@ def detector_device(detector: str, device: str) -> str:
     from dd_tools.nn.device import open_device
 
     return str(open_device(device))
-
-
-def check_outputs(files: list[Path | None], folder: Path | None, pairs: "list[VideoPair]") -> None:
-    """Raise an error before the work if an output cannot be written or is an input; create the pages' folder."""
-    from dd_tools.evaluation.report.clip_media import CLIPS
-    from dd_tools.formats.atomic import check_output_path, create_output_folder
-
-    inputs = {path.resolve() for pair in pairs for path in (pair.generated, pair.truth)}
-    for path in filter(None, files):
-        check_output_path(path)
-        if path.resolve() in inputs:
-            raise UsageError(f"'{path}' is both input and output")
-    if folder:
-        create_output_folder(folder)
-        create_output_folder(folder / CLIPS)
 
 
 def write_reports(

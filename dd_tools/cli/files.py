@@ -48,6 +48,21 @@ def check_not_input(output: Path, *inputs: Path | None) -> None:
         raise UsageError(f"'{output}' is both input and output")
 
 
+def check_reports(files: Iterable[Path | None], folder: Path | None, inputs: Iterable[Path]) -> None:
+    """Raise an error before the work if a report cannot be written or is an input; create the pages' folder.
+
+    files, folder: where reports go; None for those that are not wanted.
+    """
+    from dd_tools.formats.atomic import check_output_path, create_output_folder
+
+    inputs = list(inputs)
+    for path in filter(None, files):
+        check_output_path(path)
+        check_not_input(path, *inputs)
+    if folder:
+        create_output_folder(folder)
+
+
 def is_up_to_date(target: Path, *sources: Path) -> bool:
     """Whether `target` exists and no source has changed since it was written, to the knowledge of the file system.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dd_tools.cli.command import console_commands
+from dd_tools.cli.files import check_reports
 from dd_tools.cli.options import Seed
 from dd_tools.cli.session import Session
 from dd_tools.errors import DataError
@@ -75,7 +76,7 @@ def score(
     from dd_tools.evaluation.study.results import collect
     from dd_tools.evaluation.study.score_page import write_score_page
 
-    check_outputs(json, csv, html, [key, *results])
+    check_reports((json, csv), html, [key, *results])
     study = read_key(key)
     collection = collect(results, study)
     for line in collection.faults:
@@ -95,18 +96,6 @@ def score(
         write_answers(collection.results, scores, csv)
     if html:
         write_score_page(scores, collection.faults, html)
-
-
-def check_outputs(json: Path | None, csv: Path | None, folder: Path | None, inputs: list[Path]) -> None:
-    """Raise an error before the work if an output cannot be written or is an input; create the page's folder."""
-    from dd_tools.cli.files import check_not_input
-    from dd_tools.formats.atomic import check_output_path, create_output_folder
-
-    for path in filter(None, (json, csv)):
-        check_output_path(path)
-        check_not_input(path, *inputs)
-    if folder:
-        create_output_folder(folder)
 
 
 def print_scores(scores: "StudyScores") -> None:
